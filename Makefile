@@ -1,0 +1,44 @@
+# `make demo` and `make test` set up everything that they need; the second time they start at once.
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.10 python3,$(shell command -v $(p) 2>/dev/null)))
+BIN := .venv/bin
+READY := .venv/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check artifacts numbers clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(READY) ## the main job on data that comes along: train, QAT, convert, verify, inspect, bench, report
+	$(BIN)/edgekit demo -o demo
+
+test: $(READY) ## the tests, with linters and types
+	$(MAKE) check
+
+check: $(READY) ## ruff, mypy strict, import layers, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+artifacts: $(READY) ## every published artifact, from converters/
+	for program in converters/*.py; do $(BIN)/python $$program || exit $$?; done
+
+numbers: $(READY) ## every published figure, from benchmarks/, and README's tables
+	for program in benchmarks/*.py; do $(BIN)/python $$program || exit $$?; done
+	$(BIN)/python benchmarks/tables.py README.md
+
+clean: ## remove the environment and what was built
+	rm -rf .venv build dist *.egg-info demo
+
+$(READY): setup.cfg constraints.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no python3 found: install Python 3.10, 3.11 or 3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3,10) <= sys.version_info[:2] <= (3,12))' || \
+	  { echo "$(PYTHON) is $$($(PYTHON) -V), expected Python 3.10-3.12: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "setting up .venv with $$($(PYTHON) -V) (about a minute and 2.5 GB; once)"
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
+	$(BIN)/python -m pip check
+	@touch $@

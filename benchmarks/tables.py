@@ -1,0 +1,1 @@
+"""Rewrite the tables of README from results/*.json."""

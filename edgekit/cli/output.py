@@ -1,0 +1,68 @@
+"""What every command shares: --json, -q and -v, and the way to print.
+
+With --json stdout carries the data alone; progress and remarks go to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+Command = Callable[..., Any]
+
+
+def output_options(command: Command) -> Command:
+    """Add --json, -q and -v."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Data alone on stdout, as JSON."),
+        click.option("-q", "--quiet", is_flag=True, callback=_quiet, expose_value=False,
+                     help="Say nothing but errors and the result."),
+        click.option("-v", "--verbose", is_flag=True, callback=_verbose, expose_value=False,
+                     help="Say more about what is done."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def emit(data: Any, as_json: bool, *renderables: RenderableType) -> None:
+    """Print `data` as JSON, or the renderables for a person."""
+    if as_json:
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    console = stdout()
+    for renderable in renderables:
+        console.print(renderable)
+
+
+def stdout() -> Console:
+    """Return the console for results; NO_COLOR and a pipe switch colour off."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def stderr() -> Console:
+    """Return the console for progress and remarks; silent under -q."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, quiet=_log.level >= logging.ERROR)
+
+
+_log = logging.getLogger("edgekit")
+
+
+def _quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        _log.setLevel(logging.ERROR)
+
+
+def _verbose(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        _log.setLevel(logging.DEBUG)

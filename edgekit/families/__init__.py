@@ -1,0 +1,93 @@
+"""The families: what can be built and trained, by name.
+
+A family is one folder. Its `__init__` is light and says what the family is; its `network`, `data`
+and `fit` modules import TensorFlow and are loaded when they are needed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from edgekit.errors import InputError, MissingExtraError
+
+MODULES = {
+    "mobilenet_v2": "edgekit.families.mobilenet_v2",
+}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A configuration with a name, and the counts that its paper or checkpoint states."""
+
+    config: Any  # the family's own frozen dataclass
+    params: int  # all parameters, batch norm included
+    madds: int  # multiply-adds of one inference
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of network: how it is built, fed, trained and judged."""
+
+    name: str
+    task: str  # a name in edgekit.tasks
+    source: str  # the paper
+    schemes: tuple[str, ...]  # what it can be exported to
+    presets: Mapping[str, Preset]
+    tiny: Any  # the configuration that shrinks it to seconds; every contract test uses it
+    max_drop: float  # allowed loss of the task's metric under int8, in points of 100
+    module: str  # where network, data and fit lie
+
+    def build(self, config: Any) -> Any:
+        """Return the untrained Keras network of `config`."""
+        return self._heavy("network").build(config)
+
+    def load_data(self, source: str, config: Any) -> Any:
+        """Return the training and test data in `source` as the family's network takes them."""
+        return self._heavy("data").load(source, config)
+
+    def fit(self, *args: Any, **options: Any) -> Any:
+        """Train; see the family's `fit` module."""
+        return self._heavy("fit").fit(*args, **options)
+
+    def preset(self, name: str) -> Preset:
+        """Return the preset called `name`.
+
+        Raises:
+            InputError: there is none; the line lists some.
+        """
+        if name in self.presets:
+            return self.presets[name]
+        raise InputError(
+            f"{self.name}:{name}: no such preset",
+            expected="one of " + ", ".join(self.presets),
+        )
+
+    def config(self, fields: Mapping[str, Any]) -> Any:
+        """Return the configuration that `fields` describe, as a manifest or a run stores them."""
+        kind = type(self.tiny)
+        known = {f.name for f in dataclasses.fields(kind)}
+        return kind(**{k: v for k, v in fields.items() if k in known})
+
+    def _heavy(self, part: str) -> Any:
+        try:
+            return import_module(f"{self.module}.{part}")
+        except ModuleNotFoundError as error:
+            if error.name and error.name.startswith("edgekit"):
+                raise
+            raise MissingExtraError(error.name or "TensorFlow", "train") from None
+
+
+def family(name: str) -> Family:
+    """Return the family called `name`.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in MODULES:
+        raise InputError(f"{name}: no such family", expected="one of " + ", ".join(MODULES))
+    found: Family = import_module(MODULES[name]).FAMILY
+    return found

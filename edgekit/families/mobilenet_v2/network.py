@@ -1,0 +1,80 @@
+"""The network, in tf_keras, since quantization-aware training takes Keras 2 models only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tf_keras as keras
+
+from edgekit.families.mobilenet_v2 import BODY, Config, make_divisible
+
+layers = keras.layers
+
+
+def build(config: Config) -> Any:
+    """Return MobileNetV2: images `[N, H, W, C]` in [-1, 1] to probabilities `[N, classes]`.
+
+    Padding is SAME throughout: for even sizes the numbers are those of explicit padding, and the
+    exported graph holds no PAD. Layers bear keras.applications' names, so that published weights
+    load by name. Without the top the result is the last feature map `[N, H/32, W/32, 1280]`.
+    """
+    image = layers.Input((config.resolution, config.resolution, config.channels), name="image")
+    x = _conv(image, "Conv1", make_divisible(32 * config.alpha), config, kernel=3, strides=2)
+    block = 0
+    for expansion, channels, repeats, stride in BODY:
+        out = make_divisible(channels * config.alpha)
+        for repeat in range(repeats):
+            x = _block(x, block, expansion, out, stride if repeat == 0 else 1, config)
+            block += 1
+    x = _conv(x, "Conv_1", head_channels(config.alpha), config, relu="out_relu")
+    if config.include_top:
+        x = layers.GlobalAveragePooling2D(name="global_average_pooling2d")(x)
+        if config.dropout:
+            x = layers.Dropout(config.dropout, name="dropout")(x)
+        x = layers.Dense(config.classes, activation="softmax", name="predictions")(x)
+    return keras.Model(image, x, name="mobilenet_v2")
+
+
+def head_channels(alpha: float) -> int:
+    """Return the channels of the last convolution: 1280, widened by alpha but never narrowed."""
+    return make_divisible(1280 * alpha) if alpha > 1 else 1280
+
+
+def _block(x: Any, index: int, expansion: int, channels: int, stride: int, config: Config) -> Any:
+    """One inverted residual: expand 1x1, filter depthwise 3x3, project 1x1 without activation."""
+    name = f"block_{index}" if index else "expanded_conv"
+    inputs, width = x, x.shape[-1]
+    if expansion > 1:
+        x = _conv(x, f"{name}_expand", expansion * width, config)
+    x = layers.DepthwiseConv2D(
+        3, strides=stride, padding="same", use_bias=False, name=f"{name}_depthwise"
+    )(x)
+    x = _normalize(x, f"{name}_depthwise_BN", config)
+    x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(x)
+    x = layers.Conv2D(channels, 1, padding="same", use_bias=False, name=f"{name}_project")(x)
+    x = _normalize(x, f"{name}_project_BN", config)
+    if stride == 1 and width == channels:
+        x = layers.Add(name=f"{name}_add")([inputs, x])
+    return x
+
+
+def _conv(
+    x: Any,
+    name: str,
+    channels: int,
+    config: Config,
+    kernel: int = 1,
+    strides: int = 1,
+    relu: str | None = None,
+) -> Any:
+    """Convolution, batch norm, ReLU6."""
+    x = layers.Conv2D(channels, kernel, strides=strides, padding="same", use_bias=False, name=name)(
+        x
+    )
+    bn = {"Conv1": "bn_Conv1", "Conv_1": "Conv_1_bn"}.get(name, f"{name}_BN")
+    x = _normalize(x, bn, config)
+    return layers.ReLU(6.0, name=relu or f"{name}_relu")(x)
+
+
+def _normalize(x: Any, name: str, config: Config) -> Any:
+    return layers.BatchNormalization(epsilon=1e-3, momentum=config.bn_momentum, name=name)(x)

@@ -1,0 +1,80 @@
+"""Files written whole or not at all, and their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from edgekit.errors import InputError
+
+
+def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` write a new folder beside `folder`, then swap it in.
+
+    Raises:
+        InputError: the place cannot be written, or the disk is full; the old folder stays.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}-", dir=folder.parent))
+        try:
+            fresh.chmod(0o755)
+            fill(fresh)
+            for path in [*fresh.rglob("*"), fresh]:
+                _sync(path)
+            old = fresh.with_name(fresh.name + "-old")
+            if folder.exists():
+                folder.rename(old)
+            fresh.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
+            _sync(folder.parent)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written", got=error.strerror or error) from None
+
+
+def write_file(path: str | Path, content: bytes | str) -> None:
+    """Write one file whole or not at all: a temporary file beside it, synced, then renamed.
+
+    Raises:
+        InputError: the place cannot be written, or the disk is full.
+    """
+    path = Path(path)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+            _sync(path.parent)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written", got=error.strerror or error) from None
+
+
+def file_sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file as hex, read in blocks."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Everything between a float network and its integers."""

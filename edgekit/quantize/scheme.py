@@ -1,0 +1,52 @@
+"""Schemes are a grammar: weight bits, then activation bits.
+
+`f32` and `f16` are floats; `w8` stores weights in 8 bits and computes in float (dynamic range);
+`w8a8` is all integer; `w8a16` has 16-bit activations; `qat-` says that the ranges were learned.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from edgekit.errors import InputError
+
+SCHEMES = ("f32", "f16", "w8", "w8a8", "w8a16", "qat-w8a8")
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A parsed scheme; `activation_bits` is None where activations stay float."""
+
+    name: str
+    weight_bits: int
+    activation_bits: int | None
+    learned: bool
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the conversion needs a representative dataset."""
+        return self.activation_bits is not None and not self.learned
+
+
+def parse_scheme(name: str) -> Scheme:
+    """Return the scheme that `name` spells.
+
+    Raises:
+        InputError: it does not follow the grammar, or no converter makes it.
+    """
+    match = re.fullmatch(r"(qat-)?(?:f(\d+)|w(\d+)(?:a(\d+))?)", name)
+    if not match or name not in SCHEMES:
+        raise InputError(f"scheme {name}: unknown", expected="one of " + ", ".join(SCHEMES))
+    learned, float_bits, weight_bits, activation_bits = match.groups()
+    return Scheme(
+        name,
+        int(float_bits or weight_bits),
+        int(activation_bits) if activation_bits else None,
+        bool(learned),
+    )
+
+
+def parse_schemes(names: str) -> tuple[Scheme, ...]:
+    """Return the schemes of a comma-separated list, in order and without repeats."""
+    return tuple(parse_scheme(name) for name in dict.fromkeys(names.split(",")))

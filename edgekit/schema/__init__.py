@@ -1,0 +1,1 @@
+"""The JSON schemas that edgekit shares with other readers."""
