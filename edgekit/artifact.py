@@ -22,6 +22,8 @@ MANIFEST = "manifest.json"
 REFERENCE = "reference.npz"
 DEFAULT_SIGNATURE = "serving_default"
 
+Arrays = dict[str, npt.NDArray[Any]]
+
 
 @dataclass(frozen=True)
 class TensorSpec:
@@ -48,13 +50,15 @@ class TensorSpec:
         raw = np.rint(np.asarray(real, np.float32) / np.float32(self.scale)) + (
             self.zero_point or 0
         )
-        return np.clip(raw, limits.min, limits.max).astype(self.dtype)
+        clipped: npt.NDArray[Any] = np.clip(raw, limits.min, limits.max)
+        return clipped.astype(self.dtype)
 
     def dequantize(self, raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the real values, float32 where the tensor is quantized and unchanged where not."""
         if self.scale is None:
             return raw
-        return (raw.astype(np.float32) - np.float32(self.zero_point or 0)) * np.float32(self.scale)
+        real: npt.NDArray[Any] = raw.astype(np.float32) - np.float32(self.zero_point or 0)
+        return real * np.float32(self.scale)
 
 
 @dataclass(frozen=True)
@@ -141,8 +145,11 @@ class Artifact:
                     do="convert or copy the artifact again",
                 )
 
-    def reference(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
-        """Return the inputs (real values) and the source's own outputs that were kept for parity.
+    def reference(self, network: str) -> tuple[Arrays, Arrays]:
+        """Return the inputs (real values) and the source's own outputs, kept for parity.
+
+        Args:
+            network: "float", or "qat" for the fake-quantized network of a learned scheme.
 
         Raises:
             InputError: the artifact holds none.
@@ -154,8 +161,10 @@ class Artifact:
                 do="give a second file to compare with, or convert the model again",
             )
         with np.load(self.folder / self.manifest.reference["path"], allow_pickle=False) as arrays:
-            inputs = {k[len("input/") :]: arrays[k] for k in arrays if k.startswith("input/")}
-            outputs = {k[len("output/") :]: arrays[k] for k in arrays if k.startswith("output/")}
+            inputs, outputs = (
+                {k.removeprefix(part): arrays[k] for k in arrays if k.startswith(part)}
+                for part in ("input/", f"{network}/")
+            )
         return inputs, outputs
 
 
@@ -245,10 +254,11 @@ def _manifest(raw: Mapping[str, Any]) -> Manifest:
 
     def model_file(item: Mapping[str, Any]) -> ModelFile:
         signatures = {name: signature(s) for name, s in item["signatures"].items()}
-        return _build(ModelFile, {**item, "signatures": signatures})
+        built: ModelFile = _build(ModelFile, {**item, "signatures": signatures})
+        return built
 
-    built: Manifest = _build(Manifest, {**raw, "files": [model_file(f) for f in raw["files"]]})
-    return built
+    manifest: Manifest = _build(Manifest, {**raw, "files": [model_file(f) for f in raw["files"]]})
+    return manifest
 
 
 def _build(kind: type[Any], item: Mapping[str, Any]) -> Any:
