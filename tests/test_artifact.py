@@ -132,7 +132,7 @@ def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "thesis.txt").read_text() == "years of work"
 
 
-@pytest.fixture()
+@pytest.fixture
 def full_disk() -> Iterator[None]:
     """No file may grow past 1 kB: write() fails as it does on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgekit.errors import InputError
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -53,6 +55,19 @@ def stderr() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, quiet=_log.level >= logging.ERROR)
+
+
+def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
+    """Return the comma-separated numbers of an option.
+
+    Raises:
+        InputError: one is no number.
+    """
+    try:
+        return None if text is None else tuple(float(part) for part in text.split(","))
+    except ValueError:
+        expected = "numbers, as 127.5 or 123.7,116.3,103.5"
+        raise InputError(option, got=text, expected=expected) from None
 
 
 _log = logging.getLogger("edgekit")

@@ -1,0 +1,140 @@
+"""edgekit convert: a model in, an artifact out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgekit.cli.output import emit, numbers, output_options, stderr
+from edgekit.errors import CheckFailedError, InputError
+
+DEFAULT_SCHEMES = "f32"
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the artifact goes.",
+)
+@click.option(
+    "--to",
+    "formats",
+    default="tflite",
+    show_default=True,
+    metavar="FORMATS",
+    help="tflite, onnx or both, comma-separated.",
+)
+@click.option(
+    "--scheme",
+    "schemes",
+    default=DEFAULT_SCHEMES,
+    show_default=True,
+    metavar="SCHEMES",
+    help="f32, f16, w8, w8a8, w8a16, qat-w8a8; comma-separated.",
+)
+@click.option(
+    "--calibrate",
+    metavar="DATA",
+    help="Pictures (a folder), .npy or .npz; needed for w8a8 and w8a16.",
+)
+@click.option(
+    "--samples",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Calibration examples at the most.",
+)
+@click.option(
+    "--io",
+    "io_dtype",
+    type=click.Choice(["int8", "uint8", "int16", "float32"]),
+    help="Type of inputs and outputs of integer files; the scheme's own by default.",
+)
+@click.option(
+    "--target",
+    metavar="RUNTIME",
+    help="Keep to the op versions of a runtime, as tflite-runtime-2.14.",
+)
+@click.option("--mean", metavar="M[,M,M]", help="Pixel mean of the model's pictures.")
+@click.option("--std", metavar="S[,S,S]", help="Pixel standard deviation, as 127.5.")
+@click.option("--labels", type=click.Path(path_type=Path), metavar="FILE", help="One class a line.")
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="INPUT=1,H,W,C",
+    help="Shape of an input that the model leaves open.",
+)
+@click.option("--trust-model", is_flag=True, help="Run the code that a foreign model file carries.")
+@click.option("--seed", default=0, show_default=True, help="Of noise, where no data is given.")
+@output_options
+def command(output: Path, as_json: bool, **options: Any) -> None:
+    """Convert MODEL to an artifact in DIR and compare every file with it.
+
+    MODEL is a family preset (mobilenet_v2:1.0-224), a training run, a .keras or .h5 file of Keras
+    2 or 3, a SavedModel, or module:function.
+    """  # fmt: skip
+    from edgekit.artifact import open_artifact
+    from edgekit.sources.job import run_conversion
+
+    request = {
+        **options,
+        "output": str(output.resolve()),
+        "mean": numbers(options["mean"], "--mean"),
+        "std": numbers(options["std"], "--std"),
+    }
+    if request["labels"]:
+        request["labels"] = _read_labels(request["labels"])
+    with stderr().status(f"converting {options['model']}"):
+        seconds = run_conversion(request)
+    artifact = open_artifact(output)
+    files = artifact.manifest.files
+    data = {
+        "artifact": str(output),
+        "files": [
+            {"path": f.path, "scheme": f.scheme, "size_bytes": f.size_bytes, "madds": f.madds,
+             "params": f.params, "parity": f.parity}
+            for f in files
+        ],
+        **seconds,
+    }  # fmt: skip
+    emit(data, as_json, _table(files), _footer(output, seconds))
+    if failed := [f.path for f in files if not (f.parity or {}).get("passed")]:
+        raise CheckFailedError(
+            f"{output}: parity",
+            got=f"{', '.join(failed)} out of its gate",
+            do="see: edgekit verify --per-layer",
+        )
+
+
+def _read_labels(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: labels cannot be read", got=error) from None
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _table(files: Any) -> Any:
+    from edgekit.cli.tables import parity_cell, table
+
+    rows = [
+        (f.path, f"{f.size_bytes / 1e3:,.1f}", f"{(f.madds or 0) / 1e6:.2f}" if f.madds else "-",
+         *parity_cell(f))
+        for f in files
+    ]  # fmt: skip
+    return table(("file", "kB", "M MAdds", "SQNR dB", "cosine", "parity"), rows)
+
+
+def _footer(output: Path, seconds: dict[str, float]) -> str:
+    return (
+        f"{output}: converted in {seconds['converting_cpu_s']:.1f} CPU s, "
+        f"checked against the source in {seconds['checking_cpu_s']:.1f} CPU s"
+    )

@@ -1,0 +1,45 @@
+"""Tables that fit 80 columns: text left, numbers right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgekit.artifact import ModelFile
+
+
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[str | Text]], caption: str = ""
+) -> Table:
+    """Return a plain table; the first column is text and may fold, the others are figures."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=SIMPLE_HEAD, caption=caption or None, caption_justify="left", pad_edge=False)
+    for position, heading in enumerate(headings):
+        first = position == 0
+        made.add_column(
+            heading, justify="left" if first else "right", overflow="fold", no_wrap=not first
+        )
+    for row in rows:
+        # A plain string is shown as it is: a file name may look like markup.
+        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    return made
+
+
+def parity_cell(file: ModelFile) -> tuple[str, str, str | Text]:
+    """Return SQNR, cosine and verdict of the worst output of `file`."""
+    from rich.text import Text
+
+    outputs = (file.parity or {}).get("outputs") or ()
+    if not outputs:
+        return "-", "-", "not compared"
+    worst = min(outputs, key=lambda output: output["sqnr_db"])
+    passed = bool(file.parity and file.parity["passed"])
+    verdict = Text("ok", "green") if passed else Text("fails", "red")
+    return f"{worst['sqnr_db']:.1f}", f"{worst['cosine']:.5f}", verdict

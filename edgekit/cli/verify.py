@@ -1,0 +1,201 @@
+"""edgekit verify: is this the file that was made, and does it still say what its source says?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit.cli.output import emit, output_options
+from edgekit.errors import CheckFailedError, InputError
+
+if TYPE_CHECKING:
+    from edgekit.artifact import Artifact
+    from edgekit.parity import Parity
+    from edgekit.parity.layers import LayerParity
+    from edgekit.runtime import Session
+
+
+EXAMPLES = 16  # that two files are compared on
+
+
+@click.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path), required=False)
+@click.option("--runtime", help="litert, tflite-runtime or onnxruntime; by format if not given.")
+@click.option("--file", "scheme", metavar="SCHEME", help="Only the files of that scheme.")
+@click.option("--data", help="What two files are compared on: pictures, .npy or .npz.")
+@click.option("--mean", metavar="M[,M,M]", help="Pixel mean, with --data of pictures.")
+@click.option("--std", metavar="S[,S,S]", help="Pixel standard deviation, likewise.")
+@click.option("--seed", default=0, show_default=True, help="Of noise, where no data is given.")
+@click.option(
+    "--gate",
+    type=click.Choice(["f32", "f16", "w8a8"]),
+    help="What two files may differ by; by default what their types suggest.",
+)
+@click.option("--per-layer", is_flag=True, help="Name the first layer that diverges.")
+@click.option("--source", metavar="MODEL", help="With --per-layer: where the source lies now.")
+@output_options
+def command(a: Path, b: Path | None, as_json: bool, per_layer: bool, **options: Any) -> None:
+    """Check an artifact A against its hashes and its source, or file B against file A."""
+    if b is not None:
+        if per_layer:
+            raise InputError("--per-layer", do="give one artifact; its source knows the layers")
+        _verify_pair(a, b, as_json, options)
+        return
+    from edgekit.artifact import open_artifact
+
+    artifact = open_artifact(a)
+    artifact.check()
+    if per_layer:
+        _verify_layers(artifact, as_json, options)
+    else:
+        _verify_artifact(artifact, as_json, options)
+
+
+def _verify_artifact(artifact: Artifact, as_json: bool, options: dict[str, Any]) -> None:
+    from contextlib import closing
+
+    from edgekit.parity import figures
+    from edgekit.parity.answers import check_file
+    from edgekit.runtime.sandbox import open_isolated
+
+    compared: dict[str, list[Parity]] = {}
+    for file in _chosen(artifact, options["scheme"], options["runtime"]):
+        with closing(open_isolated(artifact.path(file), runtime=options["runtime"])) as session:
+            compared[file.path] = check_file(artifact, file, session)
+    data = [{"file": name, **figures(parities)} for name, parities in compared.items()]
+    emit(data, as_json, _table(compared), f"{artifact.folder}: every hash as written")
+    _fail_if_any(compared)
+
+
+def _verify_pair(a: Path, b: Path, as_json: bool, options: dict[str, Any]) -> None:
+    from contextlib import closing
+
+    from edgekit.parity import GATES, figures
+    from edgekit.parity.answers import compare_sessions
+    from edgekit.runtime.sandbox import open_isolated
+
+    with (
+        closing(open_isolated(a, runtime=options["runtime"])) as one,
+        closing(open_isolated(b, runtime=options["runtime"])) as other,
+    ):
+        gate = GATES[options["gate"] or ("w8a8" if _integer(one) or _integer(other) else "f32")]
+        parities = compare_sessions(one, other, _examples(one, options), gate)
+    emit({"file": str(b), **figures(parities)}, as_json, _table({str(b): parities}))
+    _fail_if_any({str(b): parities})
+
+
+def _examples(session: Session, options: dict[str, Any]) -> dict[str, Any]:
+    """Return real-valued examples `[N, ...]` for a file's inputs: the user's, or noise."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from edgekit.cli.output import numbers
+    from edgekit.quantize.calibration import open_calibration, random_examples
+
+    mean, std = numbers(options["mean"], "--mean"), numbers(options["std"], "--std")
+    (signature,) = session.signatures.values()
+    specs = [replace(s, dtype="float32", mean=mean, std=std) for s in signature.inputs]
+    if options["data"]:
+        specs = [replace(s, layout="NHWC" if len(s.shape) == 4 else None) for s in specs]
+        examples = list(open_calibration(options["data"], specs, EXAMPLES))
+    else:
+        examples = list(random_examples(specs, EXAMPLES, options["seed"]))
+    return {s.name: np.concatenate([e[s.name] for e in examples]) for s in specs}
+
+
+def _integer(session: Session) -> bool:
+    """Whether a file's answers come in integers, or were."""
+    return any(
+        spec.scale is not None
+        for signature in session.signatures.values()
+        for spec in (*signature.inputs, *signature.outputs)
+    )
+
+
+def _verify_layers(artifact: Artifact, as_json: bool, options: dict[str, Any]) -> None:
+    from dataclasses import asdict
+
+    from edgekit.sources.layers import compare_with_source
+
+    compared = {
+        file.path: compare_with_source(artifact, file, options["source"], options["runtime"])
+        for file in _chosen(artifact, options["scheme"], options["runtime"])
+    }
+    data = [
+        {"file": name, "layers": [asdict(layer) for layer in layers]}
+        for name, layers in compared.items()
+    ]
+    emit(data, as_json, *(_layer_table(name, layers) for name, layers in compared.items()))
+    for name, layers in compared.items():
+        first = next((layer for layer in layers if layer.verdict == "diverges"), None)
+        if first:
+            raise CheckFailedError(
+                f"{name}: first diverging layer is {first.layer}",
+                got=f"SQNR {first.sqnr_db:.1f} dB",
+                expected="at least 10 dB",
+                do=f"convert with --keep {first.layer}, or calibrate on more pictures",
+            )
+
+
+def _chosen(artifact: Artifact, scheme: str | None, runtime: str | None) -> list[Any]:
+    """Return the files of the scheme that the runtime can open."""
+    from edgekit.runtime import RUNTIMES
+
+    files = [artifact.file(scheme=scheme)] if scheme else list(artifact.manifest.files)
+    if runtime in RUNTIMES:
+        files = [f for f in files if f.format == RUNTIMES[runtime][0]]
+    if not files:
+        raise InputError(f"{artifact.folder}: no file for {runtime}")
+    return files
+
+
+def _fail_if_any(compared: dict[str, list[Parity]]) -> None:
+    for name, parities in compared.items():
+        for parity in parities:
+            if not parity.passed:
+                raise CheckFailedError(
+                    f"{name}: output {parity.output} out of its gate",
+                    got=f"largest error {parity.max_error:.3g}, SQNR {parity.sqnr_db:.1f} dB, "
+                    f"cosine {parity.cosine:.5f}, {parity.non_finite} not finite",
+                    expected=parity.gate,
+                    do="see: edgekit verify --per-layer",
+                )
+
+
+def _table(compared: dict[str, list[Parity]]) -> Any:
+    from rich.text import Text
+
+    from edgekit.cli.tables import table
+
+    rows = [
+        (
+            name,
+            parity.output,
+            f"{parity.max_error:.2g}",
+            f"{parity.sqnr_db:.1f}",
+            f"{parity.cosine:.5f}",
+            "-" if parity.top1_agreement is None else f"{parity.top1_agreement:.1%}",
+            Text("ok", "green") if parity.passed else Text("fails", "red"),
+        )
+        for name, parities in compared.items()
+        for parity in parities
+    ]
+    return table(("file", "output", "error", "SQNR dB", "cosine", "top-1", "parity"), rows)
+
+
+def _layer_table(name: str, layers: list[LayerParity]) -> Any:
+    from rich.text import Text
+
+    from edgekit.cli.tables import table
+
+    styles = {"ok": "green", "warn": "yellow", "diverges": "red"}
+    rows = [
+        (layer.layer, f"{layer.sqnr_db:.1f}", f"{layer.cosine:.5f}", f"{layer.max_error:.3g}",
+         Text(layer.verdict, styles[layer.verdict]))
+        for layer in layers
+    ]  # fmt: skip
+    return table((name, "SQNR dB", "cosine", "max error", ""), rows)

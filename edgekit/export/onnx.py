@@ -1,0 +1,131 @@
+"""ONNX files: float by tf2onnx, QDQ int8 by ONNX Runtime or from the integer .tflite."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import onnx
+import tensorflow as tf
+import tf2onnx
+from ai_edge_litert.interpreter import Interpreter
+from onnxruntime import quantization as ort_quantization
+
+from edgekit.artifact import TensorSpec
+from edgekit.errors import InputError
+from edgekit.export.lowering import Lowered
+from edgekit.export.tflite import Samples
+from edgekit.quantize.scheme import Scheme
+
+OPSET = 17
+SCHEMES = ("f32", "w8a8", "qat-w8a8")
+
+
+def convert(
+    network: Lowered, scheme: Scheme, *, samples: Samples | None = None, tflite: bytes | None = None
+) -> bytes:
+    """Return `network` as ONNX with inputs channels first.
+
+    Args:
+        network: the lowered network.
+        scheme: f32, w8a8 (calibrated, activations uint8 and weights int8 per channel, which is
+            the fastest pair of ONNX Runtime on x86) or qat-w8a8.
+        samples: yields calibration examples by input name, channels last.
+        tflite: the integer .tflite of the same network, which holds the learned ranges; qat-w8a8
+            is translated from it.
+
+    Raises:
+        InputError: another scheme, or what it needs is missing.
+    """
+    if scheme.name == "f32":
+        return bytes(_float(network).SerializeToString())
+    if scheme.name == "w8a8":
+        if samples is None:
+            raise InputError(
+                f"scheme {scheme.name}: no calibration data", do="give --calibrate DATA"
+            )
+        return _quantized(_float(network), network, samples)
+    if scheme.name == "qat-w8a8" and tflite is not None:
+        return _translated(tflite, network)
+    raise InputError(
+        f"scheme {scheme.name}: not made as ONNX", expected="one of " + ", ".join(SCHEMES)
+    )
+
+
+def channels_first(spec: TensorSpec) -> bool:
+    """Whether this tensor of the source is transposed in the ONNX file."""
+    return spec.layout == "NHWC"
+
+
+def _float(network: Lowered) -> Any:
+    inputs = network.signature.inputs
+    names = [s.name for s in inputs]
+    model, _ = tf2onnx.convert.from_function(
+        tf.function(lambda *values: network.function(**dict(zip(names, values, strict=True)))),
+        input_signature=[tf.TensorSpec(s.shape, s.dtype, name=s.name) for s in inputs],
+        opset=OPSET,
+        inputs_as_nchw=[s.name for s in inputs if channels_first(s)],
+    )
+    return model
+
+
+def _quantized(model: Any, network: Lowered, samples: Samples) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        onnx.save(model, source)
+        ort_quantization.quantize_static(
+            str(source),
+            str(target),
+            _Reader(network, samples),
+            quant_format=ort_quantization.QuantFormat.QDQ,
+            activation_type=ort_quantization.QuantType.QUInt8,
+            weight_type=ort_quantization.QuantType.QInt8,
+            per_channel=True,
+        )
+        return target.read_bytes()
+
+
+def _translated(tflite: bytes, network: Lowered) -> bytes:
+    """Translate an integer .tflite with one float input and one float output a signature name."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "int8.tflite"
+        source.write_bytes(tflite)
+        runner = Interpreter(str(source)).get_signature_runner()
+        inputs = {d["name"]: name for name, d in runner.get_input_details().items()}
+        outputs = {d["name"]: name for name, d in runner.get_output_details().items()}
+        pictures = {s.name for s in network.signature.inputs if channels_first(s)}
+        model, _ = tf2onnx.convert.from_tflite(
+            str(source),
+            opset=OPSET,
+            inputs_as_nchw=[tensor for tensor, name in inputs.items() if name in pictures],
+        )
+    _rename(model.graph, {**inputs, **outputs})
+    return bytes(model.SerializeToString())
+
+
+def _rename(graph: Any, names: dict[str, str]) -> None:
+    """Give the graph's inputs and outputs the signature's names in place of the tensors'."""
+    for value in (*graph.input, *graph.output):
+        value.name = names.get(value.name, value.name)
+    for node in graph.node:
+        for ends in (node.input, node.output):
+            ends[:] = [names.get(end, end) for end in ends]
+
+
+class _Reader(ort_quantization.CalibrationDataReader):  # type: ignore[misc]
+    """Hands calibration examples to ONNX Runtime one by one, channels first."""
+
+    def __init__(self, network: Lowered, samples: Samples) -> None:
+        self.channels_first = {s.name for s in network.signature.inputs if channels_first(s)}
+        self.samples: Iterator[dict[str, Any]] = samples()
+
+    def get_next(self) -> dict[str, Any] | None:
+        sample = next(self.samples, None)
+        if sample is None:
+            return None
+        return {
+            name: value.transpose(0, 3, 1, 2) if name in self.channels_first else value
+            for name, value in sample.items()
+        }

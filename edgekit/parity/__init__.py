@@ -1,0 +1,105 @@
+"""Parity: how far a file's answers lie from its source's, and what is allowed.
+
+Every figure is counted on real values; NaN and infinity are counted first, since they vanish in
+means and maxima.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a scheme may lose; None is not asked."""
+
+    tolerance: tuple[float, float] | None = None  # rtol; atol in units of the largest |value|
+    min_sqnr_db: float | None = None
+    min_cosine: float | None = None
+
+    def __str__(self) -> str:
+        if self.tolerance:
+            return f"rtol {self.tolerance[0]:g}, atol {self.tolerance[1]:g} of the largest value"
+        if self.min_sqnr_db:
+            return f"SQNR at least {self.min_sqnr_db:g} dB"
+        return f"cosine at least {self.min_cosine:g}"
+
+
+_INTEGER = Gate(min_cosine=0.98)
+GATES = {
+    "f32": Gate(tolerance=(1e-4, 1e-5)),
+    "f16": Gate(min_sqnr_db=50.0),
+    "w8": _INTEGER,
+    "w8a8": _INTEGER,
+    "w8a16": _INTEGER,
+    "qat-w8a8": _INTEGER,
+}
+
+
+@dataclass(frozen=True)
+class Parity:
+    """One output of a file against the reference."""
+
+    output: str
+    examples: int
+    max_error: float  # largest |difference|
+    sqnr_db: float  # 10 log10 of signal power over error power; 999 where they are equal
+    cosine: float  # of all values taken as one vector
+    top1_agreement: float | None  # share of examples with the same arg-max, for a vector output
+    non_finite: int  # NaN and infinities in the file's answers
+    gate: str
+    passed: bool
+
+
+def compare(name: str, reference: Array, answer: Array, gate: Gate) -> Parity:
+    """Compare `[N, ...]` answers with the reference's of the same shape."""
+    reference, answer = reference.astype(np.float64), answer.astype(np.float64)
+    non_finite = int(np.size(answer) - np.isfinite(answer).sum())
+    error = answer - reference
+    max_error = float(np.abs(error).max()) if not non_finite else float("inf")
+    sqnr = sqnr_db(reference, answer) if not non_finite else -999.0
+    angle = cosine(reference, answer) if not non_finite else 0.0
+    agreement = None
+    if reference.ndim == 2 and reference.shape[1] > 1:
+        agreement = float((reference.argmax(1) == answer.argmax(1)).mean())
+    passed = not non_finite
+    if passed and gate.tolerance:
+        rtol, atol = gate.tolerance
+        allowed = rtol * np.abs(reference) + atol * np.abs(reference).max()
+        passed = bool((np.abs(error) <= allowed).all())
+    passed &= gate.min_sqnr_db is None or sqnr >= gate.min_sqnr_db
+    passed &= gate.min_cosine is None or angle >= gate.min_cosine
+    return Parity(
+        name, len(answer), max_error, sqnr, angle, agreement, non_finite, str(gate), passed
+    )
+
+
+def sqnr_db(reference: Array, answer: Array) -> float:
+    """Return the signal-to-quantization-noise ratio in decibels, 999 for equal arrays."""
+    noise = float(np.square(answer - reference).sum())
+    signal = float(np.square(reference).sum())
+    if noise == 0:
+        return 999.0
+    return 10 * float(np.log10(signal / noise)) if signal > 0 else -999.0
+
+
+def cosine(reference: Array, answer: Array) -> float:
+    """Return the cosine of the angle between two arrays taken as vectors; 1 for two of zeros."""
+    norms = float(np.linalg.norm(reference) * np.linalg.norm(answer))
+    return float((reference * answer).sum()) / norms if norms else float(norms == 0)
+
+
+def figures(parities: list[Parity]) -> dict[str, Any]:
+    """Return the figures as a manifest keeps them."""
+    return {
+        "passed": all(p.passed for p in parities),
+        "outputs": [asdict(p) for p in parities],
+    }

@@ -1,0 +1,102 @@
+"""What files answer: to their artifact's reference inputs, or two files to the same examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from edgekit.artifact import Artifact, ModelFile, Signature, TensorSpec
+from edgekit.errors import InputError
+from edgekit.parity import GATES, Array, Arrays, Gate, Parity, compare
+from edgekit.runtime import Session
+
+
+def check_file(artifact: Artifact, file: ModelFile, session: Session) -> list[Parity]:
+    """Run the artifact's reference inputs through `file` and compare every output.
+
+    Raises:
+        InputError: the artifact keeps no reference, or the file lacks an output.
+    """
+    network = "qat" if file.scheme.startswith("qat-") else "float"
+    inputs, expected = artifact.reference(network)
+    answers = answer(session, file.signatures, inputs)
+    gate = GATES[file.scheme]
+    return [compare(name, expected[name], answers[name], gate) for name in expected]
+
+
+def answer(
+    session: Session, signatures: Mapping[str, Signature], inputs: Arrays
+) -> dict[str, Array]:
+    """Return a session's real-valued answers to real-valued examples `[N, ...]`, one by one.
+
+    Pictures are given channels last and arranged as the file wants them.
+    """
+    (signature,) = signatures.values()
+    examples = len(next(iter(inputs.values())))
+    collected: dict[str, list[Array]] = {}
+    specs = {spec.name: spec for spec in session.signatures[next(iter(signatures))].outputs}
+    for index in range(examples):
+        raw = {
+            spec.name: spec.quantize(_arrange(inputs[spec.name][index : index + 1], spec))
+            for spec in signature.inputs
+        }
+        for name, value in session(raw).items():
+            collected.setdefault(name, []).append(specs[name].dequantize(value))
+    return {name: np.concatenate(values) for name, values in collected.items()}
+
+
+def compare_sessions(one: Session, other: Session, inputs: Arrays, gate: Gate) -> list[Parity]:
+    """Compare two files on the same real-valued examples, output by output.
+
+    Args:
+        one: the reference.
+        other: the file in question; its names may differ where each has but one input or output.
+        inputs: `[N, ...]` by the name of the reference's inputs, pictures channels last.
+        gate: what may be lost.
+
+    Raises:
+        InputError: inputs or outputs cannot be paired.
+    """
+    (name, reference), (other_name, candidate) = (
+        next(iter(session.signatures.items())) for session in (one, other)
+    )
+    renamed = _paired(reference.inputs, candidate.inputs, "inputs")
+    given = {renamed[name]: value for name, value in inputs.items()}
+    first = answer(one, {name: _arranged(reference, inputs)}, inputs)
+    second = answer(other, {other_name: _arranged(candidate, given)}, given)
+    outputs = _paired(reference.outputs, candidate.outputs, "outputs")
+    return [
+        compare(name, first[name], second[outputs[name]].reshape(first[name].shape), gate)
+        for name in first
+    ]
+
+
+def _paired(
+    ours: tuple[TensorSpec, ...], theirs: tuple[TensorSpec, ...], side: str
+) -> dict[str, str]:
+    """Return the other file's name for each of ours."""
+    names, others = [s.name for s in ours], [s.name for s in theirs]
+    if len(names) == len(others) == 1:
+        return {names[0]: others[0]}
+    if set(names) != set(others):
+        raise InputError(
+            f"the files have other {side}", got=", ".join(others), expected=", ".join(names)
+        )
+    return {name: name for name in names}
+
+
+def _arranged(signature: Signature, inputs: Arrays) -> Signature:
+    """Return the signature with the layout of pictures that come channels last."""
+
+    def arranged(spec: TensorSpec) -> TensorSpec:
+        shape = inputs[spec.name].shape
+        first = len(spec.shape) == 4 and spec.shape[1] == shape[3] and spec.shape[3] == shape[2]
+        return replace(spec, layout="NCHW") if first and spec.shape[1:] != shape[1:] else spec
+
+    return replace(signature, inputs=tuple(arranged(spec) for spec in signature.inputs))
+
+
+def _arrange(value: Array, spec: TensorSpec) -> Array:
+    return value.transpose(0, 3, 1, 2) if spec.layout == "NCHW" else value

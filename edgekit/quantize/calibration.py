@@ -1,0 +1,188 @@
+"""Calibration data: examples of what the model will see, read one by one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.artifact import TensorSpec
+from edgekit.errors import InputError
+from edgekit.tasks.classify import normalize
+from edgekit.tasks.images import SUFFIXES, read_image, read_labelled_images, resize
+
+ENOUGH = 100  # fewer samples leave the ranges uncertain
+_log = logging.getLogger("edgekit")
+
+Example = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Examples by input name, each `[1, ...]` in real values; iterating reads them anew."""
+
+    origin: str  # the place they come from
+    count: int
+    load: Callable[[int], Example]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Example]:
+        return self.take(self.count)
+
+    def take(self, count: int) -> Iterator[Example]:
+        """Yield `count` examples at the most, spread evenly.
+
+        Raises:
+            InputError: one holds NaN or infinity.
+        """
+        for index in _spread(self.count, count):
+            example = self.load(index)
+            for name, value in example.items():
+                if not np.isfinite(value).all():
+                    raise InputError(
+                        f"{self.origin}: calibration example {index}, input {name}",
+                        got=f"{int((~np.isfinite(value)).sum())} NaN or infinite values",
+                        do="remove or mend it",
+                    )
+            yield example
+
+
+def open_calibration(
+    source: str | Path, inputs: Sequence[TensorSpec], limit: int = ENOUGH
+) -> Calibration:
+    """Open calibration data for a network with these inputs.
+
+    Args:
+        source: pictures (a folder, with or without class folders), a name or file of labelled
+            pictures, an .npy of one input's values `[N, ...]` or an .npz with an array an input.
+        inputs: the network's inputs; a picture needs `mean` and `std`.
+        limit: how many examples to take at the most, spread evenly over the source.
+
+    Raises:
+        InputError: nothing there, wrong shape, or pictures without a declared normalisation.
+    """
+    path = Path(source)
+    if path.suffix == ".npy":
+        calibration = _from_arrays(str(source), {inputs[0].name: _load(path)}, inputs, limit)
+    elif path.suffix == ".npz" and (arrays := _named_arrays(path, inputs)):
+        calibration = _from_arrays(str(source), arrays, inputs, limit)
+    else:
+        calibration = _from_pictures(str(source), _pictures(source), inputs, limit)
+    if not len(calibration):
+        raise InputError(f"{source}: no calibration examples", got="an empty set")
+    if len(calibration) < ENOUGH:
+        _log.warning(
+            "%s: %d calibration examples; %d or more give steadier ranges",
+            source, len(calibration), ENOUGH,
+        )  # fmt: skip
+    return calibration
+
+
+def random_examples(inputs: Sequence[TensorSpec], count: int, seed: int) -> Calibration:
+    """Return seeded noise from -1 to 1: enough to compare floats, not to calibrate."""
+    rng = np.random.default_rng(seed)
+    seeds = rng.integers(0, 2**31, count)
+
+    def load(index: int) -> Example:
+        noise = np.random.default_rng(seeds[index])
+        return {
+            s.name: noise.uniform(-1, 1, tuple(abs(d) for d in s.shape)).astype(s.dtype)
+            for s in inputs
+        }
+
+    return Calibration("noise", count, load)
+
+
+def _from_arrays(
+    origin: str, arrays: Example, inputs: Sequence[TensorSpec], limit: int
+) -> Calibration:
+    counts = {name: len(array) for name, array in arrays.items()}
+    if len(set(counts.values())) > 1:
+        raise InputError(f"{origin}: inputs differ in length", got=counts)
+    for spec in inputs:
+        if arrays[spec.name].shape[1:] != spec.shape[1:]:
+            raise InputError(
+                f"{origin}: input {spec.name} does not fit",
+                got=list(arrays[spec.name].shape),
+                expected=f"[N, {', '.join(map(str, spec.shape[1:]))}]",
+            )
+    chosen = _spread(next(iter(counts.values())), limit)
+
+    def load(index: int) -> Example:
+        at = chosen[index]
+        return {s.name: arrays[s.name][at : at + 1].astype(s.dtype) for s in inputs}
+
+    return Calibration(origin, len(chosen), load)
+
+
+def _from_pictures(
+    origin: str,
+    pictures: tuple[int, Callable[[int], npt.NDArray[np.uint8]]],
+    inputs: Sequence[TensorSpec],
+    limit: int,
+) -> Calibration:
+    count, pixels = pictures
+    if len(inputs) != 1 or inputs[0].layout != "NHWC":
+        raise InputError(
+            f"{origin}: pictures cannot calibrate this model",
+            got=", ".join(f"{s.name} {list(s.shape)}" for s in inputs),
+            expected="one input [1, H, W, C]",
+            do="give an .npz with an array for each input",
+        )
+    spec = inputs[0]
+    if spec.mean is None or spec.std is None:
+        raise InputError(
+            f"{origin}: how pixels become input values is not known",
+            do="give --mean and --std, as --mean 127.5 --std 127.5 for values from -1 to 1",
+        )
+    chosen = _spread(count, limit)
+
+    def load(index: int) -> Example:
+        image = resize(pixels(chosen[index]), (spec.shape[1], spec.shape[2]))
+        return {spec.name: normalize(image, spec)}
+
+    return Calibration(origin, len(chosen), load)
+
+
+def _pictures(source: str | Path) -> tuple[int, Callable[[int], npt.NDArray[np.uint8]]]:
+    """Return how many pictures there are and how to read one."""
+    path = Path(source)
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        if files:
+            return len(files), lambda index: read_image(files[index])
+    images = read_labelled_images(source, "train")
+    return len(images), images.pixels
+
+
+def _spread(count: int, limit: int) -> list[int]:
+    """Return at most `limit` indices, evenly over `count`, so that no class is left out."""
+    if count <= limit:
+        return list(range(count))
+    return [int(i) for i in np.linspace(0, count - 1, limit).round()]
+
+
+def _load(path: Path) -> npt.NDArray[Any]:
+    try:
+        array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read", got=error, expected="an .npy file") from None
+    return array
+
+
+def _named_arrays(path: Path, inputs: Sequence[TensorSpec]) -> Example | None:
+    """Return the arrays that bear the inputs' names, or None where the file holds others."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if {s.name for s in inputs} <= set(arrays):
+                return {s.name: arrays[s.name] for s in inputs}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read", got=error, expected="an .npz file") from None
+    return None

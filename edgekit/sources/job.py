@@ -1,0 +1,87 @@
+"""A conversion as a job of JSON types, so that a foreign model can be converted in a child."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from edgekit.errors import InputError
+from edgekit.quantize.scheme import parse_schemes
+from edgekit.runtime.sandbox import Limits, run_isolated
+from edgekit.sources import parse
+
+# TensorFlow reserves far more address space than it uses; the time is for large models.
+LIMITS = Limits(timeout_s=3600, memory_bytes=64 << 30, file_bytes=16 << 30, open_files=1024)
+
+
+def run_conversion(request: Mapping[str, Any]) -> dict[str, float]:
+    """Convert as `edgekit convert` was asked to and return the CPU seconds by phase.
+
+    A foreign file is loaded and converted in a child process, a model of our own in this one.
+
+    Raises:
+        EdgekitError: the model or an option is wrong; nothing was written.
+    """
+    _check(request)
+    if parse(request["model"]).foreign:
+        seconds: dict[str, float] = run_isolated(
+            f"{__name__}:convert", dict(request), what=request["model"], runner="TensorFlow",
+            limits=LIMITS,
+        )  # fmt: skip
+        return seconds
+    return convert(request)
+
+
+def convert(request: Mapping[str, Any]) -> dict[str, float]:
+    """Load the model, convert it and write the artifact; see `run_conversion`."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from edgekit.export.conversion import Plan
+    from edgekit.export.conversion import convert as convert_source
+    from edgekit.sources import load
+
+    source = load(request["model"], trust=request["trust_model"], seed=request["seed"])
+    task = dict(source.task)
+    if request["labels"]:
+        task["labels"] = request["labels"]
+    source = replace(
+        source,
+        task=task,
+        mean=_tuple(request["mean"]) or source.mean,
+        std=_tuple(request["std"]) or source.std,
+    )
+    plan = Plan(
+        schemes=parse_schemes(request["schemes"]),
+        formats=tuple(dict.fromkeys(request["formats"].split(","))),
+        calibrate=request["calibrate"],
+        samples=request["samples"],
+        io_dtype=request["io_dtype"],
+        target=request["target"],
+        shapes=dict(map(_shape, request["shapes"])),
+        seed=request["seed"],
+    )
+    done = convert_source(source, plan, request["output"])
+    return {"converting_cpu_s": done.converting_cpu_s, "checking_cpu_s": done.checking_cpu_s}
+
+
+def _check(request: Mapping[str, Any]) -> None:
+    """Find what is wrong with the options before anything heavy is loaded."""
+    parse_schemes(request["schemes"])
+    for format in request["formats"].split(","):
+        if format not in ("tflite", "onnx"):
+            raise InputError(f"--to {format}: no such format", expected="tflite, onnx or both")
+    for text in request["shapes"]:
+        _shape(text)
+
+
+def _tuple(values: Sequence[float] | None) -> tuple[float, ...] | None:
+    return None if values is None else tuple(values)
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, _, sizes = text.partition("=")
+    try:
+        return name, tuple(int(size) for size in sizes.split(","))
+    except ValueError:
+        raise InputError("--shape", got=text, expected="as input=1,224,224,3") from None
