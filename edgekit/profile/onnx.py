@@ -1,0 +1,276 @@
+"""Reads an .onnx file: from its bytes alone, so that no other file is ever opened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from edgekit.errors import InputError, MissingExtraError
+from edgekit.profile.graph import Graph, Op, Shapes, Tensor, free_inputs
+from edgekit.profile.layers import layer_of
+
+try:
+    import onnx
+    from onnx import inliner, shape_inference
+except ModuleNotFoundError as error:
+    raise MissingExtraError(error.name or "onnx", "onnx") from error
+
+# What cannot be had by spelling the operator's name in snake case.
+KINDS = {
+    "Conv": "conv",
+    "ConvInteger": "conv",
+    "QLinearConv": "conv",
+    "com.microsoft.FusedConv": "conv",
+    "ConvTranspose": "transpose_conv",
+    "Gemm": "fully_connected",
+    "MatMul": "batch_matmul",
+    "MatMulInteger": "batch_matmul",
+    "QLinearMatMul": "batch_matmul",
+    "com.microsoft.FusedMatMul": "batch_matmul",
+    "LSTM": "recurrent",
+    "GRU": "recurrent",
+    "RNN": "recurrent",
+    "LRN": "lrn",
+    "com.microsoft.QLinearAdd": "add",
+    "com.microsoft.QLinearMul": "mul",
+    "com.microsoft.QLinearConcat": "concat",
+    "com.microsoft.QLinearSigmoid": "sigmoid",
+    "com.microsoft.QLinearLeakyRelu": "leaky_relu",
+    "com.microsoft.QLinearGlobalAveragePool": "global_average_pool",
+    "com.microsoft.QLinearAveragePool": "average_pool",
+    "com.microsoft.QLinearSoftmax": "softmax",
+    "com.microsoft.Gelu": "gelu",
+}
+# Which inputs hold weights, biases and tables; whatever else is stored with an op is a setting.
+WEIGHTS = {
+    "LSTM": (1, 2, 3, 7),
+    "GRU": (1, 2, 3),
+    "RNN": (1, 2, 3),
+    "QLinearConv": (3, 8),
+    "QLinearMatMul": (3,),
+    "Gather": (0,),
+    "DequantizeLinear": (0,),
+    "BatchNormalization": (1, 2, 3, 4),
+}
+MATRICES = {"QLinearConv": (3,), "LSTM": (1, 2), "GRU": (1, 2), "RNN": (1, 2)}
+SETTINGS = {"Clip", "Resize", "Upsample", "Pad", "QuantizeLinear", "Dropout", "Range", "OneHot"}
+SMALL = 4096  # elements: what can be a shape, which inference must see
+
+DTYPES = {
+    code: "float32" if name == "FLOAT" else "float64" if name == "DOUBLE" else name.lower()
+    for name, code in onnx.TensorProto.DataType.items()
+}
+
+
+def read_onnx(path: Path, shapes: Shapes) -> Graph:
+    """Return the main graph of `path`.
+
+    Raises:
+        InputError: not an ONNX model, damaged, weights in other files, or a shape is free.
+    """
+    try:
+        model = onnx.load_model_from_string(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read", got=error.strerror or error) from None
+    except (DecodeError, ValueError) as error:
+        raise InputError(f"{path}: not an ONNX model", got=str(error)[:120]) from None
+    if not model.graph.node or not model.opset_import:
+        raise InputError(f"{path}: not an ONNX model", got="no nodes or no opset")
+    return read_model(model, shapes, str(path))
+
+
+def read_model(model: Any, shapes: Shapes, where: str = "ONNX model") -> Graph:
+    """Return the main graph of a loaded model, which is changed: shapes are put in."""
+    # Weights made of integers are the common thing in damaged files, so is a wrong type code.
+    try:
+        _refuse_external(model, where)
+        if model.functions:
+            model = inliner.inline_local_functions(model)
+        stored = {i.name for i in model.graph.initializer}
+        free = {i.name: _value_shape(i) for i in model.graph.input if i.name not in stored}
+        fixed = free_inputs(where, free, shapes)
+        _fix(model, fixed)
+        _empty_weights(model)
+        inferred = shape_inference.infer_shapes(model, data_prop=True)
+        return _Reader(inferred.graph, _opset(model)).graph()
+    except (
+        DecodeError, shape_inference.InferenceError, ValueError, IndexError, KeyError, TypeError,
+        RuntimeError, UnicodeError,
+    ) as error:  # fmt: skip
+        got = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(f"{where}: damaged ONNX model", got=got) from None
+
+
+def _refuse_external(model: Any, where: str) -> None:
+    outside = [t.name for t in model.graph.initializer if t.data_location == t.EXTERNAL]
+    if outside:
+        raise InputError(
+            f"{where}: weights in other files are not opened",
+            got=f"{len(outside)} external tensors, as {outside[0]}",
+            do="store the model in one file: onnx.save(model, path, save_as_external_data=False)",
+        )
+
+
+def _fix(model: Any, fixed: Shapes) -> None:
+    for value in model.graph.input:
+        if value.name in fixed:
+            dims = value.type.tensor_type.shape
+            del dims.dim[:]
+            for size in fixed[value.name]:
+                dims.dim.add().dim_value = size
+    # Shapes that the exporter noted for another batch would contradict the inferred ones.
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+
+
+def _empty_weights(model: Any) -> None:
+    """Drop the contents of large weights: inference copies the model, and never looks at them."""
+    for tensor in model.graph.initializer:
+        size = 1
+        for dim in tensor.dims:
+            size *= dim
+        if size > SMALL:
+            for kept in ("raw_data", "float_data", "int32_data", "int64_data", "double_data"):
+                tensor.ClearField(kept)
+
+
+class _Reader:
+    """Walks the nodes with everything that is known of each name."""
+
+    def __init__(self, graph: Any, opset: int) -> None:
+        self.source = graph
+        self.opset = opset
+        self.constants: dict[str, tuple[tuple[int, ...], str]] = {
+            t.name: (tuple(t.dims), DTYPES[t.data_type]) for t in graph.initializer
+        }
+        values = [*graph.input, *graph.value_info, *graph.output]
+        self.values = {
+            v.name: (_value_shape(v), DTYPES.get(v.type.tensor_type.elem_type, "undefined"))
+            for v in values
+        }
+        self.parameters = set(self._parameters())
+        self.derived: set[str] = set()
+        self.index: dict[str, int] = {}
+        self.producers = {name: node for node in graph.node for name in node.output}
+
+    def graph(self) -> Graph:
+        ops = []
+        for node in self.source.node:
+            if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
+                self._constant(node)
+                continue
+            if all(not n or self._is_constant(n) for n in node.input) and list(node.input):
+                self.derived.update(node.output)
+            ops.append(self._op(node))
+        stored = self.constants
+        return Graph(
+            self.source.name or "main",
+            "onnx",
+            tuple(self._tensor(v.name) for v in self.source.input if v.name not in stored),
+            tuple(self._tensor(v.name) for v in self.source.output),
+            tuple(ops),
+        )
+
+    def _op(self, node: Any) -> Op:
+        inputs = tuple(self._tensor(name) if name else None for name in node.input)
+        outputs = tuple(self._tensor(name) for name in node.output if name)
+        native = node.op_type
+        if node.domain not in ("", "ai.onnx"):
+            native = f"{node.domain}.{node.op_type}"
+        kind = KINDS.get(native) or (_snake(native) if native == node.op_type else native)
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute
+                      if a.type in (a.INT, a.FLOAT, a.STRING, a.INTS, a.FLOATS)}  # fmt: skip
+        rules: dict[str, Any] = {"weights": MATRICES.get(node.op_type, (1,)), "channel_axis": 1}
+        if kind == "conv" and self._depthwise(inputs, rules["weights"], attributes):
+            kind = "depthwise_conv"
+        if kind == "batch_matmul":
+            kind, extra = self._matmul(node.op_type, inputs, attributes)
+            rules |= extra
+        if kind == "einsum":
+            rules["equation"] = attributes.get("equation", b"").decode()
+        layer = layer_of(node.name or (outputs[0].name if outputs else ""), kind)
+        return Op(kind, native, inputs, outputs, layer, attributes | rules)
+
+    def _depthwise(
+        self, inputs: tuple[Tensor | None, ...], slots: tuple[int, ...], attributes: Any
+    ) -> bool:
+        """Whether every group holds one channel, and there are several."""
+        weights = inputs[slots[0]]
+        group = attributes.get("group", 1)
+        return bool(group > 1 and weights and weights.shape and weights.shape[1] == 1)
+
+    def _matmul(
+        self, native: str, inputs: tuple[Tensor | None, ...], attributes: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """A product with one stored matrix is a fully connected layer; else of two batches."""
+        slot = 3 if native == "QLinearMatMul" else 1
+        right = inputs[slot]
+        if attributes.get("transA") or not (right and right.constant and len(right.shape or ()) == 2):
+            return "batch_matmul", {"transpose_a": bool(attributes.get("transA"))}
+        return "fully_connected", {"weights": (slot,)}
+
+    def _tensor(self, name: str) -> Tensor:
+        index = self.index.setdefault(name, len(self.index))
+        shape, dtype = self.constants.get(name) or self.values.get(name) or (None, "undefined")
+        constant = self._is_constant(name)
+        return Tensor(index, name, shape, dtype, constant, name in self.parameters)
+
+    def _is_constant(self, name: str) -> bool:
+        return name in self.constants or name in self.derived
+
+    def _constant(self, node: Any) -> None:
+        """Enter a Constant node as what it is: a stored value."""
+        for attribute in node.attribute:
+            if attribute.name == "value":
+                tensor = attribute.t
+                self.constants[node.output[0]] = tuple(tensor.dims), DTYPES[tensor.data_type]
+            else:
+                kinds = {"value_float": ((), "float32"), "value_int": ((), "int64")}
+                self.constants[node.output[0]] = kinds.get(attribute.name) or (
+                    (len(attribute.ints or attribute.floats),),
+                    "int64" if attribute.ints else "float32",
+                )
+
+    def _parameters(self) -> Iterator[str]:
+        """Yield the names of stored values that are weights, biases or tables."""
+        constants = set(self.constants)
+        for node in self.source.node:
+            if node.op_type == "Constant":
+                constants.update(node.output)
+        for node in self.source.node:
+            if node.op_type in SETTINGS:
+                continue
+            slots = WEIGHTS.get(node.op_type, range(len(node.input)))
+            for name in (node.input[i] for i in slots if i < len(node.input)):
+                shape, dtype = self.constants.get(name, ((), "undefined"))
+                integer_weights = node.op_type in WEIGHTS or node.op_type.endswith("Integer")
+                if name in constants and (dtype.startswith(("float", "bfloat")) or (
+                        integer_weights and dtype in ("int8", "uint8", "int32", "int4", "uint4")
+                        and node.op_type != "Gather")):  # fmt: skip
+                    yield name
+
+
+def _value_shape(value: Any) -> tuple[int, ...] | None:
+    kind = value.type.tensor_type
+    if not kind.HasField("shape"):
+        return None
+    return tuple(d.dim_value if d.HasField("dim_value") else -1 for d in kind.shape.dim)
+
+
+def _opset(model: Any) -> int:
+    return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
+
+
+def _snake(name: str) -> str:
+    """`GlobalAveragePool` is `global_average_pool`, `PRelu` is `prelu`, `ArgMax` is `arg_max`."""
+    spelled = {"PRelu": "prelu", "Celu": "celu", "Elu": "elu", "LpPool": "lp_pool",
+               "GlobalLpPool": "global_lp_pool", "LpNormalization": "lp_normalization",
+               "GatherND": "gather_nd", "ScatterND": "scatter_nd", "IsNaN": "is_nan",
+               "IsInf": "is_inf", "RMSNormalization": "rms_normalization", "And": "and",
+               "ReduceL1": "reduce_l1", "ReduceL2": "reduce_l2"}  # fmt: skip
+    return spelled.get(name) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

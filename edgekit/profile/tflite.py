@@ -1,0 +1,282 @@
+"""Reads a .tflite file without TensorFlow and without an interpreter.
+
+The file may come from anywhere: every read is bounds-checked, every loop is bounded by the size
+of the file, and whatever does not fit together ends in one InputError.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import InputError, MissingExtraError
+from edgekit.profile.graph import DTYPE_BITS, Graph, Op, Shapes, Tensor, free_inputs
+from edgekit.profile.layers import layer_of
+
+try:
+    from ai_edge_litert import schema_py_generated as schema
+except ModuleNotFoundError as error:
+    raise MissingExtraError("ai_edge_litert", "litert") from error
+
+MAX_TABLES = 200_000  # tensors and ops; the largest published models have some ten thousand
+MAX_RANK = 64
+
+# What cannot be had by spelling the builtin's name in lower case.
+KINDS = {
+    "CONV_2D": "conv",
+    "CONV_3D": "conv",
+    "DEPTHWISE_CONV_2D": "depthwise_conv",
+    "CONV_3D_TRANSPOSE": "transpose_conv",
+    "LSTM": "recurrent",
+    "RNN": "recurrent",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "recurrent",
+    "UNIDIRECTIONAL_SEQUENCE_RNN": "recurrent",
+    "BIDIRECTIONAL_SEQUENCE_LSTM": "recurrent",
+    "BIDIRECTIONAL_SEQUENCE_RNN": "recurrent",
+}
+# Custom operators whose work is known; any other is `custom:NAME` and has no rule.
+CUSTOM = {"TFLite_Detection_PostProcess": "detection_postprocess"}
+# Which inputs hold the weights, and where it is not the first, which one holds the data.
+WEIGHTS: dict[str, tuple[int, ...]] = {
+    "LSTM": (1, 2, 3, 4, 5, 6, 7, 8, 16),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (1, 2, 3, 4, 5, 6, 7, 8, 16),
+    "BIDIRECTIONAL_SEQUENCE_LSTM": (*range(1, 9), 16, *range(18, 26), 33),
+    "RNN": (1, 2),
+    "UNIDIRECTIONAL_SEQUENCE_RNN": (1, 2),
+    "BIDIRECTIONAL_SEQUENCE_RNN": (1, 2, 5, 6),
+    "SVDF": (1, 2),
+}
+BASIC_LSTM = (2,)  # the LSTM builtin with five inputs: data, last output, weights, bias, last state
+DATA = {"TRANSPOSE_CONV": 2, "CONV_3D_TRANSPOSE": 2}
+
+
+def _names(enum: Any) -> dict[int, str]:
+    return {value: name for name, value in vars(enum).items() if name.isupper()}
+
+
+BUILTINS = _names(schema.BuiltinOperator)
+DTYPES = {code: name.lower() for code, name in _names(schema.TensorType).items()}
+
+
+def read_tflite(path: Path, shapes: Shapes) -> Graph:
+    """Return the first subgraph of `path`; the others hang from it.
+
+    Shapes are those stored in the file, which are what an interpreter allocates; where an input's
+    signature leaves more than the batch free, `shapes` must say and an interpreter in a child
+    process works out the rest.
+
+    Raises:
+        InputError: not a .tflite file, damaged, or a shape is free.
+    """
+    with _model(path) as reader:
+        free_inputs(str(path), reader.input_shapes(), shapes)
+        fixed = None
+        if shapes:
+            from edgekit.profile.resize import resized_shapes
+
+            fixed = resized_shapes(path, shapes)
+        graphs = tuple(reader.graphs(fixed))
+    return replace(graphs[0], others=graphs[1:])
+
+
+def op_versions(path: str | Path) -> tuple[tuple[str, int], ...]:
+    """Return the (builtin op, version) pairs that the file declares, sorted; no custom ops.
+
+    Raises:
+        InputError: not a .tflite file, or damaged.
+    """
+    with _model(Path(path)) as reader:
+        codes = {(name, version) for name, version, custom in reader.codes() if not custom}
+    return tuple(sorted(codes))
+
+
+@contextmanager
+def _model(path: Path) -> Iterator[_Reader]:
+    """Map the file and turn every way in which its bytes can be wrong into one error."""
+    try:
+        with path.open("rb") as file:
+            # Closed when the last view of it goes; closing by hand fails while an error holds one.
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if data[4:8] != b"TFL3":
+            got = repr(data[4:8])
+            raise InputError(f"{path}: not a TFLite model", got=got, expected="b'TFL3' at byte 4")
+        yield _Reader(str(path), data)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read", got=error.strerror or error) from None
+    except (struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"{path}: damaged TFLite model", got=str(error)[:120] or type(error).__name__
+        ) from None
+
+
+class _Reader:
+    """Walks the flatbuffer by lazy accessors."""
+
+    def __init__(self, where: str, data: mmap.mmap) -> None:
+        self.where = where
+        self.size = len(data)
+        # An honest file holds every element once, so it cannot list more than it has bytes.
+        self.budget = self.size
+        self.tables = MAX_TABLES
+        self.model = schema.Model.GetRootAs(data, 0)
+
+    def codes(self) -> list[tuple[str, int, str]]:
+        """Return (builtin name, version, custom name) of each operator code."""
+        codes = []
+        for code in self._tables(self.model.OperatorCodesLength(), self.model.OperatorCodes):
+            # Files older than schema v3a have the number in the narrow field alone.
+            builtin = BUILTINS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+            custom = _text(code.CustomCode()) if builtin == "CUSTOM" else ""
+            codes.append((builtin, code.Version(), custom))
+        return codes
+
+    def input_shapes(self) -> dict[str, tuple[int, ...] | None]:
+        graph = self.model.Subgraphs(0)
+        names = self._signature_names(0)
+        shapes: dict[str, tuple[int, ...] | None] = {}
+        for index in self._vector(graph.InputsAsNumpy):
+            tensor = graph.Tensors(_checked(index, graph.TensorsLength()))
+            free = self._vector(tensor.ShapeSignatureAsNumpy)
+            shapes[names.get(index, _text(tensor.Name()))] = free or self._shape(tensor)
+        return shapes
+
+    def graphs(self, fixed: dict[int, tuple[int, ...]] | None) -> Iterator[Graph]:
+        """Yield the subgraphs; `fixed` replaces shapes of the first one, by tensor index."""
+        if not self.model.SubgraphsLength():
+            raise ValueError("no subgraph")
+        codes = self.codes()
+        parents = self._tables(self.model.SubgraphsLength(), self.model.Subgraphs)
+        signatures = {s.SubgraphIndex(): _text(s.SignatureKey()) for s in self._signatures()}
+        for number, graph in enumerate(parents):
+            name = signatures.get(number) or _text(graph.Name()) or "main"
+            yield self._graph(graph, name, codes, (fixed or {}) if number == 0 else {}, number)
+
+    def _graph(
+        self,
+        graph: Any,
+        name: str,
+        codes: list[tuple[str, int, str]],
+        fixed: dict[int, tuple[int, ...]],
+        number: int,
+    ) -> Graph:
+        tensors = [
+            self._tensor(t, i, fixed.get(i))
+            for i, t in enumerate(self._tables(graph.TensorsLength(), graph.Tensors))
+        ]
+        names = self._signature_names(number)
+        for index, given in names.items():
+            tensors[index] = replace(tensors[index], name=given)
+        ops = []
+        for raw in self._tables(graph.OperatorsLength(), graph.Operators):
+            op = self._op(raw, tensors, codes)
+            for output in op.outputs:
+                # What is made from constants alone (float16 weights, dequantized) is constant.
+                if op.inputs and all(t is None or t.constant for t in op.inputs):
+                    tensors[output.index] = replace(output, constant=True)
+            ops.append(replace(op, outputs=tuple(tensors[t.index] for t in op.outputs)))
+        pick = [self._vector(graph.InputsAsNumpy), self._vector(graph.OutputsAsNumpy)]
+        inputs, outputs = (tuple(tensors[_checked(i, len(tensors))] for i in p) for p in pick)
+        return Graph(name, "tflite", inputs, outputs, tuple(ops))
+
+    def _op(self, raw: Any, tensors: list[Tensor], codes: list[tuple[str, int, str]]) -> Op:
+        builtin, version, custom = codes[_checked(raw.OpcodeIndex(), len(codes))]
+        inputs = tuple(
+            None if i == -1 else tensors[_checked(i, len(tensors))]
+            for i in self._vector(raw.InputsAsNumpy)
+        )
+        outputs = tuple(
+            tensors[_checked(i, len(tensors))] for i in self._vector(raw.OutputsAsNumpy)
+        )
+        kind = KINDS.get(builtin, builtin.lower())
+        if builtin == "CUSTOM":
+            kind = CUSTOM.get(custom, f"custom:{custom}")
+        weights = WEIGHTS.get(builtin, (1,))
+        if builtin == "LSTM" and len(inputs) == 5:
+            weights = BASIC_LSTM
+        attributes: dict[str, Any] = {"version": version}
+        attributes |= {"weights": weights, "data": DATA.get(builtin, 0), "channel_axis": -1}
+        if builtin == "BATCH_MATMUL":
+            options = schema.BatchMatMulOptions()
+            if table := raw.BuiltinOptions():
+                options.Init(table.Bytes, table.Pos)
+                attributes["transpose_a"] = options.AdjX()
+        layer = layer_of(outputs[0].name, kind) if outputs else ""
+        return Op(kind, custom or builtin, inputs, outputs, layer, attributes)
+
+    def _tensor(self, raw: Any, index: int, fixed: tuple[int, ...] | None) -> Tensor:
+        name, dtype = _text(raw.Name()), DTYPES[raw.Type()]
+        shape = fixed if fixed is not None else self._shape(raw)
+        stored_bytes = self._stored_bytes(raw, name)
+        quantization = raw.Quantization()
+        weight = dtype.startswith(("float", "bfloat")) or (
+            quantization is not None and quantization.ScaleLength() > 0
+        )
+        tensor = Tensor(index, name, shape, dtype, bool(stored_bytes), bool(stored_bytes) and weight)
+        expected = tensor.size_bytes
+        if stored_bytes and raw.Sparsity() is None and expected not in (None, stored_bytes):
+            raise ValueError(f"tensor {name[:60]} holds {stored_bytes} bytes for {expected}")
+        return tensor
+
+    def _shape(self, raw: Any) -> tuple[int, ...]:
+        shape = self._vector(raw.ShapeAsNumpy)
+        if len(shape) > MAX_RANK or any(size < -1 for size in shape):
+            raise ValueError(f"tensor with the shape {list(shape[:8])}")
+        return shape
+
+    def _stored_bytes(self, raw: Any, name: str) -> int:
+        """Return the bytes of the tensor's buffer; 0 where it is filled while running."""
+        if raw.Buffer() == 0:
+            return 0
+        buffer = self.model.Buffers(_checked(raw.Buffer(), self.model.BuffersLength()))
+        # Files above 2 GB keep their weights behind the flatbuffer, at an offset from its start.
+        inside = int(buffer.DataLength())
+        if buffer.Offset() > 1:
+            if buffer.Offset() + buffer.Size() > self.size:
+                raise ValueError(f"tensor {name[:60]} lies outside the file")
+            return int(buffer.Size())
+        if inside and buffer._tab.Vector(buffer._tab.Offset(4)) + inside > self.size:
+            raise ValueError(f"tensor {name[:60]} is cut off")
+        return inside
+
+    def _signature_names(self, number: int) -> dict[int, str]:
+        """Return tensor index to the name that the signature gives it: what people call it."""
+        names: dict[int, str] = {}
+        for signature in self._signatures():
+            if signature.SubgraphIndex() == number:
+                for entry in self._tables(signature.InputsLength(), signature.Inputs):
+                    names[entry.TensorIndex()] = _text(entry.Name())
+        return names
+
+    def _signatures(self) -> Iterator[Any]:
+        return self._tables(self.model.SignatureDefsLength(), self.model.SignatureDefs)
+
+    def _tables(self, length: int, table: Callable[[int], Any]) -> Iterator[Any]:
+        self.tables -= length
+        if self.tables < 0:
+            raise ValueError(f"more than {MAX_TABLES} tensors and ops")
+        return (table(i) for i in range(length))
+
+    def _vector(self, read: Callable[[], Any]) -> tuple[int, ...]:
+        values = read()  # numpy checks the bounds; 0 where the field is missing
+        if isinstance(values, int):
+            return ()
+        self.budget -= len(values)
+        if self.budget < 0:
+            raise ValueError("lists longer than the file")
+        return tuple(values.tolist())
+
+
+def _checked(index: int, length: int) -> int:
+    """Return `index`: Python would take a negative one for one from the end."""
+    if not 0 <= index < length:
+        raise ValueError(f"index {index} of {length}")
+    return index
+
+
+def _text(raw: bytes | None) -> str:
+    return (raw or b"").decode("utf-8", "backslashreplace")
