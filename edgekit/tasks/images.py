@@ -22,9 +22,7 @@ from edgekit.errors import InputError, MissingExtraError
 Pixels = npt.NDArray[np.uint8]
 Split = Literal["train", "test"]
 
-SUFFIXES = frozenset(
-    [".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
-)
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 TEST_SHARE = 0.2  # of each class, where the source has no test split of its own
 _SPLIT_SEED = 0  # fixed: two runs, and two commands, must agree on what is the test split
 
@@ -134,7 +132,8 @@ def with_channels(pixels: Pixels, channels: int) -> Pixels:
         return np.repeat(pixels, channels, axis=2)
     if (pixels.shape[2], channels) == (3, 1):
         luma = pixels @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
-        return np.rint(luma).astype(np.uint8)[..., None]
+        grey: Pixels = np.rint(luma).astype(np.uint8)[..., None]
+        return grey
     raise InputError("picture: channels", got=pixels.shape[2], expected=str(channels))
 
 
