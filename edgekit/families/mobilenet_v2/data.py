@@ -1,0 +1,178 @@
+"""Pictures as the network takes them: decoded, resized, augmented and scaled to [-1, 1]."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from edgekit.errors import EdgekitError, InputError
+from edgekit.families.mobilenet_v2 import Config
+from edgekit.families.mobilenet_v2.augment import (
+    AUGMENTATIONS,
+    Augmentation,
+    choose_augmentation,
+    draw,
+)
+from edgekit.tasks.images import (
+    LabelledImages,
+    divide,
+    read_labelled_images,
+    resize,
+    with_channels,
+)
+from edgekit.train import Options, Shard
+
+MEAN = STD = 127.5
+CACHE_BYTES = 1 << 30  # resized pictures that may stay in memory
+
+
+class Pictures:
+    """Pictures at the network's size; those that fit into memory are read once."""
+
+    def __init__(self, images: LabelledImages, config: Config) -> None:
+        self.images, self.config = images, config
+        self.failure: EdgekitError | None = None  # TensorFlow keeps only the text of an error
+        shape = (len(images), config.resolution, config.resolution, config.channels)
+        fits = math.prod(shape) <= CACHE_BYTES
+        self._cache = np.empty(shape, np.uint8) if fits else None
+        self._cached = np.zeros(len(images), bool)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Return `[N, H, W, C]`.
+
+        Raises:
+            InputError: a file is damaged.
+        """
+        try:
+            return np.stack([self._one(int(index)) for index in indices])
+        except EdgekitError as error:
+            self.failure = error
+            raise
+
+    def _one(self, index: int) -> npt.NDArray[np.uint8]:
+        if self._cache is not None and self._cached[index]:
+            cached: npt.NDArray[np.uint8] = self._cache[index]
+            return cached
+        size = (self.config.resolution, self.config.resolution)
+        pixels = resize(with_channels(self.images.pixels(index), self.config.channels), size)
+        if self._cache is not None:
+            self._cache[index] = pixels
+            self._cached[index] = True
+        return pixels
+
+    def batches(self, batch_size: int = 256) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:
+        """Yield (inputs `[N, H, W, C]` in [-1, 1], labels `[N]`) in order, without augmentation."""
+        for first in range(0, len(self), batch_size):
+            indices = np.arange(first, min(first + batch_size, len(self)))
+            yield normalize(self.read(indices)), self.images.labels[indices]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """The three parts of a data set; `batches` is what the loop takes."""
+
+    train: Pictures
+    validation: Pictures
+    test: Pictures
+    batch_size: int  # over all workers
+    seed: int
+    augmentation: Augmentation
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.train.images.classes
+
+    @property
+    def steps(self) -> int:
+        """Full global batches in an epoch; which pictures are left over changes every epoch."""
+        return len(self.train) // self.batch_size
+
+    @property
+    def failure(self) -> EdgekitError | None:
+        """What went wrong inside a tf.data pipeline."""
+        return next(
+            (p.failure for p in (self.train, self.validation, self.test) if p.failure), None
+        )
+
+    def order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Return the indices of an epoch as `[steps, batch]`."""
+        order = np.random.default_rng([self.seed, epoch, 0]).permutation(len(self.train))
+        return order[: self.steps * self.batch_size].reshape(self.steps, self.batch_size)
+
+    def batches(self, epoch: int, first_step: int, part: Shard) -> Any:
+        """Return (inputs `[N, H, W, C]` in [-1, 1], labels `[N]`), one element a replica and step.
+
+        Raises:
+            InputError: the batch does not divide among the replicas.
+        """
+        replicas = part.count * part.replicas
+        if self.batch_size % replicas:
+            raise InputError(
+                "batch size", got=self.batch_size, expected=f"a multiple of {replicas} replicas"
+            )
+        share = self.batch_size // part.count
+        mine = self.order(epoch)[first_step:, part.index * share : (part.index + 1) * share]
+        chosen = mine.reshape(-1, self.batch_size // replicas)
+        size = self.train.config.resolution
+        draws = draw(self.augmentation, len(self.train), size, self.seed, epoch)
+        labels = self.train.images.labels
+        slices = (chosen, labels[chosen], *(d[chosen] for d in draws))
+        dataset = tf.data.Dataset.from_tensor_slices(slices)
+        return dataset.map(self._load, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+
+    def _load(self, indices: Any, labels: Any, transforms: Any, light: Any) -> tuple[Any, Any]:
+        config = self.train.config
+        pixels = tf.numpy_function(self.train.read, [indices], tf.uint8, stateful=False)
+        pixels.set_shape([None, config.resolution, config.resolution, config.channels])
+        pictures = (tf.cast(pixels, tf.float32) - MEAN) / STD
+        if self.augmentation == AUGMENTATIONS["none"]:
+            return pictures, labels
+        moved = tf.raw_ops.ImageProjectiveTransformV3(
+            images=pictures,
+            transforms=transforms,
+            output_shape=[config.resolution, config.resolution],
+            interpolation="BILINEAR",
+            fill_mode="NEAREST",
+            fill_value=0.0,
+        )
+        gain, offset = light[:, 0, None, None, None], light[:, 1, None, None, None]
+        return tf.clip_by_value(moved * gain + offset, -1.0, 1.0), labels
+
+
+def load(source: str, config: Config, options: Options | None = None) -> TrainingData:
+    """Return the pictures in `source`, with a part of the training split held out for validation.
+
+    Raises:
+        InputError: `source` holds no such pictures, or fewer than one batch.
+    """
+    options = options or Options()
+    images = read_labelled_images(source, "train")
+    rest, held_out = divide(images.labels, options.validation, options.seed)
+    if options.validation == 0:
+        rest = held_out = np.arange(len(images))
+    parts = [images.subset(rest), images.subset(held_out), read_labelled_images(source, "test")]
+    if len(rest) < options.batch_size:
+        raise InputError(
+            f"{source}: too few pictures to train on",
+            got=len(rest),
+            expected=f"at least one batch of {options.batch_size}",
+            do="lower --batch-size",
+        )
+    pictures = [Pictures(part, config) for part in parts]
+    augmentation = choose_augmentation(options.augment, str(source))
+    return TrainingData(*pictures, options.batch_size, options.seed, augmentation)
+
+
+def normalize(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return pixels as the network's inputs in [-1, 1]."""
+    return (pixels.astype(np.float32) - np.float32(MEAN)) / np.float32(STD)

@@ -1,0 +1,131 @@
+"""Training: the float network first, then its quantization-aware copy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from edgekit.errors import InputError
+from edgekit.families.mobilenet_v2 import FAMILY, Config
+from edgekit.families.mobilenet_v2.data import MEAN, STD, Pictures, TrainingData, load
+from edgekit.families.mobilenet_v2.network import build
+from edgekit.families.mobilenet_v2.pretrained import load_pretrained
+from edgekit.families.run import Run, write_run
+from edgekit.quantize.qat import quantize_aware
+from edgekit.train import Options
+from edgekit.train.distribute import choose_strategy, shard, synchronize_batch_norm
+from edgekit.train.loop import Phase, Predict, seed_everything, train
+
+
+def fit(
+    folder: Path,
+    config: Config,
+    options: Options,
+    data: str,
+    *,
+    weights: str | None = None,
+    sha256: str | None = None,
+    resume: bool = False,
+    distributed: bool = False,
+) -> Run:
+    """Train into `folder` and return the run, with its accuracy on the test split.
+
+    Args:
+        folder: of the run.
+        config: of the network; the number of classes is taken from the data.
+        options: of the training.
+        data: what `read_labelled_images` reads.
+        weights: "imagenet" or a file to start from; the classifier starts afresh unless the
+            classes are ImageNet's 1000.
+        sha256: what those weights must hash to.
+        resume: go on from the newest checkpoint.
+        distributed: over TF_CONFIG's workers or this machine's GPUs.
+
+    Raises:
+        InputError: the data, the options or the weights do not fit.
+        CheckFailedError: training diverged.
+    """
+    strategy = choose_strategy(distributed)
+    pictures = load(data, config, options)
+    config = _for_classes(config, pictures.classes)
+    run = Run(
+        folder=folder, family=FAMILY.name, config=config, options=options, data=data,
+        classes=pictures.classes, weights=weights,
+        input={"mean": [MEAN], "std": [STD], "layout": "NHWC"},
+    )  # fmt: skip
+    seed_everything(options.seed)
+    with strategy.scope():
+        network = build(config)
+        if weights and not resume:
+            load_pretrained(network, config, weights, sha256=sha256)
+        if strategy.num_replicas_in_sync > 1:
+            network = _synchronized(network)
+    run = _train(run, "float", network, pictures, strategy, resume)
+    if run.qat:
+        with strategy.scope():
+            network = quantize_aware(network)
+        run = _train(run, "qat", network, pictures, strategy, resume)
+    return run
+
+
+def _train(
+    run: Run, name: str, network: Any, data: TrainingData, strategy: Any, resume: bool
+) -> Run:
+    """Train one phase and write what came out of it into run.json."""
+    options = run.options.for_qat() if name == "qat" else run.options
+    chief = shard(strategy).index == 0
+    if chief:
+        write_run(run)
+
+    def loss(labels: Any, probabilities: Any) -> Any:
+        targets = tf.one_hot(labels, len(run.classes))
+        return keras.losses.categorical_crossentropy(
+            targets, probabilities, label_smoothing=options.label_smoothing
+        )
+
+    phase = Phase(name, run.folder, run.weights_path(name))
+    try:
+        best = train(
+            network, loss, data, lambda predict: evaluate(predict, data.validation), options,
+            phase, resume=resume, strategy=strategy,
+        )  # fmt: skip
+    except tf.errors.OpError as error:
+        raise data.failure or error from None
+    scores = evaluate(lambda x: network.predict_on_batch(x), data.test)
+    run = replace(run, best={**run.best, name: best}, test={**run.test, name: scores})
+    if chief:
+        write_run(run)
+    return run
+
+
+def evaluate(predict: Predict, pictures: Pictures) -> dict[str, float]:
+    """Return top-1 accuracy, from 0 to 1, and the mean cross-entropy in nats."""
+    right, loss = 0, 0.0
+    for inputs, labels in pictures.batches():
+        probabilities = predict(inputs)
+        right += int((probabilities.argmax(axis=1) == labels).sum())
+        chosen = probabilities[np.arange(len(labels)), labels]
+        loss -= float(np.log(np.maximum(chosen, 1e-7)).sum())
+    return {"accuracy": right / len(pictures), "loss": loss / len(pictures)}
+
+
+def _for_classes(config: Config, classes: tuple[str, ...]) -> Config:
+    if not config.include_top:
+        raise InputError("mobilenet_v2: nothing to train without the classifier", got="no top")
+    if config.classes not in (Config.classes, len(classes)):
+        raise InputError(
+            "mobilenet_v2: classes", got=config.classes, expected=f"the data's {len(classes)}"
+        )
+    return replace(config, classes=len(classes))
+
+
+def _synchronized(network: Any) -> Any:
+    """Return the network with batch norm over all replicas, and the same weights."""
+    copy = synchronize_batch_norm(network)
+    copy.set_weights(network.get_weights())
+    return copy

@@ -1,0 +1,147 @@
+"""Published ImageNet weights: fetched once, checked by names, shapes and SHA-256."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from edgekit.errors import InputError, MissingExtraError, SetupError
+from edgekit.families.mobilenet_v2 import Config
+from edgekit.files import file_sha256, write_file
+
+# As tf_keras.applications.mobilenet_v2 has it.
+URL = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
+ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+RESOLUTIONS = (96, 128, 160, 192, 224)
+CLASSES = 1000
+
+
+def load_pretrained(
+    network: Any, config: Config, weights: str, *, sha256: str | None = None, url: str = URL
+) -> None:
+    """Load "imagenet" or a file's weights into `network`; every layer must be there.
+
+    The classifier keeps its fresh weights where the network has another number of classes.
+
+    Raises:
+        InputError: no such checkpoint, or names, shapes or the hash differ.
+        SetupError: no network.
+    """
+    if weights == "imagenet":
+        path = fetch(config, sha256=sha256, url=url)
+    else:
+        path = Path(weights)
+        if not path.is_file():
+            raise InputError(f"{weights}: not found", expected='"imagenet" or a weights file')
+        _check_hash(path, sha256)
+    copy_weights(network, path, skip_top=config.classes != CLASSES)
+
+
+def published_name(config: Config) -> str:
+    """Return the name of keras.applications' file for `config`.
+
+    Raises:
+        InputError: none was published for this width or input.
+    """
+    if config.alpha not in ALPHAS or config.channels != 3:
+        raise InputError(
+            "mobilenet_v2: no published weights",
+            got=f"alpha {config.alpha}, {config.channels} channels",
+            expected="alpha " + ", ".join(map(str, ALPHAS)) + " and 3 channels",
+        )
+    # The nearest published resolution from above: the weights themselves fit every size.
+    resolution = next((r for r in RESOLUTIONS if r >= config.resolution), RESOLUTIONS[-1])
+    top = "" if config.include_top and config.classes == CLASSES else "_no_top"
+    alpha = float(config.alpha)
+    return f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{resolution}{top}.h5"
+
+
+def fetch(
+    config: Config, *, sha256: str | None = None, url: str = URL, cache: Path | None = None
+) -> Path:
+    """Return the published file in the user's cache, downloaded if it is not there.
+
+    The SHA-256 is written beside it the first time, and checked from then on.
+
+    Raises:
+        InputError: no such checkpoint, or the hash differs.
+        SetupError: it cannot be downloaded.
+    """
+    try:
+        import pooch
+        import requests
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "pooch", "train") from None
+    name = published_name(config)
+    cache = cache or Path(os.environ.get("EDGEKIT_CACHE") or pooch.os_cache("edgekit"))
+    path, record = cache / name, cache / f"{name}.sha256"
+    known = record.read_text().split()[0] if record.is_file() else None
+    if not path.is_file():
+        pooch.get_logger().setLevel("WARNING")
+        try:
+            pooch.retrieve(url + name, known_hash=None, fname=name, path=cache)
+        except (OSError, requests.exceptions.RequestException) as error:
+            raise SetupError(
+                f"{name}: cannot be downloaded",
+                got=f"{type(error).__name__} at {url}",
+                do="connect, or give the file by path: --weights FILE",
+            ) from None
+    _check_hash(path, known)
+    _check_hash(path, sha256)
+    if known is None:
+        write_file(record, f"{file_sha256(path)}  {name}\n")
+    return path
+
+
+def copy_weights(network: Any, path: Path, *, skip_top: bool = False) -> None:
+    """Copy the weights of a Keras HDF5 file into `network`, layer by layer of the same name.
+
+    Raises:
+        InputError: not such a file, or a layer is missing or has another shape.
+    """
+    loaded = []
+    for layer in network.layers:
+        if not layer.weights or (skip_top and layer.name == "predictions"):
+            continue
+        arrays = _read_layer(path, layer.name)
+        got, expected = [a.shape for a in arrays], [tuple(w.shape) for w in layer.weights]
+        if got != expected:
+            raise InputError(
+                f"{path}: layer {layer.name} does not fit",
+                got=" ".join(map(str, got)) or "no such layer",
+                expected=" ".join(map(str, expected)),
+            )
+        if not all(np.isfinite(a).all() for a in arrays):
+            raise InputError(f"{path}: NaN or infinity in layer {layer.name}")
+        loaded.append((layer, arrays))
+    for layer, arrays in loaded:  # all or nothing
+        layer.set_weights(arrays)
+
+
+def _read_layer(path: Path, name: str) -> list[Any]:
+    """Return a layer's arrays in Keras's order, from a weights-only or a whole-model file."""
+    try:
+        with h5py.File(path, "r") as file:
+            layers = file["model_weights"] if "model_weights" in file else file
+            if name not in layers:
+                return []
+            group = layers[name]
+            return [np.asarray(group[weight]) for weight in group.attrs["weight_names"]]
+    except (OSError, KeyError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: not a Keras weights file", got=str(error).splitlines()[0][:120]
+        ) from None
+
+
+def _check_hash(path: Path, sha256: str | None) -> None:
+    if sha256 and (got := file_sha256(path)) != sha256.lower():
+        raise InputError(
+            f"{path}: not the file that was pinned",
+            got=f"SHA-256 {got}",
+            expected=sha256,
+            do="remove it to fetch it again, or check the pin",
+        )
