@@ -127,7 +127,7 @@ def _table(report: Report, kind: str) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from edgekit.cli.numbers import megabytes, significant
+    from edgekit.report.numbers import megabytes, significant
 
     rows = [r for r in report.rows if r.kind == kind]
     runtimes = ", ".join(dict.fromkeys(f"{r.runtime['name']} {r.runtime['version']}" for r in rows))

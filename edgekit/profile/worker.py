@@ -207,6 +207,7 @@ class TFLiteModel:
         self.described = describe(arrays, config)
         if runner and chosen and chosen != signatures[0]:
             return functools.partial(runner, **arrays)
+        del runner  # while it refers to the interpreter, neither allocate nor invoke is allowed
         for name, array in arrays.items():
             if list(array.shape) != list(details[name]["shape"]):
                 self.interpreter.resize_tensor_input(details[name]["index"], array.shape)
