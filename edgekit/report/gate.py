@@ -1,0 +1,185 @@
+"""Compare two results and say in sentences whether the new one is slower or worse than allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeVar
+
+from edgekit.errors import InputError
+from edgekit.profile.statistics import Interval, ratio_interval
+from edgekit.report.results import Results, Score, Timing
+
+Outcome = Literal["ok", "failed", "unclear"]
+Row = TypeVar("Row", Timing, Score)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is allowed."""
+
+    max_slowdown: float = 0.05  # of p50, as a share
+    max_drop: float = 0.5  # of a metric, in points of 100
+    allow_different_device: bool = False  # or runtime, version, threads
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One comparison."""
+
+    file: str
+    measure: str  # "p50" or the metric
+    unit: str
+    base: float
+    new: float
+    change: float  # new / base - 1 for times, points of 100 lost for metrics
+    interval: Interval | None  # of the change
+    limit: float
+    outcome: Outcome
+    sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+
+def compare(base: Results, new: Results, limits: Limits) -> list[Verdict]:
+    """Return a verdict for each file and measure of `base`.
+
+    Raises:
+        InputError: the two do not compare: nothing in common, a file that `new` lacks, another
+            device, runtime or thread count, or another kind of figure.
+    """
+    if not base.timings and not base.scores:
+        raise InputError("gate: nothing to compare in the base", expected="rows of a result")
+    verdicts = [
+        _compare_times(b, n, limits)
+        for b, n in _pairs(base.timings, new.timings, lambda t: (t.conditions.runtime,))
+    ]
+    return verdicts + [
+        _compare_scores(b, n, limits)
+        for b, n in _pairs(base.scores, new.scores, lambda s: (s.metric,))
+    ]
+
+
+def _pairs(
+    base: Sequence[Row], new: Sequence[Row], within: Callable[[Row], tuple[Hashable, ...]]
+) -> list[tuple[Row, Row]]:
+    """Match rows by file name, else by scheme, else because there is one of each."""
+    if len(base) == len(new) == 1:
+        return [(base[0], new[0])]
+    pairs = []
+    for row in base:
+        matches = [n for n in new if n.file == row.file and within(n) == within(row)]
+        if not matches and row.scheme:
+            matches = [
+                n
+                for n in new
+                if n.scheme == row.scheme
+                and within(n) == within(row)
+                and _suffix(n.file) == _suffix(row.file)
+            ]
+        if len(matches) != 1:
+            raise InputError(
+                f"gate: {row.file} in the base",
+                got=f"{len(matches)} rows like it in the new result",
+                expected="one: " + (", ".join(dict.fromkeys(n.file for n in new)) or "it is empty"),
+            )
+        pairs.append((row, matches[0]))
+    return pairs
+
+
+def _compare_times(base: Timing, new: Timing, limits: Limits) -> Verdict:
+    _check_conditions(base, new, limits)
+    ratio = new.p50_ms / base.p50_ms
+    interval = _ratio_bounds(base, new)
+    limit = 1 + limits.max_slowdown
+    low, high = interval or (ratio, ratio)
+    outcome: Outcome = "ok" if high <= limit else "failed" if low > limit else "unclear"
+    change = ratio - 1
+    sentence = (
+        f"{new.file}: {_faster_or_slower(change)}, {base.p50_ms:.3g} -> {new.p50_ms:.3g} ms"
+        + (f" (95%: {low - 1:+.1%} to {high - 1:+.1%})" if interval else " (no interval)")
+        + f"; allowed is {limits.max_slowdown:+.1%}"
+    )
+    if outcome == "unclear":
+        sentence += ": cannot tell, the interval spans the limit; bench both with more --rounds"
+    return Verdict(
+        new.file, "p50", "ms", base.p50_ms, new.p50_ms, change,
+        interval and (low - 1, high - 1), limits.max_slowdown, outcome, sentence,
+    )  # fmt: skip
+
+
+def _check_conditions(base: Timing, new: Timing, limits: Limits) -> None:
+    old, fresh = asdict(base.conditions), asdict(new.conditions)
+    for name, value in old.items():
+        differs = fresh[name] != value
+        if differs and (name == "kind" or not limits.allow_different_device):
+            raise InputError(
+                f"gate: {new.file}: {name} differs",
+                got=fresh[name],
+                expected=str(value),
+                do="bench both under the same conditions"
+                + ("" if name == "kind" else ", or give --allow-different-device"),
+            )
+
+
+def _ratio_bounds(base: Timing, new: Timing) -> Interval | None:
+    """Return the interval of the ratio, from the runs or, wider, from the two intervals."""
+    if base.rounds_ms and new.rounds_ms:
+        return ratio_interval(base.rounds_ms, new.rounds_ms)
+    if base.interval and new.interval:
+        return new.interval[0] / base.interval[1], new.interval[1] / base.interval[0]
+    return None
+
+
+def _compare_scores(base: Score, new: Score, limits: Limits) -> Verdict:
+    """Compare two scores on the same examples: the drop on them is exact, so there is no doubt."""
+    for name in ("metric", "unit", "better", "n"):
+        if getattr(base, name) != getattr(new, name):
+            raise InputError(
+                f"gate: {new.file}: {name} of the score differs",
+                got=getattr(new, name),
+                expected=str(getattr(base, name)),
+                do="evaluate both on the same data",
+            )
+    sign = 1 if base.better == "higher" else -1
+    old, fresh = _points(base), _points(new)
+    drop = sign * (old - fresh)
+    # A share of n examples is no exact binary number: let rounding not decide.
+    outcome: Outcome = "ok" if drop <= limits.max_drop + 1e-9 else "failed"
+    what = (
+        "unchanged" if drop == 0 else f"{'lost' if drop > 0 else 'gained'} {abs(drop):.2f} points"
+    )
+    sentence = (
+        f"{new.file}: {base.metric} {what}, {old:.2f} -> {fresh:.2f}; "
+        f"allowed is a loss of {limits.max_drop:g}"
+    )
+    return Verdict(
+        new.file, base.metric, "points", old, fresh, drop, None, limits.max_drop, outcome, sentence
+    )
+
+
+def _points(score: Score) -> float:
+    """Return a score in points of 100.
+
+    Raises:
+        InputError: it is neither a share nor points.
+    """
+    if score.unit == "%" and 0 <= score.value <= 100:
+        return score.value
+    if score.unit == "1" and 0 <= score.value <= 1:
+        return 100 * score.value
+    raise InputError(
+        f"gate: {score.file}: {score.metric}",
+        got=f"{score.value:g}, unit {score.unit!r}",
+        expected='a share of 1 (unit "1") or points of 100 (unit "%")',
+    )
+
+
+def _faster_or_slower(change: float) -> str:
+    return f"{abs(change):.1%} {'slower' if change > 0 else 'faster'}" if change else "as fast"
+
+
+def _suffix(file: str) -> str:
+    return file.rpartition(".")[2]

@@ -1,0 +1,46 @@
+"""The report as Markdown, for a pull request or a wiki."""
+
+from __future__ import annotations
+
+import re
+
+from edgekit import __version__
+from edgekit.errors import one_line
+from edgekit.report.results import Results
+from edgekit.report.summary import Table, facts, join, latencies, summarize
+
+
+def render_markdown(results: Results, title: str, date: str) -> str:
+    """Return the report as GitHub-flavoured Markdown, without the plots.
+
+    Raises:
+        InputError: nothing to report.
+    """
+    entries = join(results)
+    tables = [
+        summarize(entries),
+        *latencies(entries),
+        *(facts(f"Device {d.get('url', '')}", d) for d in results.devices),
+        *(
+            facts(f"Provenance of {a.manifest.name}", a.manifest.provenance)
+            for a in results.artifacts
+        ),
+    ]
+    head = f"# {escape(title)}\n\nedgekit {__version__}, {escape(date)}\n"
+    return "\n".join([head, *map(_section, tables)])
+
+
+def escape(text: str) -> str:
+    """Return `text` on one line, with every sign that Markdown or HTML would take escaped."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~$&])", r"\\\1", one_line(text))
+
+
+def _section(table: Table) -> str:
+    lines = [f"## {escape(table.title)}", ""]
+    if table.rows:
+        align = [":--", *("--:" for _ in table.columns[1:])]
+        lines += [f"| {' | '.join(map(escape, row))} |" for row in (table.columns,)]
+        lines += [f"|{'|'.join(align)}|"]
+        lines += [f"| {' | '.join(map(escape, row))} |" for row in table.rows]
+        lines += [""]
+    return "\n".join([*lines, *(f"- {escape(note)}" for note in table.notes), ""])

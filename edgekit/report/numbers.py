@@ -1,0 +1,21 @@
+"""Numbers as text: three significant digits, and "?" for what is not known."""
+
+from __future__ import annotations
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """Return `value` with so many significant digits and no exponent below a million."""
+    if value is None:
+        return "?"
+    text = f"{value:#.{digits}g}"
+    return f"{float(text):.0f}" if abs(value) >= 10**digits else text.rstrip(".")
+
+
+def megabytes(size_bytes: int | None) -> str:
+    """Return bytes as MB of 10^6."""
+    return significant(None if size_bytes is None else size_bytes / 1e6)
+
+
+def millions(count: int | None) -> str:
+    """Return a count in millions."""
+    return significant(None if count is None else count / 1e6)

@@ -1,0 +1,220 @@
+"""Read what runs left behind: artifacts, benchmark results and evaluation results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgekit.artifact import MANIFEST, Artifact, open_artifact
+from edgekit.device import Kind
+from edgekit.errors import InputError
+from edgekit.profile.statistics import Interval
+
+SCHEMA = 1
+KINDS = ("bench", "evaluation")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What must be the same for two times to be compared."""
+
+    kind: Kind
+    cpu: str | None
+    board: str | None
+    machine: str | None  # x86_64, aarch64 ...
+    cores: int | None
+    governor: str | None
+    runtime: str
+    version: str  # of the runtime
+    threads: int
+
+    def __str__(self) -> str:
+        """Name the device and the runtime in a line."""
+        device = self.board or self.cpu or self.machine or "unknown device"
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{device}, {self.runtime} {self.version}, {threads}"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One row of a benchmark."""
+
+    file: str
+    format: str
+    scheme: str | None
+    sha256: str
+    size_bytes: int
+    conditions: Conditions
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float | None
+    interval: Interval | None  # of p50
+    first_run_ms: float
+    load_ms: float
+    peak_memory_bytes: int | None
+    rounds_ms: tuple[tuple[float, ...], ...] = ()  # every run; empty where they were not kept
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Score:
+    """One row of an evaluation."""
+
+    file: str
+    scheme: str | None
+    metric: str
+    value: float
+    interval: Interval | None
+    n: int | None  # examples
+    unit: str = "1"  # "1" for a share, "%" for points of 100, else the metric's own
+    better: str = "higher"  # or "lower"
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that was found."""
+
+    artifacts: tuple[Artifact, ...] = ()
+    timings: tuple[Timing, ...] = ()
+    scores: tuple[Score, ...] = ()
+    devices: tuple[Mapping[str, Any], ...] = ()  # facts, one a benchmark
+    sources: tuple[str, ...] = field(default=())  # where it was found
+
+
+def read_results(paths: Sequence[str | Path]) -> Results:
+    """Read result files, and folders for every artifact and result inside.
+
+    Raises:
+        InputError: a named file is no result, a folder holds none, or one is damaged.
+    """
+    found = [part for path in map(Path, paths) for part in _read_path(path)]
+    return Results(
+        artifacts=tuple(a for r in found for a in r.artifacts),
+        timings=tuple(t for r in found for t in r.timings),
+        scores=tuple(s for r in found for s in r.scores),
+        devices=tuple(d for r in found for d in r.devices),
+        sources=tuple(s for r in found for s in r.sources),
+    )
+
+
+def _read_path(path: Path) -> Iterator[Results]:
+    if not path.is_dir():
+        yield _read_file(path, _parse(path))
+        return
+    empty = True
+    for file in sorted(path.rglob("*.json")):
+        if file.name == MANIFEST:
+            empty = False
+            yield Results(artifacts=(open_artifact(file.parent),), sources=(str(file.parent),))
+        elif _is_result(raw := _parse(file)):
+            empty = False
+            yield _read_file(file, raw)
+    if empty:
+        raise InputError(f"{path}: nothing to read", expected="an artifact or a result in JSON")
+
+
+def _parse(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read", got=error.strerror) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON", got=str(error)[:100]) from None
+
+
+def _is_result(raw: Any) -> bool:
+    return isinstance(raw, dict) and raw.get("kind") in KINDS
+
+
+def _read_file(path: Path, raw: Any) -> Results:
+    """Return the rows of one result.
+
+    Raises:
+        InputError: not a result, another schema, or a field is missing or has the wrong type.
+    """
+    if path.name == MANIFEST:
+        return Results(artifacts=(open_artifact(path.parent),), sources=(str(path.parent),))
+    if not _is_result(raw) or raw.get("schema") != SCHEMA:
+        got = f"{raw.get('kind')}, schema {raw.get('schema')}" if isinstance(raw, dict) else "other"
+        raise InputError(
+            f"{path}: not a result", got=got, expected=f"{' or '.join(KINDS)}, schema {SCHEMA}"
+        )
+    try:
+        if raw["kind"] == "evaluation":
+            return Results(scores=tuple(_score(r) for r in raw["rows"]), sources=(str(path),))
+        device = dict(raw["device"])
+        return Results(
+            timings=tuple(_timing(r, device) for r in raw["rows"]),
+            devices=(device,),
+            sources=(str(path),),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: malformed {raw['kind']} result", got=repr(error)) from None
+
+
+def _timing(row: Mapping[str, Any], device: Mapping[str, Any]) -> Timing:
+    latency, runtime = row["latency_ms"], row["runtime"]
+    rounds = tuple(tuple(map(_time, r.get("samples_ms", ()))) for r in row["rounds"])
+    return Timing(
+        file=str(row["file"]),
+        format=str(row["format"]),
+        scheme=row["scheme"],
+        sha256=str(row["sha256"]),
+        size_bytes=int(row["size_bytes"]),
+        conditions=Conditions(
+            kind=row["kind"],
+            runtime=str(runtime["name"]),
+            version=str(runtime["version"]),
+            threads=int(runtime["threads"]),
+            **{k: device.get(k) for k in ("cpu", "board", "machine", "cores", "governor")},
+        ),
+        p50_ms=_time(latency["p50"]),
+        p90_ms=_time(latency["p90"]),
+        p99_ms=None if latency["p99"] is None else _time(latency["p99"]),
+        interval=_interval(latency["interval"]),
+        first_run_ms=_time(row["first_run_ms"]),
+        load_ms=_time(row["load_ms"]),
+        peak_memory_bytes=row["peak_memory_bytes"],
+        rounds_ms=rounds if all(rounds) else (),
+        doubts=tuple(map(str, row["doubts"])),
+    )
+
+
+def _score(row: Mapping[str, Any]) -> Score:
+    score = Score(
+        file=str(row["file"]),
+        scheme=row["scheme"],
+        metric=str(row["metric"]),
+        value=_finite(row["value"]),
+        interval=_interval(row.get("interval")),
+        n=row.get("n"),
+        unit=str(row.get("unit", "1")),
+        better=str(row.get("better", "higher")),
+    )
+    if score.better not in ("higher", "lower"):
+        raise ValueError(f"better: {score.better}")
+    return score
+
+
+def _interval(pair: Any) -> Interval | None:
+    if pair is None:
+        return None
+    low, high = pair
+    return _finite(low), _finite(high)
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if isinstance(value, str | bool) or not abs(number) < float("inf"):
+        raise ValueError(f"{value!r} is not a finite number")
+    return number
+
+
+def _time(value: Any) -> float:
+    number = _finite(value)
+    if number <= 0:
+        raise ValueError(f"a time of {value!r} ms")
+    return number
