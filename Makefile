@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check artifacts numbers clean
+.PHONY: help demo test check artifacts numbers peers clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,8 +29,16 @@ numbers: $(READY) ## every published figure, from benchmarks/, and README's tabl
 	for program in benchmarks/*.py; do $(BIN)/python $$program || exit $$?; done
 	$(BIN)/python benchmarks/tables.py README.md
 
+peers: .venv-mediapipe/ready ## MediaPipe in an environment of its own (it wants numpy 2), for a test that skips without it
+
+.venv-mediapipe/ready:
+	@test -n "$(PYTHON)" || { echo "no python3 found: install Python 3.10, 3.11 or 3.12"; exit 1; }
+	test -x .venv-mediapipe/bin/python || $(PYTHON) -m venv .venv-mediapipe
+	.venv-mediapipe/bin/python -m pip install --quiet --disable-pip-version-check 'mediapipe==1.2.2' 'numpy>=2'
+	@touch $@
+
 clean: ## remove the environment and what was built
-	rm -rf .venv build dist *.egg-info demo
+	rm -rf .venv .venv-mediapipe build dist *.egg-info demo
 
 $(READY): setup.cfg constraints.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "no python3 found: install Python 3.10, 3.11 or 3.12"; exit 1; }

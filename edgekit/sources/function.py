@@ -1,0 +1,56 @@
+"""A function of the user's own that returns a Keras model: MODULE:FUNCTION."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import keras as keras3
+import tf_keras
+
+from edgekit.errors import EdgekitError, InputError
+from edgekit.sources import Source
+from edgekit.sources.weights import check_finite, keras_weights
+
+
+def load(text: str) -> Source:
+    """Import the module, with the working directory first in line, call the function.
+
+    Raises:
+        InputError: no such module or function, it raises, or returns no Keras model.
+    """
+    module_name, _, name = text.partition(":")
+    function = getattr(_import(module_name, text), name, None)
+    if not callable(function):
+        raise InputError(f"{text}: no function {name} in {module_name}")
+    try:
+        model = function()
+    except (EdgekitError, MemoryError):
+        raise
+    except Exception as error:
+        raise InputError(f"{text}: failed", got=_brief(error)) from None
+    if not isinstance(model, tf_keras.Model | keras3.Model):
+        raise InputError(f"{text}: returned {type(model).__name__}", expected="a Keras model")
+    if not model.built:
+        raise InputError(f"{text}: a model without input shape", do="build or call it first")
+    check_finite(keras_weights(model), text)
+    kind = "tf_keras" if isinstance(model, tf_keras.Model) else "keras3"
+    keras = tf_keras if kind == "tf_keras" else keras3
+    provenance = {"source": text, "keras_version": keras.__version__}
+    return Source(name=name, model=model, kind=kind, provenance=provenance)
+
+
+def _import(module: str, text: str) -> Any:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return import_module(module)
+    except Exception as error:
+        raise InputError(f"{text}: cannot import {module}", got=_brief(error)) from None
+
+
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
