@@ -5,7 +5,8 @@ The host runs the same interpreter as the device; nothing here falls back to Ten
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -99,12 +100,15 @@ def open_model(
         runtime: a key of RUNTIMES; by default LiteRT or ONNX Runtime, by format.
         threads: of the interpreter.
         keep_tensors: return every intermediate tensor beside the outputs, on reference-order
-            kernels without a delegate, for looking inside a network.
+            kernels without a delegate, for looking inside a network; the signature lists them
+            as outputs, after the file's own and in the order in which they are written.
 
     Raises:
         InputError: not a model, or damaged in a way that the runtime notices.
         MissingExtraError: the runtime is not installed.
     """
+    if threads < 1:
+        raise InputError("threads", got=threads, expected="1 or more")
     open_in = opener(runtime or default_runtime(path), path)
     return open_in(Path(path), threads=threads, keep_tensors=keep_tensors)
 
@@ -131,3 +135,35 @@ def check_inputs(inputs: Arrays, signature: Signature, where: str) -> None:
                 got=f"{array.dtype} {list(array.shape)}",
                 expected=f"{spec.dtype} {list(spec.shape)}",
             )
+
+
+def read_model(path: Path) -> bytes:
+    """Return the bytes of a model file: what is hashed, parsed and run is then the same.
+
+    Raises:
+        InputError: it cannot be read, or it is empty.
+    """
+    try:
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise InputError(f"{path}: cannot be read", got=_reason(error)) from None
+    if not content:
+        raise InputError(f"{path}: empty", expected="a model")
+    return content
+
+
+@contextmanager
+def runtime_errors(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever a runtime raises into one line with its own reason."""
+    try:
+        yield
+    except InputError:
+        raise
+    # The runtimes raise RuntimeError, ValueError, TypeError, MemoryError and types of their own.
+    except Exception as error:
+        raise InputError(f"{path}: {what}", got=_reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:300]
