@@ -30,7 +30,7 @@ class Gate:
             return f"rtol {self.tolerance[0]:g}, atol {self.tolerance[1]:g} of the largest value"
         if self.min_sqnr_db:
             return f"SQNR at least {self.min_sqnr_db:g} dB"
-        return f"cosine at least {self.min_cosine:g}"
+        return f"cosine at least {self.min_cosine:g}" if self.min_cosine else "finite values"
 
 
 _INTEGER = Gate(min_cosine=0.98)
@@ -93,8 +93,10 @@ def sqnr_db(reference: Array, answer: Array) -> float:
 
 def cosine(reference: Array, answer: Array) -> float:
     """Return the cosine of the angle between two arrays taken as vectors; 1 for two of zeros."""
-    norms = float(np.linalg.norm(reference) * np.linalg.norm(answer))
-    return float((reference * answer).sum()) / norms if norms else float(norms == 0)
+    first, second = float(np.linalg.norm(reference)), float(np.linalg.norm(answer))
+    if first == 0 or second == 0:
+        return float(first == second)
+    return float((reference * answer).sum()) / (first * second)
 
 
 def figures(parities: list[Parity]) -> dict[str, Any]:

@@ -1,0 +1,70 @@
+"""Parity figures against hand arithmetic."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgekit.parity import GATES, Gate, compare, cosine, sqnr_db
+from edgekit.parity.layers import compare_layers
+
+
+def test_sqnr_by_hand() -> None:
+    # signal 3^2 + 4^2 = 25, noise 0.5^2 = 0.25: 10 log10(100) = 20 dB
+    assert sqnr_db(np.array([3.0, 4.0]), np.array([3.0, 4.5])) == pytest.approx(20.0)
+    assert sqnr_db(np.array([3.0]), np.array([3.0])) == 999.0
+    assert sqnr_db(np.array([0.0]), np.array([1.0])) == -999.0
+
+
+def test_cosine_by_hand() -> None:
+    assert cosine(np.array([1.0, 0.0]), np.array([1.0, 1.0])) == pytest.approx(2**-0.5)
+    assert cosine(np.zeros(2), np.zeros(2)) == 1.0
+    assert cosine(np.zeros(2), np.ones(2)) == 0.0
+
+
+def test_float_gate_is_relative_to_the_largest_value() -> None:
+    # largest |reference| 100: allowed is 1e-4 |r| + 1e-5 * 100, so 1e-3 at 0 and 1.1e-2 at 100
+    reference = np.array([[0.0, 100.0]])
+    assert compare("y", reference, np.array([[0.00099, 100.0109]]), GATES["f32"]).passed
+    assert not compare("y", reference, np.array([[0.00101, 100.0]]), GATES["f32"]).passed
+    assert not compare("y", reference, np.array([[0.0, 100.0111]]), GATES["f32"]).passed
+
+
+def test_top1_agreement_counts_examples() -> None:
+    reference = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
+    answer = np.array([[0.2, 0.8], [0.4, 0.6], [0.1, 0.9], [0.9, 0.1]])
+    assert compare("y", reference, answer, Gate()).top1_agreement == 0.75
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("scheme", GATES)
+def test_not_a_number_never_passes(bad: float, scheme: str) -> None:
+    reference = np.ones((2, 3))
+    answer = reference.copy()
+    answer[1, 2] = bad
+    parity = compare("y", reference, answer, GATES[scheme])
+    assert parity.non_finite == 1
+    assert not parity.passed
+
+
+def test_the_first_diverging_layer_is_named_in_order() -> None:
+    rng = np.random.default_rng(0)
+    layers = {name: rng.normal(size=(1, 4, 4, 2)) for name in ("conv", "conv_relu", "add")}
+    tensors = {
+        "net/add/add": layers["add"] + 0.5 * rng.normal(size=(1, 4, 4, 2)),
+        "net/conv_relu/Relu6;net/conv/Conv2D1": layers["conv_relu"] * 1.001,
+        "net/unrelated": np.zeros(3),
+    }
+    found = list(compare_layers(layers, tensors, warn_db=20, fail_db=10))
+    # the fused tensor holds what the later of its two layers answers: an error of 0.1% is 60 dB
+    assert [layer.layer for layer in found] == ["conv_relu", "add"]
+    assert found[0].sqnr_db == pytest.approx(60.0)
+    assert [layer.verdict for layer in found] == ["ok", "diverges"]
+
+
+def test_channels_first_is_turned_before_comparing() -> None:
+    layer = np.arange(24.0).reshape(1, 2, 3, 4)
+    found = list(
+        compare_layers({"conv": layer}, {"n/conv/out": layer.transpose(0, 3, 1, 2)}, 20, 10)
+    )
+    assert found[0].sqnr_db == 999.0
