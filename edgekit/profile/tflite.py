@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.profile.batch import DATA_DEPENDENT, leading_size
 from edgekit.profile.graph import DTYPE_BITS, Graph, Op, Shapes, Tensor, free_inputs
 from edgekit.profile.layers import layer_of
+from edgekit.profile.resize import resized_shapes
 
 try:
     from ai_edge_litert import schema_py_generated as schema
@@ -66,21 +68,20 @@ DTYPES = {code: name.lower() for code, name in _names(schema.TensorType).items()
 def read_tflite(path: Path, shapes: Shapes) -> Graph:
     """Return the first subgraph of `path`; the others hang from it.
 
-    Shapes are those stored in the file, which are what an interpreter allocates; where an input's
-    signature leaves more than the batch free, `shapes` must say and an interpreter in a child
-    process works out the rest.
+    Shapes are those stored in the file; where they are free, an interpreter in a child process
+    works them out, for `shapes` or for batch 1.
 
     Raises:
         InputError: not a .tflite file, damaged, or a shape is free.
     """
     with _model(path) as reader:
-        free_inputs(str(path), reader.input_shapes(), shapes)
-        fixed = None
-        if shapes:
-            from edgekit.profile.resize import resized_shapes
-
-            fixed = resized_shapes(path, shapes)
-        graphs = tuple(reader.graphs(fixed))
+        indices, free = reader.free_inputs()
+        resolved = free_inputs(str(path), free, shapes)
+        graphs = tuple(reader.graphs({}))
+        # Sizes that are computed from other sizes while running are beyond a reader.
+        if shapes or not all(t.known for op in graphs[0].ops for t in op.outputs):
+            fixed = resized_shapes(path, {indices[n]: s for n, s in resolved.items()})
+            graphs = (next(reader.graphs(fixed)), *graphs[1:])
     return replace(graphs[0], others=graphs[1:])
 
 
@@ -121,8 +122,7 @@ class _Reader:
         self.where = where
         self.size = len(data)
         # An honest file holds every element once, so it cannot list more than it has bytes.
-        self.budget = self.size
-        self.tables = MAX_TABLES
+        self.budget, self.tables = self.size, MAX_TABLES
         self.model = schema.Model.GetRootAs(data, 0)
 
     def codes(self) -> list[tuple[str, int, str]]:
@@ -135,18 +135,21 @@ class _Reader:
             codes.append((builtin, code.Version(), custom))
         return codes
 
-    def input_shapes(self) -> dict[str, tuple[int, ...] | None]:
+    def free_inputs(self) -> tuple[dict[str, int], dict[str, tuple[int, ...] | None]]:
+        """Return each input's tensor index and its shape, -1 where free, by name."""
         graph = self.model.Subgraphs(0)
         names = self._signature_names(0)
+        indices: dict[str, int] = {}
         shapes: dict[str, tuple[int, ...] | None] = {}
         for index in self._vector(graph.InputsAsNumpy):
             tensor = graph.Tensors(_checked(index, graph.TensorsLength()))
-            free = self._vector(tensor.ShapeSignatureAsNumpy)
-            shapes[names.get(index, _text(tensor.Name()))] = free or self._shape(tensor)
-        return shapes
+            name = names.get(index, _text(tensor.Name()))
+            indices[name], shapes[name] = index, self._free_shape(tensor)
+        return indices, shapes
 
-    def graphs(self, fixed: dict[int, tuple[int, ...]] | None) -> Iterator[Graph]:
+    def graphs(self, fixed: dict[int, tuple[int, ...]]) -> Iterator[Graph]:
         """Yield the subgraphs; `fixed` replaces shapes of the first one, by tensor index."""
+        self.budget, self.tables = self.size, MAX_TABLES
         if not self.model.SubgraphsLength():
             raise ValueError("no subgraph")
         codes = self.codes()
@@ -154,7 +157,7 @@ class _Reader:
         signatures = {s.SubgraphIndex(): _text(s.SignatureKey()) for s in self._signatures()}
         for number, graph in enumerate(parents):
             name = signatures.get(number) or _text(graph.Name()) or "main"
-            yield self._graph(graph, name, codes, (fixed or {}) if number == 0 else {}, number)
+            yield self._graph(graph, name, codes, fixed if number == 0 else {}, number)
 
     def _graph(
         self,
@@ -170,18 +173,46 @@ class _Reader:
         ]
         names = self._signature_names(number)
         for index, given in names.items():
+            _checked(index, len(tensors))
             tensors[index] = replace(tensors[index], name=given)
+        entry = [_checked(i, len(tensors)) for i in self._vector(graph.InputsAsNumpy)]
+        for index in entry:
+            tensors[index] = _with_batch(tensors[index], 1)
         ops = []
         for raw in self._tables(graph.OperatorsLength(), graph.Operators):
             op = self._op(raw, tensors, codes)
             for output in op.outputs:
-                # What is made from constants alone (float16 weights, dequantized) is constant.
-                if op.inputs and all(t is None or t.constant for t in op.inputs):
-                    tensors[output.index] = replace(output, constant=True)
+                tensors[output.index] = self._made(op, output, graph)
             ops.append(replace(op, outputs=tuple(tensors[t.index] for t in op.outputs)))
-        pick = [self._vector(graph.InputsAsNumpy), self._vector(graph.OutputsAsNumpy)]
-        inputs, outputs = (tuple(tensors[_checked(i, len(tensors))] for i in p) for p in pick)
-        return Graph(name, "tflite", inputs, outputs, tuple(ops))
+        outputs = [_checked(i, len(tensors)) for i in self._vector(graph.OutputsAsNumpy)]
+        return Graph(
+            name,
+            "tflite",
+            tuple(tensors[i] for i in entry),
+            tuple(tensors[i] for i in outputs),
+            tuple(ops),
+        )
+
+    def _made(self, op: Op, output: Tensor, graph: Any) -> Tensor:
+        """Return `output` with what follows from the op's inputs: constant or not, and the batch."""
+        if op.inputs and all(t is None or t.constant for t in op.inputs):
+            # Float16 or sparse weights, unpacked while loading.
+            return replace(output, constant=True)
+        if op.kind in DATA_DEPENDENT or op.kind.startswith("custom:"):
+            free = self._free_shape(graph.Tensors(output.index))
+            return replace(output, shape=free)
+        if not output.shape or output.shape[0] != -1:
+            return output
+        folds = op.kind in ("space_to_batch_nd", "batch_to_space_nd") and len(op.inputs) > 1
+        block = self._integers(graph, op.inputs[1]) if folds else ()
+        return _with_batch(output, leading_size(op, output, block))
+
+    def _integers(self, graph: Any, tensor: Tensor | None) -> tuple[int, ...]:
+        """Return the values of a stored int32 tensor."""
+        if tensor is None or not tensor.constant or tensor.dtype != "int32":
+            return ()
+        data = self.model.Buffers(graph.Tensors(tensor.index).Buffer()).DataAsNumpy()
+        return () if isinstance(data, int) else tuple(data.view("<i4").tolist())
 
     def _op(self, raw: Any, tensors: list[Tensor], codes: list[tuple[str, int, str]]) -> Op:
         builtin, version, custom = codes[_checked(raw.OpcodeIndex(), len(codes))]
@@ -210,7 +241,7 @@ class _Reader:
 
     def _tensor(self, raw: Any, index: int, fixed: tuple[int, ...] | None) -> Tensor:
         name, dtype = _text(raw.Name()), DTYPES[raw.Type()]
-        shape = fixed if fixed is not None else self._shape(raw)
+        shape = fixed if fixed is not None else self._free_shape(raw)
         stored_bytes = self._stored_bytes(raw, name)
         quantization = raw.Quantization()
         weight = dtype.startswith(("float", "bfloat")) or (
@@ -221,6 +252,15 @@ class _Reader:
         if stored_bytes and raw.Sparsity() is None and expected not in (None, stored_bytes):
             raise ValueError(f"tensor {name[:60]} holds {stored_bytes} bytes for {expected}")
         return tensor
+
+    def _free_shape(self, raw: Any) -> tuple[int, ...]:
+        """Return the stored shape with -1 where the signature leaves a size free.
+
+        The converter stores 1 for every free size: taken at its word, what follows would be
+        counted too low.
+        """
+        shape, free = self._shape(raw), self._vector(raw.ShapeSignatureAsNumpy)
+        return free if len(free) == len(shape) and min(free, default=0) >= -1 else shape
 
     def _shape(self, raw: Any) -> tuple[int, ...]:
         shape = self._vector(raw.ShapeAsNumpy)
@@ -269,6 +309,13 @@ class _Reader:
         if self.budget < 0:
             raise ValueError("lists longer than the file")
         return tuple(values.tolist())
+
+
+def _with_batch(tensor: Tensor, size: int) -> Tensor:
+    """Return the tensor with a free leading size set."""
+    if not tensor.shape or tensor.shape[0] != -1:
+        return tensor
+    return replace(tensor, shape=(size, *tensor.shape[1:]))
 
 
 def _checked(index: int, length: int) -> int:
