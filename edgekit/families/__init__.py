@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -26,6 +26,7 @@ class Preset:
     config: Any  # the family's own frozen dataclass
     params: int  # all parameters, batch norm included
     madds: int  # multiply-adds of one inference
+    training: Mapping[str, Any] = field(default_factory=dict)  # a recipe, where one is known
 
 
 @dataclass(frozen=True)

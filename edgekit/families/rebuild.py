@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import tf_keras as keras
-
 from edgekit.errors import InputError
 from edgekit.families import family
 from edgekit.families.run import Run
@@ -13,7 +11,7 @@ from edgekit.quantize.qat import quantize_aware
 from edgekit.train.checkpoint import load_weights
 
 
-def rebuild(run: Run, phase: str = "float") -> keras.Model:
+def rebuild(run: Run, phase: str = "float") -> Any:
     """Return the network of `run` with the best weights of "float" or "qat".
 
     Raises:

@@ -80,6 +80,18 @@ def open_run(folder: str | Path) -> Run:
         raise InputError(f"{path}: malformed", got=repr(error)) from None
 
 
+def claim(folder: Path) -> None:
+    """Make sure that a new run overwrites nothing.
+
+    Raises:
+        InputError: something is there already.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(
+            f"{folder}: already there", do="go on with --resume, or give another folder with -o"
+        )
+
+
 def write_run(run: Run) -> None:
     """Write run.json whole or not at all.
 

@@ -29,7 +29,10 @@ class Options:
     warmup_epochs: float = _option(1.0, "Linear from 0 to the learning rate.")
     label_smoothing: float = _option(0.0, "Share of the target spread over all classes.")
     augment: str = _option("auto", "auto (by kind of data), none, digits or photos.")
-    validation: float = _option(0.1, "Share of the training data that chooses the best epoch.")
+    validation: float = _option(
+        0.1,
+        "Share of the training data kept to choose the best epoch; 0: all does both.",
+    )
     qat_epochs: int = _option(0, "Epochs of quantization-aware fine-tuning; 0 for none.")
     qat_learning_rate: float = _option(1e-4, "The peak while fine-tuning.")
     seed: int = _option(0, "Of weights, order and augmentation.")

@@ -73,8 +73,11 @@ class Checkpoints:
         if not paths:
             return False
         try:
-            self.state.read(str(paths[-1] / "state")).assert_consumed()
-        except (tf.errors.OpError, AssertionError, ValueError) as error:
+            # By way of a plain path: TensorFlow reads brackets and stars in a path as a pattern.
+            with tempfile.TemporaryDirectory() as place:
+                shutil.copytree(paths[-1], place, dirs_exist_ok=True)
+                self.state.read(str(Path(place) / "state")).assert_consumed()
+        except (tf.errors.OpError, AssertionError, ValueError, OSError) as error:
             raise InputError(
                 f"{paths[-1]}: cannot be restored",
                 got=str(error).splitlines()[0][:200],

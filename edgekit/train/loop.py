@@ -115,6 +115,7 @@ class _Loop:
         self.progress = EpochProgress(phase.name, options.epochs, data.steps, chief=self.chief)
         self.step = _compile_step(model, loss, self.optimizer, options.batch_size, strategy)
         self.predict = _compile_predict(model, strategy)
+        self.board = tf.summary.create_noop_writer()
         self.history: list[dict[str, Any]] = []
         self.saved_at = time.monotonic()
 
@@ -128,6 +129,11 @@ class _Loop:
             for row in read_history(self.phase.folder)
             if row["phase"] != self.phase.name or row["epoch"] <= int(self.state.epoch)
         ]
+        if self.chief:
+            self._write_history()  # fails here, if the folder cannot be written
+            self.board = tf.summary.create_file_writer(
+                str(self.phase.folder / "tensorboard" / self.phase.name)
+            )
 
     def run_epoch(self) -> float:
         """Run the steps of this epoch that are left; return its mean loss."""
@@ -167,9 +173,17 @@ class _Loop:
         }
         self.history.append(row)
         if self.chief:
-            _write_history(self.phase, self.history)
+            self._write_history()
+        with self.board.as_default(step=epoch):
+            for name in row.keys() - {"phase", "epoch"}:
+                tf.summary.scalar(name, row[name])
+        self.board.flush()
         self._save()
         self.progress.epoch(row)
+
+    def _write_history(self) -> None:
+        lines = "".join(json.dumps(row) + "\n" for row in self.history)
+        write_file(self.phase.folder / HISTORY, lines)
 
     def _due(self, done: int) -> bool:
         """Whether a checkpoint is due inside an epoch; clocks of several workers do not agree."""
@@ -183,10 +197,17 @@ class _Loop:
         self.saved_at = time.monotonic()
 
     def _check_finite(self) -> None:
-        if not math.isfinite(float(self.state.loss_sum)):
+        """Look at the weights too: ReLU and clipping turn NaN into numbers before the loss."""
+        loss = float(self.state.loss_sum)
+        wrong = [
+            v.name
+            for v in self.model.trainable_variables
+            if not bool(tf.reduce_all(tf.math.is_finite(v)))
+        ]
+        if wrong or not math.isfinite(loss):
             raise CheckFailedError(
                 f"training diverged in epoch {int(self.state.epoch) + 1} of {self.phase.name}",
-                got=f"loss {float(self.state.loss_sum)}",
+                got=f"NaN or infinity in {wrong[0]}" if wrong else f"loss {loss}",
                 do="take a smaller --learning-rate, or look at the data",
             )
 
@@ -195,17 +216,6 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     """Return the rows of a run's history, oldest first."""
     path = folder / HISTORY
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-
-
-def _write_history(phase: Phase, history: list[dict[str, Any]]) -> None:
-    write_file(phase.folder / HISTORY, "".join(json.dumps(row) + "\n" for row in history))
-    row = history[-1]
-    writer = tf.summary.create_file_writer(str(phase.folder / "tensorboard" / phase.name))
-    with writer.as_default(step=row["epoch"]):
-        for name, value in row.items():
-            if name not in ("phase", "epoch"):
-                tf.summary.scalar(name, value)
-    writer.close()
 
 
 def _compile_step(model: Any, loss: Loss, optimizer: Any, batch_size: int, strategy: Any) -> Any:

@@ -160,7 +160,6 @@ def load(source: str, config: Config, options: Options | None = None) -> Trainin
     rest, held_out = divide(images.labels, options.validation, options.seed)
     if options.validation == 0:
         rest = held_out = np.arange(len(images))
-    parts = [images.subset(rest), images.subset(held_out), read_labelled_images(source, "test")]
     if len(rest) < options.batch_size:
         raise InputError(
             f"{source}: too few pictures to train on",
@@ -168,9 +167,14 @@ def load(source: str, config: Config, options: Options | None = None) -> Trainin
             expected=f"at least one batch of {options.batch_size}",
             do="lower --batch-size",
         )
-    pictures = [Pictures(part, config) for part in parts]
-    augmentation = choose_augmentation(options.augment, str(source))
-    return TrainingData(*pictures, options.batch_size, options.seed, augmentation)
+    return TrainingData(
+        train=Pictures(images.subset(rest), config),
+        validation=Pictures(images.subset(held_out), config),
+        test=Pictures(read_labelled_images(source, "test"), config),
+        batch_size=options.batch_size,
+        seed=options.seed,
+        augmentation=choose_augmentation(options.augment, str(source)),
+    )
 
 
 def normalize(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

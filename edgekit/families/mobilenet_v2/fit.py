@@ -15,7 +15,7 @@ from edgekit.families.mobilenet_v2 import FAMILY, Config
 from edgekit.families.mobilenet_v2.data import MEAN, STD, Pictures, TrainingData, load
 from edgekit.families.mobilenet_v2.network import build
 from edgekit.families.mobilenet_v2.pretrained import load_pretrained
-from edgekit.families.run import Run, write_run
+from edgekit.families.run import Run, claim, write_run
 from edgekit.quantize.qat import quantize_aware
 from edgekit.train import Options
 from edgekit.train.distribute import choose_strategy, shard, synchronize_batch_norm
@@ -51,6 +51,8 @@ def fit(
         CheckFailedError: training diverged.
     """
     strategy = choose_strategy(distributed)
+    if not resume and shard(strategy).index == 0:
+        claim(folder)
     pictures = load(data, config, options)
     config = _for_classes(config, pictures.classes)
     run = Run(

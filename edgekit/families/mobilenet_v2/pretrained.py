@@ -126,7 +126,7 @@ def _read_layer(path: Path, name: str) -> list[Any]:
     """Return a layer's arrays in Keras's order, from a weights-only or a whole-model file."""
     try:
         with h5py.File(path, "r") as file:
-            layers = file["model_weights"] if "model_weights" in file else file
+            layers = file.get("model_weights", file)
             if name not in layers:
                 return []
             group = layers[name]

@@ -1,0 +1,166 @@
+"""`edgekit train`: a family's network, float and then quantization-aware."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgekit.cli.output import emit, output_options
+from edgekit.errors import InputError
+from edgekit.train import Options
+
+Given = Mapping[str, Any]  # what the user wrote, by field of Options
+
+QAT_EPOCHS = 10  # of --qat, where the recipe names no number
+
+
+def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add one option for each field of `Options`."""
+    for option in reversed(fields(Options)):
+        flag = "--" + option.name.replace("_", "-")
+        text = f"{option.metadata['help']} [default: {option.default}, or the preset's]"
+        kind = type(option.default)
+        command = click.option(flag, option.name, type=kind, default=None, help=text)(command)
+    return command
+
+
+@click.command(short_help="Train a family, float or quantization-aware.")
+@click.argument("model", required=False, metavar="FAMILY[:PRESET]")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run: weights, checkpoints, history, TensorBoard logs.",
+)
+@click.option("--data", help="A folder of class folders, an .npz, or digits. [default: digits]")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A field of the family's configuration, as alpha=0.35; may be repeated.",
+)
+@click.option("--weights", help='"imagenet", or a file to start from.')
+@click.option("--sha256", help="What those weights must hash to.")
+@click.option("--qat", is_flag=True, help="Fine-tune quantization-aware after the float training.")
+@click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in DIR.")
+@click.option("--distributed", is_flag=True, help="Over TF_CONFIG's workers, or all local GPUs.")
+@_training_options
+@output_options
+def command(
+    model: str | None, output: Path, data: str | None, settings: tuple[str, ...],
+    weights: str | None, sha256: str | None, qat: bool, resume: bool, distributed: bool,
+    as_json: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Train FAMILY, or a PRESET of it, on labelled pictures.
+
+    \b
+    edgekit train mobilenet_v2:digits --qat -o run
+    edgekit train mobilenet_v2:0.35-96 --data photos/ --weights imagenet -o run
+    edgekit train --resume -o run
+    """  # noqa: D301
+    from edgekit.families import family
+    from edgekit.families.run import Run, open_run
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    given = {name: value for name, value in options.items() if value is not None}
+    if resume:
+        run = open_run(output)
+        _check_resumed(run, model, {"data": data, "weights": weights}, settings, given, qat)
+    else:
+        if not model:
+            raise InputError("train: no FAMILY given", expected="one, as mobilenet_v2:digits")
+        name, config, training = _configure(model, settings, given, qat)
+        source = data or "digits"
+        source = str(Path(source).resolve()) if Path(source).exists() else source
+        run = Run(output, name, config, training, source, (), weights)
+    done = family(run.family).fit(
+        run.folder, run.config, run.options, run.data,
+        weights=run.weights, sha256=sha256, resume=resume, distributed=distributed,
+    )  # fmt: skip
+    emit(_data(done), as_json, *([] if as_json else [_table(done)]))
+
+
+def _configure(
+    model: str, settings: tuple[str, ...], given: Given, qat: bool
+) -> tuple[str, Any, Options]:
+    """Return the family's name, the configuration and the options, the preset's where not given."""
+    from edgekit.families import family
+
+    name, _, preset_name = model.partition(":")
+    kind = family(name)
+    preset = kind.preset(preset_name) if preset_name else None
+    config = _assign(
+        preset.config if preset else next(iter(kind.presets.values())).config, settings
+    )
+    training = {**(preset.training if preset else {}), **given}
+    if not qat and "qat_epochs" not in given:
+        training["qat_epochs"] = 0
+    elif qat and not training.get("qat_epochs"):
+        training["qat_epochs"] = QAT_EPOCHS
+    return name, config, Options(**training)
+
+
+def _assign(config: Any, settings: tuple[str, ...]) -> Any:
+    """Return `config` with each NAME=VALUE in it, read as the type of the field."""
+    changes = {}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        known = asdict(config)
+        if name not in known:
+            raise InputError(f"--set {setting}", got=name, expected="one of " + ", ".join(known))
+        kind = type(known[name])
+        try:
+            changes[name] = {"true": True, "false": False}[text] if kind is bool else kind(text)
+        except (ValueError, KeyError):
+            raise InputError(f"--set {setting}", got=text, expected=kind.__name__) from None
+    return replace(config, **changes)
+
+
+def _check_resumed(
+    run: Any, model: str | None, given: Given, settings: tuple[str, ...], options: Given, qat: bool
+) -> None:
+    """Compare what was given beside --resume with what the run was started with."""
+    same = {**asdict(run.options), "data": run.data, "weights": run.weights}
+    wanted = {name: value for name, value in {**given, **options}.items() if value is not None}
+    if "data" in wanted and Path(wanted["data"]).exists():
+        wanted["data"] = str(Path(wanted["data"]).resolve())
+    pairs = [(name, value, same[name]) for name, value in wanted.items()]
+    pairs += [("family", model.partition(":")[0], run.family)] if model else []
+    pairs += [("configuration", _assign(run.config, settings), run.config)]
+    pairs += [("qat", True, run.qat)] if qat else []
+    for name, value, expected in pairs:
+        if value != expected:
+            raise InputError(
+                f"{run.folder}: resumed with another {name}",
+                got=value,
+                expected=str(expected),
+                do="leave it out, or start a new run",
+            )
+
+
+def _data(run: Any) -> dict[str, Any]:
+    return {
+        "schema": 1, "run": str(run.folder), "family": run.family, "config": asdict(run.config),
+        "training": asdict(run.options), "data": run.data, "classes": list(run.classes),
+        "best": dict(run.best), "test": {k: dict(v) for k, v in run.test.items()},
+    }  # fmt: skip
+
+
+def _table(run: Any) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(f"{run.family} on {Path(run.data).name}"), title_justify="left")
+    for title in ("phase", "best on validation", "test"):
+        table.add_column(title, justify="left" if title == "phase" else "right")
+    for phase, scores in run.test.items():
+        table.add_row(phase, f"{100 * run.best[phase]:.2f}%", f"{100 * scores['accuracy']:.2f}%")
+    return table
