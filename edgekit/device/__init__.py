@@ -24,11 +24,13 @@ class ProgramError(SetupError):
 
     Attributes:
         status: the exit code as a shell gives it (128 + N for signal N), None after a timeout.
+        ending: the same in words, as "SIGSEGV".
     """
 
-    def __init__(self, what: str, status: int | None, *, got: object, do: str = "") -> None:
-        super().__init__(what, got=got, do=do)
+    def __init__(self, what: str, status: int | None, *, ending: str) -> None:
+        super().__init__(what, got=ending)
         self.status = status
+        self.ending = ending
 
 
 class Device(Protocol):

@@ -91,7 +91,7 @@ class LocalDevice:
                     process.stdout.close()
             if late.is_set():
                 raise ProgramError(
-                    f"local: {Path(argv[0]).name} took too long", None, got=f"{timeout_s:g} s"
+                    f"local: {Path(argv[0]).name} took too long", None, ending=f"{timeout_s:g} s"
                 )
             if process.returncode:
                 raise _bad_end(argv, process.returncode, stderr)
@@ -148,5 +148,5 @@ def _bad_end(argv: Sequence[str], code: int, stderr: IO[bytes]) -> ProgramError:
     stderr.seek(0)
     lines = stderr.read()[-4000:].decode("utf-8", "replace").strip().splitlines()
     return ProgramError(
-        f"local: {Path(argv[0]).name} failed", status, got=": ".join([got, *lines[-1:]])
+        f"local: {Path(argv[0]).name} failed", status, ending=": ".join([got, *lines[-1:]])
     )

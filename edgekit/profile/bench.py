@@ -332,10 +332,12 @@ def _crash(
     runtime = _runtime(target, options)
     if error.status is None:
         return InputError(
-            f"{target.path}: did not finish in {runtime}", got=error, do="raise --max-seconds"
+            f"{target.path}: did not finish in {runtime}",
+            got=error.ending,
+            do="raise --max-seconds",
         )
     return InputError(
-        f"{target.path}: crashes {runtime}", got=error, do="check that the file is whole"
+        f"{target.path}: crashes {runtime}", got=error.ending, do="check that the file is whole"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,9 +95,13 @@ def read_results(paths: Sequence[str | Path]) -> Results:
         artifacts=tuple(a for r in found for a in r.artifacts),
         timings=tuple(t for r in found for t in r.timings),
         scores=tuple(s for r in found for s in r.scores),
-        devices=tuple(d for r in found for d in r.devices),
+        devices=_distinct(d for r in found for d in r.devices),
         sources=tuple(s for r in found for s in r.sources),
     )
+
+
+def _distinct(facts: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    return tuple({json.dumps(f, sort_keys=True): f for f in facts}.values())
 
 
 def _read_path(path: Path) -> Iterator[Results]:

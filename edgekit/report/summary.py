@@ -188,7 +188,7 @@ def _parity_text(parity: Mapping[str, Any] | None) -> str:
         return UNKNOWN
     verdict = {True: "passed", False: "failed"}.get(parity.get("passed", ""))
     numbers = [
-        f"{name} {significant(value)}"
+        f"{name} {value:.5g}"
         for name, value in parity.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]

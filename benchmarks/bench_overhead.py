@@ -1,0 +1,166 @@
+"""What `edgekit bench` adds: its p50 against the runtime's own loops, and how true its interval is.
+
+For each model, in turn in every round: edgekit's worker, a bare loop around Interpreter.invoke in
+a process of its own, and LiteRT's own benchmark program, each on one thread. A ratio of 1 means that
+edgekit adds nothing. LiteRT's program drives the newer CompiledModel instead of the Interpreter
+where the wheel has it, so that ratio holds what differs between the two as well.
+
+Then A/A runs: one file is benchmarked many times over; the interval of the ratio of two successive
+benchmarks should hold 1 in 95 of 100 cases.
+
+Run: python benchmarks/bench_overhead.py [--smoke] MODEL.tflite...    (about 25 minutes)
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from edgekit.device import open_device
+from edgekit.errors import EdgekitError
+from edgekit.profile.bench import Options, bench, find_targets
+from edgekit.profile.statistics import ratio_interval
+from results import FOLDER, Row, write_results
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+MODELS = Path(os.environ.get("EDGEKIT_SHARED_DATA", SHARED)) / "tflite"
+DEFAULT = ("tf2_mobilenet_v2_1.0_224_ptq.tflite", "mobilenet_v1_0.25_224_1_default_1.tflite")
+TARGET = "<= 1.02"
+COVERED = "93..97"
+
+# The plainest loop there is, in a process of its own as edgekit's is.
+BARE_LOOP = """
+import gc, json, sys, time
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+interpreter = Interpreter(model_path=sys.argv[1], num_threads=1)
+interpreter.allocate_tensors()
+rng = np.random.default_rng(0)
+for d in interpreter.get_input_details():
+    array = rng.uniform(-1, 1, d["shape"])
+    whole = np.dtype(d["dtype"]).kind in "iu"
+    interpreter.set_tensor(d["index"], (array * 127 if whole else array).astype(d["dtype"]))
+gc.disable()
+end = time.perf_counter() + 0.3
+while time.perf_counter() < end:
+    interpreter.invoke()
+spent = []
+for _ in range(int(sys.argv[2])):
+    began = time.perf_counter_ns()
+    interpreter.invoke()
+    spent.append(time.perf_counter_ns() - began)
+print(json.dumps(spent))
+"""
+
+
+def main() -> int:
+    """Measure, write results/bench_overhead.json, and print the rows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="*", type=Path)
+    parser.add_argument("--smoke", action="store_true", help="seconds; figures mean nothing")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=200, help="of a round")
+    parser.add_argument("--pairs", type=int, default=300, help="A/A comparisons")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
+    options = parser.parse_args()
+    if options.smoke:
+        options.rounds, options.runs, options.pairs = 2, 5, 2
+    models = options.models or [MODELS / name for name in DEFAULT]
+    began = time.monotonic()
+    rows = [row for model in models for row in measure_overhead(model, options)]
+    rows.append(measure_coverage(models[-1], options))
+    minutes = (time.monotonic() - began) / 60
+    folder = Path(tempfile.mkdtemp()) if options.smoke else options.folder
+    path = write_results("bench_overhead", rows, minutes=minutes, seeds=[0], folder=folder)
+    for row in rows:
+        print(f"{row.case}: {row.metric} {row.value:.4g} {row.unit}, {row.target}: {row.met}")
+    if options.smoke:
+        shutil.rmtree(path.parent)
+    return 0
+
+
+def measure_overhead(model: Path, options: argparse.Namespace) -> list[Row]:
+    """Return edgekit's p50 over that of the bare loop and of LiteRT's program."""
+    ours, bare, theirs = [], [], []
+    for _ in range(options.rounds):
+        ours.append(run_edgekit(model, options.runs))
+        bare.append(run_bare(model, options.runs))
+        theirs.append([run_litert(model, options.runs)])
+    rows = []
+    for rival, name in ((bare, "a bare Interpreter loop"), (theirs, "litert-benchmark")):
+        interval = ratio_interval(rival, ours, paired=True)
+        medians = [statistics.median(r) for r in rival]
+        ratios = [statistics.median(o) / m for o, m in zip(ours, medians, strict=True)]
+        rows.append(
+            Row(
+                model.name,
+                f"p50 over that of {name}",
+                "x",
+                statistics.median(ratios),
+                interval=interval,
+                anchor=1.0,
+                anchor_source=f"{name}, {statistics.median(medians):.3g} ms in the same run",
+                target=TARGET,
+            )
+        )
+    return rows
+
+
+def measure_coverage(model: Path, options: argparse.Namespace) -> Row:
+    """Return the share of A/A comparisons whose interval holds 1."""
+    series = [run_rounds(model, rounds=5, runs=100) for _ in range(options.pairs + 1)]
+    intervals = [ratio_interval(a, b) for a, b in itertools.pairwise(series)]
+    covered = [low <= 1 <= high for low, high in filter(None, intervals)]
+    return Row(
+        model.name, f"95% intervals that hold 1 in {len(covered)} A/A runs", "%",
+        100 * statistics.mean(covered), anchor=95.0, anchor_source="nominal", target=COVERED,
+    )  # fmt: skip
+
+
+def run_edgekit(model: Path, runs: int) -> list[float]:
+    """Return the times in ms of one round of edgekit's worker."""
+    return run_rounds(model, rounds=1, runs=runs)[0]
+
+
+def run_rounds(model: Path, *, rounds: int, runs: int) -> list[list[float]]:
+    """Return the times in ms of each round."""
+    options = Options(rounds=rounds, runs=runs, min_seconds=0.0)
+    with open_device("local") as device:
+        report = bench(find_targets([model]), device, options)
+    return [list(r.samples_ms) for r in report.rows[0].rounds]
+
+
+def run_bare(model: Path, runs: int) -> list[float]:
+    """Return the times in ms of the bare loop."""
+    command = [sys.executable, "-c", BARE_LOOP, str(model), str(runs)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [ns / 1e6 for ns in json.loads(answer.stdout)]
+
+
+def run_litert(model: Path, runs: int) -> float:
+    """Return the median in ms that LiteRT's own program reports."""
+    program = Path(sys.executable).with_name("litert-benchmark")
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        subprocess.run(
+            [program, f"--model={model}", f"--num_runs={runs}", "--warmup_runs=50",
+             "--num_threads=1", f"--result_json={result}"],
+            capture_output=True, check=True,
+        )  # fmt: skip
+        return float(json.loads(result.read_text())["latency"]["median_ms"])
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except EdgekitError as error:
+        sys.exit(str(error))
