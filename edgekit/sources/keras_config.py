@@ -106,7 +106,7 @@ def _objects(config: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 def _check_object(item: dict[str, Any], where: str) -> None:
     name, module = item["class_name"], item.get("module")
     if not isinstance(name, str) or not isinstance(module, str | None):
-        raise InputError(where, got=f"a class named {name!r}"[:80], expected="text")
+        raise InputError(where, got=f"a class named {name!r}"[:80], do=OWN_CODE)
     if name in _CODE:
         raise InputError(where, got=f"{name}, which {_CODE[name]}", do=TRUST)
     if name == "function":
