@@ -19,6 +19,7 @@ from sources.written import MODELS, Written, keras2_quantized, keras2_with_ops, 
 
 from edgekit.errors import EdgekitError, InputError
 from edgekit.sources import load, parse, tree_sha256
+from edgekit.sources.keras_config import check_config
 
 Write = Callable[[str], Written]
 
@@ -35,6 +36,42 @@ def test_the_writer_reads_and_the_answers_are_the_same(written: Write, name: str
     assert not source.provenance["trusted"]
     again = np.asarray(source.model(file.inputs, training=False))
     np.testing.assert_array_equal(again, file.outputs)
+
+
+ORDINARY: list[Callable[[Any], Any]] = [
+    lambda k: k.layers.Bidirectional(k.layers.GRU(3)),
+    lambda k: k.layers.TimeDistributed(k.layers.Dense(2)),
+    lambda k: k.layers.RNN([k.layers.LSTMCell(3)]),
+    lambda k: k.layers.MultiHeadAttention(2, 2),
+    lambda k: k.layers.Dense(3, activation=k.activations.gelu, kernel_initializer="ones"),
+    lambda k: k.layers.Dense(3, activation=k.layers.LeakyReLU(), kernel_regularizer="l2"),
+    lambda k: k.layers.Dense(3, kernel_constraint=k.constraints.MaxNorm(2)),
+    lambda k: k.layers.Dense(3, dtype=k.mixed_precision.Policy("mixed_float16")),
+    lambda k: k.layers.StringLookup(vocabulary=["a", "b"]),
+    lambda k: k.layers.Rescaling(1 / 255),
+    lambda k: k.layers.RandomFlip(),
+    lambda k: k.Sequential([k.Input((2,)), k.layers.Softmax()]),
+]
+
+
+@pytest.mark.parametrize("make", ORDINARY)
+@pytest.mark.parametrize("keras", [tf_keras, keras3])
+def test_ordinary_layers_pass(keras: Any, make: Callable[[Any], Any]) -> None:
+    check_config(json.loads(json.dumps(keras.saving.serialize_keras_object(make(keras)))), "m")
+
+
+def test_tensorflows_initializers_pass() -> None:
+    module = "tensorflow.python.ops.init_ops_v2"  # in keras.applications' EfficientNetV2
+    check_config({"class_name": "Constant", "module": module, "config": {"value": 0}}, "m")
+    with pytest.raises(InputError, match="io_ops"):
+        check_config({"class_name": "Constant", "module": "tensorflow.python.ops.io_ops"}, "m")
+
+
+@pytest.mark.parametrize("module", ["keras.applications", "tf_keras.src.applications.convnext"])
+def test_applications_are_not_called(module: str) -> None:
+    check_config({"class_name": "LayerScale", "module": "keras.src.applications.convnext"}, "m")
+    with pytest.raises(InputError, match="expected a layer of Keras"):
+        check_config({"class_name": "ConvNeXtTiny", "module": module, "config": {}}, "m")
 
 
 def test_what_keras_cannot_read_back_says_what_to_do(tmp_path: Path) -> None:
