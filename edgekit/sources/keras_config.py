@@ -17,14 +17,18 @@ TRUST = "give --trust-model if you trust its author as much as a program of thei
 OWN_CODE = "build the model in your own code and give module:function"
 
 # Modules whose classes are parts of a network. What is no class there (load_model, deserialize,
-# clone_model) is kept out by its lower case, what is no part by its absence here (utils, saving).
+# clone_model) is kept out by its lower case, what is no part by its absence here (utils, saving;
+# applications too, whose functions look like classes and read weights from anywhere).
 _MODULES = re.compile(
     r"(keras|tf_keras)(\.src)?\.(activations|constraints|dtype_policies|engine|initializers|layers"
-    r"|losses|metrics|models|ops|optimizers|quantizers|regularizers)(\.[a-z0-9_]+)*"
+    r"|losses|metrics|mixed_precision|models|ops|optimizers|quantizers|regularizers)"
+    r"(\.[a-z0-9_]+)*"
+    r"|tensorflow\.python\.ops\.init_ops_v2"
     r"|tensorflow_model_optimization\.python\.core\.quantization\.keras(\.[a-z0-9_]+)*"
 )
 _TOP_LEVEL = {"DTypePolicy", "FloatDTypePolicy", "QuantizedDTypePolicy", "Functional", "Model",
               "Sequential"}  # fmt: skip
+_LAYER_SCALE = re.compile(r"(keras|tf_keras)(\.src)?\.applications\.convnext\.LayerScale")
 _CLASS = re.compile(r"[A-Z][A-Za-z0-9_]*")
 _VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__",
            "__tuple__"}  # fmt: skip
@@ -106,7 +110,7 @@ def _objects(config: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 def _check_object(item: dict[str, Any], where: str) -> None:
     name, module = item["class_name"], item.get("module")
     if not isinstance(name, str) or not isinstance(module, str | None):
-        raise InputError(where, got=f"a class named {name!r}"[:80], expected="text")
+        raise InputError(where, got=f"a class named {name!r}"[:80], do=OWN_CODE)
     if name in _CODE:
         raise InputError(where, got=f"{name}, which {_CODE[name]}", do=TRUST)
     if name == "function":
@@ -126,6 +130,7 @@ def _check_class(name: str, module: str | None, registered: Any, where: str) -> 
         module is None  # the old format: Keras looks the name up among its own
         or _MODULES.fullmatch(module)
         or (module in ("keras", "tf_keras") and name in _TOP_LEVEL)
+        or _LAYER_SCALE.fullmatch(f"{module}.{name}")
     )
     if not known or not _CLASS.fullmatch(name):
         raise InputError(where, got=f"{module}.{name}"[:80], expected="a layer of Keras", do=TRUST)

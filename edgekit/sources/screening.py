@@ -10,6 +10,7 @@ import io
 import json
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ _ENTRIES_LIMIT = 100_000  # files of an archive, or objects of an HDF5 file
 _RATIO_LIMIT = 200  # of unpacked to stored; Keras stores weights as they are
 _DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError, IndexError, AttributeError,
            OverflowError, EOFError, RecursionError, NotImplementedError, SystemError,
-           zipfile.BadZipFile)  # fmt: skip
+           zipfile.BadZipFile, zlib.error)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,8 @@ def _problem(entry: zipfile.ZipInfo) -> str:
         return "a file that Keras does not write"
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "a link or a device"
-    if entry.flag_bits & 1:
-        return "an encrypted file"
+    if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "an encrypted file, or one packed in an unusual way"
     if entry.file_size > _RATIO_LIMIT * max(entry.compress_size, 1024):
         return "a file that unpacks to much more than it is"
     if name.endswith(".json") and entry.file_size > _CONFIG_LIMIT_BYTES:
