@@ -130,9 +130,8 @@ def draw(thing: Pixels, answer: Answer) -> Pixels:
     """Return a copy with the guesses written on it."""
     from edgekit.tasks.drawing import write_lines
 
-    return write_lines(
-        with_channels(thing, 3), [f"{g.score:6.1%}  {g.name}" for g in answer if g.score >= 0.001]
-    )
+    lines = [f"{guess.score:.1%}  {guess.name}" for guess in answer]
+    return write_lines(with_channels(thing, 3), lines)
 
 
 def read(source: str, params: Params) -> Examples:
