@@ -40,7 +40,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        found: click.Command = import_module(f"edgekit.cli.{name}").command
+        module = "answers" if name == "run" else name  # edgekit.cli.run is the function below
+        found: click.Command = import_module(f"edgekit.cli.{module}").command
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -165,5 +165,9 @@ def runtime_errors(path: Path, what: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    # LiteRT says nothing where an allocation failed.
+    silent = f"{type(error).__name__} without a reason, as when memory runs out"
+    text = getattr(error, "strerror", None) or str(error) or silent
     return " ".join(str(text).split())[:300]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ class FrameError(Exception):
     """The other side ended within a frame, or sent something that is no frame."""
 
 
-def write_frame(stream: BinaryIO, header: Mapping[str, Any], arrays: Arrays | None = None) -> None:
+def write_frame(stream: IO[bytes], header: Mapping[str, Any], arrays: Arrays | None = None) -> None:
     """Write one frame and flush.
 
     Raises:
@@ -46,7 +46,7 @@ def write_frame(stream: BinaryIO, header: Mapping[str, Any], arrays: Arrays | No
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+def read_frame(stream: IO[bytes]) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     """Read one frame.
 
     Raises:
@@ -79,7 +79,7 @@ def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, npt.NDArray[
     return header, arrays
 
 
-def _read(stream: BinaryIO, size: int) -> bytearray:
+def _read(stream: IO[bytes], size: int) -> bytearray:
     """Return `size` bytes; memory grows with what arrives, not with what was announced."""
     data = bytearray()
     while len(data) < size:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 from weakref import finalize
 
 import numpy as np
@@ -235,7 +235,7 @@ class _Child:
 
 
 def _listen(
-    stream: BinaryIO, last_lines: deque[str], on_line: Callable[[str], None] | None
+    stream: IO[bytes], last_lines: deque[str], on_line: Callable[[str], None] | None
 ) -> None:
     with stream:
         while line := stream.readline(_LINE_BYTES):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from edgekit.errors import EdgekitError, one_line
 from edgekit.runtime import Session, opener
@@ -47,7 +47,7 @@ def main() -> None:
         write_frame(answers, {"error": _out_of_memory(first), "exit_code": 2})
 
 
-def _serve(first: Mapping[str, Any], requests: BinaryIO, answers: BinaryIO) -> None:
+def _serve(first: Mapping[str, Any], requests: IO[bytes], answers: IO[bytes]) -> None:
     """Open the file, say what it takes, then answer one frame an inference."""
     open_in = opener(first["runtime"], first["path"])
     limits = first["limits"]
@@ -81,7 +81,7 @@ def _run(first: Mapping[str, Any]) -> Any:
     return function(first["request"])
 
 
-def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
+def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
     """Keep the two pipes for frames; what libraries print goes to stderr."""
     requests, answers = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -1,0 +1,233 @@
+"""edgekit run: answers for your inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit.cli.output import emit, output_options, stderr
+from edgekit.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from edgekit.artifact import Signature
+    from edgekit.runtime import Session
+
+    Describe = Callable[[Session], Signature]
+
+SCHEMA = 1
+Params = dict[str, Any]
+
+
+@click.command()
+@click.argument("model", metavar="ARTIFACT_OR_FILE")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path())
+@click.option(
+    "--top",
+    default=5,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many labels of each picture.",
+)
+@click.option(
+    "--file",
+    "scheme",
+    metavar="SCHEME",
+    help="Which file of an artifact, as w8a8; the first if not given.",
+)
+@click.option("--runtime", help="litert, tflite-runtime or onnxruntime; by format if not given.")
+@click.option("--threads", default=1, show_default=True)
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Save a copy of each picture there, NAME-labelled.png, the answer drawn on it.",
+)
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="TXT",
+    help="For a bare file: the labels, one a line.",
+)
+@click.option("--mean", metavar="M[,M,M]", help="For a bare file: (pixel - mean) / std goes in.")
+@click.option("--std", metavar="S[,S,S]", help="See --mean.")
+@output_options
+def command(
+    model: str, inputs: tuple[str, ...], top: int, scheme: str | None, runtime: str | None,
+    threads: int, save: Path | None, labels: Path | None, mean: str | None, std: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Label pictures with an artifact, or with a bare .tflite or .onnx file.
+
+    The model is opened in a sandbox; an artifact's files are compared with their SHA-256 before. A
+    bare file says nothing of its labels nor of how pixels become its input: give --labels, --mean
+    and --std. (A uint8 input without --mean takes the pixels as they are.)
+    """
+    copies = _copies(inputs, save)
+    hints = {"--labels": labels, "--mean": mean, "--std": std}
+    path, params, describe = (
+        _from_artifact(Path(model), scheme, runtime, hints)
+        if Path(model).is_dir()
+        else _from_file(Path(model), scheme, labels, mean, std)
+    )
+    params["top"] = top
+    rows, ran_in = _answer(path, params, describe, inputs, copies, runtime, threads)
+    if not params.get("labels"):
+        stderr().print("The model has no labels: the numbers are the indices of its outputs.")
+    saved = [str(copy) for copy in copies] or len(inputs) * [""]
+    answers = [
+        {"input": name, "answer": found, "saved": copy or None}
+        for name, found, copy in zip(inputs, rows, saved, strict=True)
+    ]
+    data = {"schema": SCHEMA, "kind": "answers", "file": str(path), "runtime": ran_in}
+    emit(data | {"answers": answers}, as_json, *_lines(answers))
+
+
+def _answer(
+    path: Path, params: Params, describe: Describe, inputs: tuple[str, ...], copies: list[Path],
+    runtime: str | None, threads: int,
+) -> tuple[list[list[dict[str, Any]]], str]:  # fmt: skip
+    """Return the rows of each answer and the runtime that gave them; save the drawn copies."""
+    from edgekit.evaluate import answer
+    from edgekit.runtime.sandbox import open_isolated
+    from edgekit.tasks import task
+
+    the_task = task(params)
+    with closing(open_isolated(path, runtime=runtime, threads=threads)) as session:
+        signature = describe(session)
+        things = [the_task.load(Path(name)) for name in inputs]
+        answers = [answer(the_task, session, signature, thing, params) for thing in things]
+    if copies:
+        from edgekit.tasks.drawing import save_png
+
+        for thing, found, copy in zip(things, answers, copies, strict=True):
+            save_png(copy, the_task.draw(thing, found))
+    return [the_task.describe(found) for found in answers], str(session.facts["runtime"])
+
+
+def _from_artifact(
+    folder: Path, scheme: str | None, runtime: str | None, hints: Mapping[str, Any]
+) -> tuple[Path, Params, Describe]:
+    """Return an artifact's file, its task, and how to describe its tensors."""
+    from edgekit.artifact import open_artifact
+    from edgekit.evaluate import described
+    from edgekit.runtime import RUNTIMES
+
+    for option, value in hints.items():
+        if value is not None:
+            raise InputError(option, got=value, do="leave it out: the artifact's manifest says it")
+    artifact = open_artifact(folder)
+    artifact.check()
+    format = RUNTIMES[runtime][0] if runtime in RUNTIMES else None
+    file = artifact.file(scheme=scheme, format=format)
+    path = artifact.path(file)
+    return (
+        path,
+        dict(artifact.manifest.task),
+        lambda session: described(session.signatures, file.signatures, str(path)),
+    )
+
+
+def _from_file(
+    path: Path, scheme: str | None, labels: Path | None, mean: str | None, std: str | None
+) -> tuple[Path, Params, Describe]:
+    """Return the same of a bare file, by what the options say."""
+    if scheme is not None:
+        raise InputError("--file", got=scheme, do="leave it out: the model is one file")
+    if (mean is None) != (std is None):
+        raise InputError("--mean and --std", got="one of them", expected="both or none")
+    values = _numbers("--mean", mean), _numbers("--std", std)
+    params = {"name": "classify", "labels": _labels(labels)}
+    return path, params, lambda session: _bare(session, path, *values)
+
+
+def _copies(inputs: tuple[str, ...], save: Path | None) -> list[Path]:
+    """Return where the copies go: known, and known to differ, before anything runs."""
+    if save is None:
+        return []
+    copies = [save / f"{Path(name).stem}-labelled.png" for name in inputs]
+    for copy in copies:
+        if copies.count(copy) > 1:
+            raise InputError(f"--save: two copies would be called {copy}", do="save them apart")
+    return copies
+
+
+def _labels(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read", got=error, expected="labels") from None
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        raise InputError(f"{path}: empty", expected="labels, one a line")
+    return [line.strip() for line in lines]
+
+
+def _bare(
+    session: Session,
+    path: Path,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+) -> Signature:
+    """Return the file's signature with what the options say of its input."""
+    from edgekit.artifact import DEFAULT_SIGNATURE, Signature
+
+    if DEFAULT_SIGNATURE not in session.signatures:
+        names = ", ".join(session.signatures)
+        raise InputError(f"{path}: signatures", got=names, expected=DEFAULT_SIGNATURE)
+    found = session.signatures[DEFAULT_SIGNATURE]
+    inputs = tuple(
+        replace(spec, layout=_layout(spec.shape), mean=mean, std=std) for spec in found.inputs
+    )
+    return Signature(inputs, found.outputs)
+
+
+def _layout(shape: tuple[int, ...]) -> str | None:
+    """Return the only layout in which `shape` is a grey or colour picture, None if there is none.
+
+    Both fit only where a side is 1 or 3 pixels.
+    """
+    if len(shape) != 4 or (shape[1] in (1, 3)) == (shape[3] in (1, 3)):
+        return None
+    return "NCHW" if shape[1] in (1, 3) else "NHWC"
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if not values or not all(map(math.isfinite, values)):
+        raise InputError(option, got=text, expected="numbers, as 127.5 or 123.7,116.3,103.5")
+    return values
+
+
+def _lines(answers: list[dict[str, Any]]) -> list[Text]:
+    """Return each input's name and under it a line a label."""
+    from rich.text import Text
+
+    from edgekit.errors import one_line
+
+    lines: list[Text] = []
+    for item in answers:
+        lines.append(Text(one_line(item["input"]), style="bold", overflow="fold"))
+        for row in item["answer"]:
+            label = row["label"] if row["label"] is not None else f"index {row['index']}"
+            line = Text(f"  {row['score']:6.1%}  {one_line(label)}", overflow="ellipsis")
+            line.no_wrap = True
+            lines.append(line)
+        if item["saved"]:
+            lines.append(Text(f"  saved {one_line(item['saved'])}", style="dim", overflow="fold"))
+    return lines

@@ -1,0 +1,111 @@
+"""edgekit evaluate: the task's metric for each file of an artifact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit.cli.output import emit, output_options, stderr
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edgekit.artifact import ModelFile
+
+
+@click.command()
+@click.argument("artifact", metavar="ARTIFACT")
+@click.option(
+    "--data",
+    required=True,
+    metavar="DATA",
+    help="The test split of it: a folder of class folders, an .npz file, or digits.",
+)
+@click.option("--file", "scheme", metavar="SCHEME", help="Only this file, as w8a8.")
+@click.option("--runtime", help="litert, tflite-runtime or onnxruntime; by format if not given.")
+@click.option("--threads", default=1, show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="JSON",
+    help="Write the result here, for gate and report.",
+)
+@output_options
+def command(
+    artifact: str, data: str, scheme: str | None, runtime: str | None, threads: int,
+    output: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Score each file of an artifact on data with known answers.
+
+    Intervals are 95% (Wilson). The difference from the float file is in points of 100.
+    """
+    from edgekit.artifact import open_artifact
+    from edgekit.evaluate import evaluate, to_json
+    from edgekit.files import write_file
+
+    opened = open_artifact(artifact)
+    with _progress() as on_example:
+        found = evaluate(
+            opened, data, scheme=scheme, runtime=runtime, threads=threads, on_example=on_example
+        )
+    result = to_json(found, data)
+    if output:
+        write_file(output, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    emit(result, as_json, _table(result))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[ModelFile, int, int], None] | None]:
+    """Show on a terminal how far each file is."""
+    console = stderr()
+    if not console.is_terminal or console.quiet:
+        yield None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def on_example(file: ModelFile, done: int, total: int) -> None:
+            if file.path not in tasks:
+                tasks[file.path] = bars.add_task(f"{file.scheme} {file.format}", total=total)
+            bars.update(tasks[file.path], completed=done)
+
+        yield on_example
+
+
+def _table(result: dict[str, Any]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgekit.errors import one_line
+
+    rows = result["rows"]
+    table = Table(
+        caption=one_line(
+            f"{rows[0]['n']} examples of {result['data']}; 95% intervals; points v f32"
+        ),
+        box=None,
+        caption_justify="left",
+    )
+    table.add_column("file", overflow="fold")
+    for title in ("scheme", "metric"):
+        table.add_column(title, no_wrap=True)
+    for title in ("%", "95%", "points"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            Text(one_line(row["file"])),
+            row["scheme"],
+            row["metric"].removesuffix(" accuracy"),
+            f"{100 * row['value']:.2f}",
+            "-".join(f"{100 * end:.1f}" for end in row["interval"] or ()),
+            "" if row["delta_points"] is None else f"{row['delta_points']:+.2f}",
+        )
+    return table

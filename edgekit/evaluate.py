@@ -1,0 +1,186 @@
+"""What a model is worth: a task's metrics over a data set, for each file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+from edgekit.artifact import DEFAULT_SIGNATURE, Artifact, ModelFile, Signature, TensorSpec
+from edgekit.errors import InputError
+from edgekit.runtime import RUNTIMES, Session
+from edgekit.runtime.sandbox import open_isolated
+from edgekit.tasks import Params, Score, Task, task
+
+SCHEMA = 1
+_FLOAT = "f32"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One metric of one file."""
+
+    file: str
+    format: str
+    scheme: str
+    sha256: str
+    runtime: str
+    score: Score
+
+    def row(self) -> dict[str, Any]:
+        """Return it as one flat row of JSON types."""
+        flat = {k: v for k, v in asdict(self).items() if k != "score"}
+        return flat | asdict(self.score)
+
+
+def evaluate(
+    artifact: Artifact,
+    source: str,
+    *,
+    scheme: str | None = None,
+    runtime: str | None = None,
+    threads: int = 1,
+    on_example: Callable[[ModelFile, int, int], None] | None = None,
+) -> list[Evaluation]:
+    """Return the task's metrics on the test split of `source` for each file of `artifact`.
+
+    Args:
+        artifact: its files are compared with their SHA-256 first, and opened in the sandbox.
+        source: the data, as the task reads it.
+        scheme: only the files of this scheme.
+        runtime: only the files that it opens; by default each in that of its format.
+        threads: of the runtime.
+        on_example: called with the file, how many examples are done and how many there are.
+
+    Raises:
+        InputError: a damaged artifact, data that does not fit it, or no file to evaluate.
+    """
+    artifact.check()
+    params = artifact.manifest.task
+    the_task = task(params)
+    examples = the_task.read(source, params)
+    found = []
+    for file in _chosen(artifact, scheme, runtime):
+        session = open_isolated(artifact.path(file), runtime=runtime, threads=threads)
+        try:
+            specs = described(session.signatures, file.signatures, str(artifact.path(file)))
+            on_done = partial(on_example, file) if on_example else None
+            scores = _score(the_task, session, specs, params, examples, on_done)
+        finally:
+            session.close()
+        name = str(session.facts["runtime"])
+        found += [
+            Evaluation(file.path, file.format, file.scheme, file.sha256, name, score)
+            for score in scores
+        ]
+    return found
+
+
+def answer(
+    the_task: Task, session: Session, signature: Signature, thing: Any, params: Params
+) -> Any:
+    """Return the task's answer to one thing: encode, run, decode.
+
+    Raises:
+        InputError: the model takes more than one input, or the task cannot read what it gives.
+    """
+    if len(signature.inputs) != 1:
+        names = ", ".join(spec.name for spec in signature.inputs)
+        raise InputError(f"task {params['name']}", got=f"inputs {names}", expected="one input")
+    (spec,) = signature.inputs
+    raw = session({spec.name: the_task.encode(thing, spec, params)})
+    outputs = {spec.name: spec.dequantize(raw[spec.name]) for spec in signature.outputs}
+    return the_task.decode(outputs, params)
+
+
+def described(
+    opened: Mapping[str, Signature], manifest: Mapping[str, Signature], where: str
+) -> Signature:
+    """Return the signature that the file has, with what only the manifest knows of its tensors.
+
+    Raises:
+        InputError: the manifest describes other tensors than the file has.
+    """
+    if DEFAULT_SIGNATURE not in opened or DEFAULT_SIGNATURE not in manifest:
+        raise InputError(f"{where}: signatures", got=", ".join(opened), expected=DEFAULT_SIGNATURE)
+    own, told = opened[DEFAULT_SIGNATURE], manifest[DEFAULT_SIGNATURE]
+    return Signature(
+        _merged(own.inputs, told.inputs, where), _merged(own.outputs, told.outputs, where)
+    )
+
+
+def to_json(evaluations: Sequence[Evaluation], data: str) -> dict[str, Any]:
+    """Return an evaluation result, schema 1, as `edgekit gate` reads it."""
+    rows = [e.row() for e in evaluations]
+    for row in rows:
+        row["delta_points"] = delta_points(row, rows)
+    return {"schema": SCHEMA, "kind": "evaluation", "data": data, "rows": rows}
+
+
+def delta_points(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return the difference from the float file in points of 100; None where there is none.
+
+    The float file of the same format is the one to compare with, else that of the other.
+    """
+    floats = [r for r in rows if r["scheme"] == _FLOAT and r["metric"] == row["metric"]]
+    same = [r for r in floats if r["format"] == row["format"]] or floats
+    if row["unit"] != "1" or not same:
+        return None
+    # Shares of n examples: 1e-9 is rounding, never a difference.
+    return round(100 * float(row["value"] - same[0]["value"]), 9)
+
+
+def _chosen(artifact: Artifact, scheme: str | None, runtime: str | None) -> list[ModelFile]:
+    if runtime is not None and runtime not in RUNTIMES:
+        raise InputError(f"runtime {runtime}: unknown", expected="one of " + ", ".join(RUNTIMES))
+    format = RUNTIMES[runtime][0] if runtime else None
+    artifact.file(scheme=scheme, format=format)  # or the line that lists what there is
+    return [
+        f
+        for f in artifact.manifest.files
+        if scheme in (None, f.scheme) and format in (None, f.format)
+    ]
+
+
+def _score(
+    the_task: Task,
+    session: Session,
+    signature: Signature,
+    params: Params,
+    examples: Sequence[tuple[Any, Any]],
+    on_done: Callable[[int, int], None] | None,
+) -> list[Score]:
+    answers, truths = [], []
+    for number in range(len(examples)):
+        thing, truth = examples[number]
+        answers.append(answer(the_task, session, signature, thing, params))
+        truths.append(truth)
+        if on_done:
+            on_done(number + 1, len(examples))
+    return the_task.score(answers, truths)
+
+
+def _merged(
+    own: Sequence[TensorSpec], told: Sequence[TensorSpec], where: str
+) -> tuple[TensorSpec, ...]:
+    by_name = {spec.name: spec for spec in told}
+    merged = []
+    for spec in own:
+        known = by_name.get(spec.name)
+        if known is None or known.dtype != spec.dtype or not _agree(known.shape, spec.shape):
+            raise InputError(
+                f"{where}: tensor {spec.name} is not as the manifest says",
+                got=f"{spec.dtype} {list(spec.shape)}",
+                expected=f"{known.dtype} {list(known.shape)}" if known else ", ".join(by_name),
+                do="convert the model again",
+            )
+        merged.append(replace(spec, layout=known.layout, mean=known.mean, std=known.std))
+    return tuple(merged)
+
+
+def _agree(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether two shapes can be the same; -1 is any size."""
+    return len(one) == len(other) and all(
+        a == b or -1 in (a, b) for a, b in zip(one, other, strict=True)
+    )

@@ -1,0 +1,69 @@
+"""Answers drawn on copies of pictures, by Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import MissingExtraError, one_line
+from edgekit.files import write_file
+from edgekit.tasks.images import Pixels, resize
+
+MIN_SIDE = 320  # pixels; a smaller copy is enlarged, or nobody could read what is written on it
+_SHADE = (0, 0, 0, 150)
+
+
+def write_lines(pixels: Pixels, lines: Sequence[str]) -> Pixels:
+    """Return a copy of `[H, W, 3]` with lines of text on a shaded band at its foot.
+
+    What is too long for the picture ends in dots.
+    """
+    image_module, draw_module, font_module = _pillow()
+    scale = max(1, -(-MIN_SIDE // min(pixels.shape[:2])))
+    if scale > 1:
+        pixels = resize(pixels, (pixels.shape[0] * scale, pixels.shape[1] * scale))
+    size = max(12, min(pixels.shape[:2]) // 22)
+    font = font_module.load_default(size)
+    image = image_module.fromarray(pixels).convert("RGBA")
+    band = image_module.new("RGBA", image.size)
+    pen = draw_module.Draw(band)
+    pitch = round(size * 1.4)
+    top = max(0, image.height - pitch * len(lines) - size)
+    pen.rectangle((0, top, image.width, image.height), fill=_SHADE)
+    for number, line in enumerate(lines):
+        text = _fit(one_line(line), font, image.width - size)
+        pen.text((size // 2, top + size // 2 + number * pitch), text, font=font, fill="white")
+    drawn: Pixels = np.asarray(image_module.alpha_composite(image, band).convert("RGB"), np.uint8)
+    return drawn
+
+
+def save_png(path: Path, pixels: Pixels) -> None:
+    """Write `[H, W, 3]` as a PNG, whole or not at all.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
+    from io import BytesIO
+
+    content = BytesIO()
+    _pillow()[0].fromarray(pixels).save(content, "PNG")
+    write_file(path, content.getvalue())
+
+
+def _fit(text: str, font: Any, width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "...") > width:
+        text = text[:-1]
+    return text + "..."
+
+
+def _pillow() -> tuple[Any, Any, Any]:
+    try:
+        from PIL import Image, ImageDraw, ImageFont
+    except ModuleNotFoundError:
+        raise MissingExtraError("Pillow", "litert") from None
+    return Image, ImageDraw, ImageFont
