@@ -44,6 +44,7 @@ _CODE = {
     "InstanceMethod": "calls any method",
     "InstanceProperty": "reads any attribute",
     "DenseFeatures": "reads other files",
+    "DenseFeaturesV2": "reads other files",
     "SequenceFeatures": "reads other files",
     "TypeSpec": "makes any registered type",
     "CompositeTensor": "makes any registered type",
