@@ -29,8 +29,9 @@ from edgekit.artifact import (
 )
 from edgekit.errors import InputError
 from edgekit.export import onnx, tflite
-from edgekit.export.lowering import Arrays, Lowered, lower
+from edgekit.export.lowering import Arrays, Lowered, lower, lower_function
 from edgekit.export.metadata import add_metadata
+from edgekit.export.source import Source
 from edgekit.export.targets import check_target
 from edgekit.parity.answers import answer
 from edgekit.profile.graph import read_graph
@@ -43,20 +44,6 @@ _log = logging.getLogger("edgekit")
 
 FORMATS = {"tflite": ("f32", "f16", "w8", "w8a8", "w8a16", "qat-w8a8"), "onnx": onnx.SCHEMES}
 REFERENCE_EXAMPLES = 16
-
-
-@dataclass(frozen=True)
-class Source:
-    """A loaded network and what is known of it."""
-
-    name: str
-    model: Any  # Keras 2 or 3, float
-    task: Mapping[str, Any]  # as the manifest holds it
-    learned: Any = None  # the fake-quantized network, for qat- schemes
-    mean: tuple[float, ...] | None = None  # of pixels, for a network of pictures
-    std: tuple[float, ...] | None = None
-    family: str | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,21 +82,21 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
     contents: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
         networks = _lower(source, plan, Path(scratch))
-        examples = _examples(networks["float"], source, plan)
+        signature = networks["float"].signature
+        examples = _examples(signature, source, plan)
         reference = _reference(networks, examples)
         for format, scheme in jobs:
             network = networks["qat" if scheme.learned else "float"]
-            content = _content(network, format, scheme, examples, source, plan)
             path = Path(scratch) / f"{_file_name(source.name)}.{scheme.name}.{format}"
-            path.write_bytes(content)
+            _write(path, network, scheme, examples, source, plan)
             check_started = time.process_time()
-            files.append(_checked(path, format, scheme, networks["float"].signature, reference))
+            files.append(_checked(path, format, scheme, signature, reference))
             checking += time.process_time() - check_started
-            contents[path.name] = content
+            contents[path.name] = path.read_bytes()
     contents[REFERENCE] = _packed(reference)
     manifest = Manifest(
         name=source.name,
-        task=source.task,
+        task=source.task or _task(signature),
         files=tuple(files),
         family=source.family,
         reference={"path": REFERENCE, "sha256": _sha256(contents[REFERENCE])},
@@ -128,7 +115,7 @@ def _jobs(source: Source, plan: Plan) -> list[tuple[str, Scheme]]:
                 f"scheme {scheme.name}: {source.name} has no learned ranges",
                 do="train with --qat, or take w8a8",
             )
-        if scheme.calibrated and plan.calibrate is None:
+        if scheme.calibrated and not (plan.calibrate or source.data):
             raise InputError(
                 f"scheme {scheme.name}: no calibration data",
                 do="give --calibrate DATA: pictures like those that the model will see",
@@ -143,12 +130,11 @@ def _jobs(source: Source, plan: Plan) -> list[tuple[str, Scheme]]:
 
 
 def _lower(source: Source, plan: Plan, scratch: Path) -> dict[str, Lowered]:
-    networks = {"float": lower(source.model, scratch / "float", plan.shapes)}
-    signature = networks["float"].signature
-    networks["float"] = replace(
-        networks["float"],
-        signature=replace(signature, inputs=tuple(_picture(s, source) for s in signature.inputs)),
-    )
+    lower_it = lower_function if source.kind == "saved_model" else lower
+    network = lower_it(source.model, scratch / "float", plan.shapes)
+    signature = network.signature
+    pictures = tuple(_picture(spec, source) for spec in signature.inputs)
+    networks = {"float": replace(network, signature=replace(signature, inputs=pictures))}
     if any(scheme.learned for scheme in plan.schemes):
         names = [spec.name for spec in signature.outputs]
         networks["qat"] = lower(source.learned, scratch / "qat", plan.shapes, names)
@@ -157,17 +143,22 @@ def _lower(source: Source, plan: Plan, scratch: Path) -> dict[str, Lowered]:
 
 def _picture(spec: TensorSpec, source: Source) -> TensorSpec:
     """Return the spec with the normalisation that the source declares for pictures."""
-    if spec.layout is None or source.mean is None:
-        return replace(spec, layout=None)
-    return replace(spec, mean=source.mean, std=source.std)
+    return spec if spec.layout is None else replace(spec, mean=source.mean, std=source.std)
 
 
-def _examples(network: Lowered, source: Source, plan: Plan) -> Calibration:
-    inputs = network.signature.inputs
-    if plan.calibrate is not None:
-        return open_calibration(plan.calibrate, inputs, plan.samples)
+def _task(signature: Signature) -> dict[str, Any]:
+    """Return what a network of unknown purpose is good for, by its shapes."""
+    (image, *more), (scores, *others) = signature.inputs, signature.outputs
+    vector = len(scores.shape) == 2 and scores.shape[1] > 1
+    picture = image.layout is not None
+    return {"name": "classify" if picture and vector and not more and not others else "tensors"}
+
+
+def _examples(signature: Signature, source: Source, plan: Plan) -> Calibration:
+    if data := plan.calibrate or source.data:
+        return open_calibration(data, signature.inputs, plan.samples)
     _log.info("%s: compared with its source on noise, since no data is given", source.name)
-    return random_examples(inputs, REFERENCE_EXAMPLES, plan.seed)
+    return random_examples(signature.inputs, REFERENCE_EXAMPLES, plan.seed)
 
 
 def _reference(networks: Mapping[str, Lowered], examples: Calibration) -> Arrays:
@@ -182,40 +173,41 @@ def _reference(networks: Mapping[str, Lowered], examples: Calibration) -> Arrays
     return {name: np.concatenate(values) for name, values in kept.items()}
 
 
-def _content(
-    network: Lowered,
-    format: str,
-    scheme: Scheme,
-    examples: Calibration,
-    source: Source,
-    plan: Plan,
-) -> bytes:
+def _write(
+    path: Path, network: Lowered, scheme: Scheme, examples: Calibration, source: Source, plan: Plan
+) -> None:
+    """Make one file at `path`, whose ending says the format."""
+
     def samples() -> Iterator[dict[str, Any]]:
         return iter(examples)
 
-    if format == "onnx":
+    if path.suffix == ".onnx":
         learned = tflite.convert(network, scheme, io_dtype="float32") if scheme.learned else None
-        return onnx.convert(network, scheme, samples=samples, tflite=learned)
+        path.write_bytes(onnx.convert(network, scheme, samples=samples, tflite=learned))
+        return
     io_dtype = plan.io_dtype if scheme.activation_bits else None
-    content = tflite.convert(network, scheme, samples=samples, io_dtype=io_dtype)
-    if plan.target and (refused := check_target(content, plan.target)):
-        _log.warning("%s: %s; made again without per-channel dense", scheme.name, refused[0])
-        content = tflite.convert(
-            network, scheme, samples=samples, io_dtype=io_dtype, per_channel_dense=False
+    path.write_bytes(tflite.convert(network, scheme, samples=samples, io_dtype=io_dtype))
+    if plan.target and (refused := check_target(path, plan.target)):
+        path.write_bytes(
+            tflite.convert(
+                network, scheme, samples=samples, io_dtype=io_dtype, per_channel_dense=False
+            )
         )
-        if refused := check_target(content, plan.target):
+        if remaining := check_target(path, plan.target):
             raise InputError(
                 f"scheme {scheme.name}: {plan.target} cannot run it",
-                got="; ".join(map(str, refused)),
+                got="; ".join(map(str, remaining)),
                 do="take another scheme or a newer runtime",
             )
-    return add_metadata(
-        content,
+        _log.warning("%s: one scale a dense layer, since %s", scheme.name, refused[0])
+    content = add_metadata(
+        path.read_bytes(),
         name=source.name,
         description=f"{source.name} in {scheme.name}, made by edgekit {__version__}",
         inputs=network.signature.inputs,
-        labels=source.task.get("labels"),
+        labels=(source.task or {}).get("labels"),
     )
+    path.write_bytes(content)
 
 
 def _checked(
@@ -270,8 +262,8 @@ def _provenance(source: Source, plan: Plan, examples: Calibration) -> dict[str, 
         "edgekit": __version__,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "compared_on": {"data": examples.origin, "examples": REFERENCE_EXAMPLES},
-        "calibration": {"data": plan.calibrate, "examples": len(examples)}
-        if plan.calibrate
+        "calibration": {"data": examples.origin, "examples": len(examples)}
+        if any(scheme.calibrated for scheme in plan.schemes)
         else None,
         "seed": plan.seed,
         "packages": {name: packages.version(name) for name in names},

@@ -68,11 +68,35 @@ def lower(
     return save(function, list(model.variables), inputs, folder)
 
 
+def lower_function(
+    function: Any, folder: Path, shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> Lowered:
+    """Lower the concrete function of a SavedModel's signature at batch 1 and save it in `folder`.
+
+    Raises:
+        InputError: an input has an open dimension and no shape is given, or a wrong one.
+    """
+    _, declared = function.structured_input_signature
+    inputs = _specs({name: (spec.shape, spec.dtype) for name, spec in declared.items()}, shapes)
+
+    def serve(**tensors: Any) -> dict[str, Any]:
+        return dict(function(**tensors))
+
+    specs = {s.name: tf.TensorSpec(s.shape, s.dtype, name=s.name) for s in inputs}
+    fixed = tf.function(serve, autograph=False).get_concrete_function(**specs)
+    return save(fixed, list(function.variables), inputs, folder, function)
+
+
 def save(
-    function: Any, variables: list[Any], inputs: tuple[TensorSpec, ...], folder: Path
+    function: Any,
+    variables: list[Any],
+    inputs: tuple[TensorSpec, ...],
+    folder: Path,
+    owner: Any = None,
 ) -> Lowered:
     """Save `function` with nothing but its variables and return it as a lowered network."""
     module = tf.Module()
+    module.owner = owner  # what a SavedModel's function captures beside variables
     # Keras 3 wraps its variables; what TensorFlow tracks lies inside.
     module.kept = [getattr(v, "value", v) if _is_keras3(v) else v for v in variables]
     tf.saved_model.save(module, str(folder), signatures={DEFAULT_SIGNATURE: function})
@@ -84,29 +108,39 @@ def save(
 
 
 def _input_specs(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> tuple[TensorSpec, ...]:
-    tensors = list(model.inputs)
-    names = [_plain(getattr(t, "name", f"input_{i}")) for i, t in enumerate(tensors)]
-    for unknown in set(shapes) - set(names):
+    declared = {
+        _plain(getattr(tensor, "name", f"input_{i}")): (tensor.shape, tensor.dtype)
+        for i, tensor in enumerate(model.inputs)
+    }
+    return _specs(declared, shapes)
+
+
+def _specs(
+    declared: Mapping[str, tuple[Any, Any]], shapes: Mapping[str, tuple[int, ...]] | None
+) -> tuple[TensorSpec, ...]:
+    """Return specs at batch 1, or at the shape that was given."""
+    shapes = shapes or {}
+    for unknown in set(shapes) - set(declared):
         raise InputError(
-            f"shape for {unknown}: no such input", expected="one of " + ", ".join(names)
+            f"shape for {unknown}: no such input", expected="one of " + ", ".join(declared)
         )
     specs = []
-    for name, tensor in zip(names, tensors, strict=True):
-        declared = _shape(tensor.shape)
-        shape = shapes.get(name, (1, *declared[1:]))
-        if len(shape) != len(declared) or any(
-            want not in (-1, got) for want, got in zip(declared[1:], shape[1:], strict=True)
+    for name, (open_shape, dtype) in declared.items():
+        wanted = _shape(open_shape)
+        shape = shapes.get(name, (1, *wanted[1:]))
+        if len(shape) != len(wanted) or any(
+            want not in (-1, got) for want, got in zip(wanted[1:], shape[1:], strict=True)
         ):
             raise InputError(
-                f"shape for {name}: does not fit", got=list(shape), expected=str(list(declared))
+                f"shape for {name}: does not fit", got=list(shape), expected=str(list(wanted))
             )
         if -1 in shape:
             example = ",".join("224" if d == -1 else str(d) for d in shape)
             raise InputError(
                 f"input {name}: open shape", got=list(shape), do=f"give --shape {name}={example}"
             )
-        dtype = getattr(tensor.dtype, "name", tensor.dtype)
-        specs.append(TensorSpec(name, tuple(shape), str(dtype), layout=_layout(shape)))
+        kind = str(getattr(dtype, "name", dtype))
+        specs.append(TensorSpec(name, tuple(shape), kind, layout=_layout(shape)))
     return tuple(specs)
 
 

@@ -16,16 +16,7 @@ from edgekit.profile.graph import Op, Tensor
 CONSERVE = {"reshape", "squeeze", "expand_dims", "transpose"}
 # The leading size of the output is that of the inputs.
 KEEP = set(
-    """
-abs add add_n arg_max arg_min atan2 average_pool_2d batch_matmul cast ceil clip conv cos cumsum
-depth_to_space depthwise_conv dequantize div elu equal exp fake_quant floor floor_div floor_mod gelu
-greater greater_equal hard_swish l2_normalization l2_pool_2d leaky_relu less less_equal
-local_response_normalization log logical_and logical_not logical_or logistic log_softmax max_pool_2d
-maximum mean minimum mirror_pad mul neg not_equal pad padv2 pow prelu quantize reduce_max reduce_min
-relu relu6 relu_0_to_1 relu_n1_to_1 resize_bilinear resize_nearest_neighbor round rsqrt select
-select_v2 sign sin softmax space_to_depth sqrt square squared_difference sub sum svdf tanh
-transpose_conv zeros_like
-""".split()
+    ["abs", "add", "add_n", "arg_max", "arg_min", "atan2", "average_pool_2d", "batch_matmul", "cast", "ceil", "clip", "conv", "cos", "cumsum", "depth_to_space", "depthwise_conv", "dequantize", "div", "elu", "equal", "exp", "fake_quant", "floor", "floor_div", "floor_mod", "gelu", "greater", "greater_equal", "hard_swish", "l2_normalization", "l2_pool_2d", "leaky_relu", "less", "less_equal", "local_response_normalization", "log", "logical_and", "logical_not", "logical_or", "logistic", "log_softmax", "max_pool_2d", "maximum", "mean", "minimum", "mirror_pad", "mul", "neg", "not_equal", "pad", "padv2", "pow", "prelu", "quantize", "reduce_max", "reduce_min", "relu", "relu6", "relu_0_to_1", "relu_n1_to_1", "resize_bilinear", "resize_nearest_neighbor", "round", "rsqrt", "select", "select_v2", "sign", "sin", "softmax", "space_to_depth", "sqrt", "square", "squared_difference", "sub", "sum", "svdf", "tanh", "transpose_conv", "zeros_like"]
 )
 # The leading size stays where it is 1: slices of one are one.
 KEEP_ONE = {"strided_slice", "slice", "split", "split_v", "unpack", "pack", "recurrent"}

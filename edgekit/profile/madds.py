@@ -137,38 +137,7 @@ def _einsum(op: Op) -> int:
 
 # Elementwise, pooling, moving, comparing, (de)quantizing, sampling: explicitly no MAdds. Names are
 # those of the TFLite builtins in lower case, then what ONNX and Keras call theirs.
-ZERO = """
-abs add add_n arg_max arg_min assign_variable atan2 average_pool_2d batch_to_space_nd bitcast
-bitwise_xor broadcast_args broadcast_to bucketize call_once cast ceil complex_abs concatenation cos
-cumsum densify depth_to_space dequantize dilate div dynamic_update_slice elu embedding_lookup equal
-exp expand_dims fake_quant fill floor floor_div floor_mod gather gather_nd gelu greater
-greater_equal hard_swish hashtable hashtable_find hashtable_import hashtable_size imag
-l2_normalization l2_pool_2d leaky_relu less less_equal local_response_normalization log logical_and
-logical_not logical_or logistic log_softmax matrix_diag matrix_set_diag maximum max_pool_2d mean
-minimum mirror_pad mul multinomial neg non_max_suppression_v4 non_max_suppression_v5 not_equal
-one_hot pack pad padv2 pow prelu quantize random_standard_normal random_uniform range rank
-read_variable real reduce_all reduce_any reduce_max reduce_min reduce_prod reduce_window relu relu6
-relu_0_to_1 relu_n1_to_1 reshape resize_bilinear resize_nearest_neighbor reverse_sequence reverse_v2
-right_shift round rsqrt scatter_nd segment_sum select select_v2 shape sign sin slice softmax
-space_to_batch_nd space_to_depth sparse_to_dense split split_v sqrt square squared_difference
-squeeze strided_slice sub sum tanh tile topk_v2 transpose unique unpack unsorted_segment_max
-unsorted_segment_min unsorted_segment_prod unsorted_segment_sum var_handle where zeros_like
-
-acos acosh and asin asinh atan atanh average_pool batch_normalization bernoulli bit_shift
-bitwise_and bitwise_not bitwise_or celu clip compress concat constant constant_of_shape cosh
-cum_sum dequantize_linear dropout dynamic_quantize_linear erf expand eye_like flatten
-gather_elements global_average_pool global_lp_pool global_max_pool group_normalization hard_sigmoid
-hardmax identity instance_normalization is_inf is_nan layer_normalization less_or_equal
-greater_or_equal lp_normalization lp_pool lrn max max_pool max_roi_pool mean_variance_normalization
-min mish mod non_max_suppression non_zero not or pooling_index quantize_linear random_normal
-random_normal_like random_uniform_like reciprocal reduce_l1 reduce_l2 reduce_log_sum
-reduce_log_sum_exp reduce_mean reduce_sum reduce_sum_square reduce_variance resize
-rms_normalization roi_align scatter scatter_elements selu shrink sigmoid sinh size softplus softsign
-swish tan thresholded_relu top_k trilu unsqueeze upsample xor
-
-activation pooling normalization padding cropping upsampling permute embedding noise rescaling
-detection_postprocess
-""".split()
+ZERO = ["abs", "add", "add_n", "arg_max", "arg_min", "assign_variable", "atan2", "average_pool_2d", "batch_to_space_nd", "bitcast", "bitwise_xor", "broadcast_args", "broadcast_to", "bucketize", "call_once", "cast", "ceil", "complex_abs", "concatenation", "cos", "cumsum", "densify", "depth_to_space", "dequantize", "dilate", "div", "dynamic_update_slice", "elu", "embedding_lookup", "equal", "exp", "expand_dims", "fake_quant", "fill", "floor", "floor_div", "floor_mod", "gather", "gather_nd", "gelu", "greater", "greater_equal", "hard_swish", "hashtable", "hashtable_find", "hashtable_import", "hashtable_size", "imag", "l2_normalization", "l2_pool_2d", "leaky_relu", "less", "less_equal", "local_response_normalization", "log", "logical_and", "logical_not", "logical_or", "logistic", "log_softmax", "matrix_diag", "matrix_set_diag", "maximum", "max_pool_2d", "mean", "minimum", "mirror_pad", "mul", "multinomial", "neg", "non_max_suppression_v4", "non_max_suppression_v5", "not_equal", "one_hot", "pack", "pad", "padv2", "pow", "prelu", "quantize", "random_standard_normal", "random_uniform", "range", "rank", "read_variable", "real", "reduce_all", "reduce_any", "reduce_max", "reduce_min", "reduce_prod", "reduce_window", "relu", "relu6", "relu_0_to_1", "relu_n1_to_1", "reshape", "resize_bilinear", "resize_nearest_neighbor", "reverse_sequence", "reverse_v2", "right_shift", "round", "rsqrt", "scatter_nd", "segment_sum", "select", "select_v2", "shape", "sign", "sin", "slice", "softmax", "space_to_batch_nd", "space_to_depth", "sparse_to_dense", "split", "split_v", "sqrt", "square", "squared_difference", "squeeze", "strided_slice", "sub", "sum", "tanh", "tile", "topk_v2", "transpose", "unique", "unpack", "unsorted_segment_max", "unsorted_segment_min", "unsorted_segment_prod", "unsorted_segment_sum", "var_handle", "where", "zeros_like", "acos", "acosh", "and", "asin", "asinh", "atan", "atanh", "average_pool", "batch_normalization", "bernoulli", "bit_shift", "bitwise_and", "bitwise_not", "bitwise_or", "celu", "clip", "compress", "concat", "constant", "constant_of_shape", "cosh", "cum_sum", "dequantize_linear", "dropout", "dynamic_quantize_linear", "erf", "expand", "eye_like", "flatten", "gather_elements", "global_average_pool", "global_lp_pool", "global_max_pool", "group_normalization", "hard_sigmoid", "hardmax", "identity", "instance_normalization", "is_inf", "is_nan", "layer_normalization", "less_or_equal", "greater_or_equal", "lp_normalization", "lp_pool", "lrn", "max", "max_pool", "max_roi_pool", "mean_variance_normalization", "min", "mish", "mod", "non_max_suppression", "non_zero", "not", "or", "pooling_index", "quantize_linear", "random_normal", "random_normal_like", "random_uniform_like", "reciprocal", "reduce_l1", "reduce_l2", "reduce_log_sum", "reduce_log_sum_exp", "reduce_mean", "reduce_sum", "reduce_sum_square", "reduce_variance", "resize", "rms_normalization", "roi_align", "scatter", "scatter_elements", "selu", "shrink", "sigmoid", "sinh", "size", "softplus", "softsign", "swish", "tan", "thresholded_relu", "top_k", "trilu", "unsqueeze", "upsample", "xor", "activation", "pooling", "normalization", "padding", "cropping", "upsampling", "permute", "embedding", "noise", "rescaling", "detection_postprocess"]
 
 
 @rule(*ZERO)

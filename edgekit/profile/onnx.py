@@ -210,7 +210,9 @@ class _Reader:
         """A product with one stored matrix is a fully connected layer; else of two batches."""
         slot = 3 if native == "QLinearMatMul" else 1
         right = inputs[slot]
-        if attributes.get("transA") or not (right and right.constant and len(right.shape or ()) == 2):
+        if attributes.get("transA") or not (
+            right and right.constant and len(right.shape or ()) == 2
+        ):
             return "batch_matmul", {"transpose_a": bool(attributes.get("transA"))}
         return "fully_connected", {"weights": (slot,)}
 

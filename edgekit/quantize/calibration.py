@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
-from edgekit.tasks.classify import normalize
-from edgekit.tasks.images import SUFFIXES, read_image, read_labelled_images, resize
+from edgekit.tasks.classify import encode
+from edgekit.tasks.images import SUFFIXES, read_image, read_labelled_images
 
 ENOUGH = 100  # fewer samples leave the ranges uncertain
 _log = logging.getLogger("edgekit")
@@ -145,8 +145,7 @@ def _from_pictures(
     chosen = _spread(count, limit)
 
     def load(index: int) -> Example:
-        image = resize(pixels(chosen[index]), (spec.shape[1], spec.shape[2]))
-        return {spec.name: normalize(image, spec)}
+        return {spec.name: encode(pixels(chosen[index]), spec, {})}
 
     return Calibration(origin, len(chosen), load)
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.export.source import Source
 from edgekit.families import MODULES, family
 from edgekit.files import file_sha256
 
@@ -38,18 +37,6 @@ class Reference:
     def foreign(self) -> bool:
         """Whether it may come from somebody else, so that it belongs in a child process."""
         return self.kind in ("keras_file", "saved_model")
-
-
-@dataclass(frozen=True)
-class Source:
-    """A model in memory, and where it came from."""
-
-    name: str
-    model: Any  # a Keras model, or the concrete function of a signature
-    kind: str  # "tf_keras", "keras3" or "saved_model"
-    provenance: Mapping[str, Any]
-    remarks: tuple[str, ...] = ()  # what the user should be told
-    owner: Any = field(default=None, repr=False)  # keeps a concrete function's variables alive
 
 
 def parse(model: str) -> Reference:

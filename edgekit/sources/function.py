@@ -11,7 +11,7 @@ import keras as keras3
 import tf_keras
 
 from edgekit.errors import EdgekitError, InputError
-from edgekit.sources import Source
+from edgekit.export.source import Source
 from edgekit.sources.weights import check_finite, keras_weights
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,8 @@ from edgekit.errors import InputError
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.runtime.sandbox import Limits, run_isolated
 from edgekit.sources import parse
+
+_log = logging.getLogger("edgekit")
 
 # TensorFlow reserves far more address space than it uses; the time is for large models.
 LIMITS = Limits(timeout_s=3600, memory_bytes=64 << 30, file_bytes=16 << 30, open_files=1024)
@@ -42,9 +45,11 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
     from edgekit.sources import load
 
     source = load(request["model"], trust=request["trust_model"], seed=request["seed"])
-    task = dict(source.task)
+    for remark in source.remarks:
+        _log.warning("%s", remark)
+    task = source.task
     if request["labels"]:
-        task["labels"] = request["labels"]
+        task = {**(task or {"name": "classify"}), "labels": request["labels"]}
     source = replace(
         source,
         task=task,

@@ -10,8 +10,8 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 
 from edgekit.errors import EdgekitError, InputError, SetupError
+from edgekit.export.source import Source
 from edgekit.files import file_sha256
-from edgekit.sources import Source
 from edgekit.sources.screening import KerasFile, screen
 from edgekit.sources.weights import check_finite, keras_weights
 
@@ -49,7 +49,7 @@ def load(path: Path, *, trust: bool = False) -> Source:
         model=model,
         kind=file.writer,
         provenance={
-            "source": path.name,
+            "source": str(path),
             "sha256": file_sha256(path),
             "keras_version": file.keras_version,
             "trusted": trust,

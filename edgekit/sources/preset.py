@@ -6,8 +6,8 @@ import dataclasses
 
 import tf_keras as keras
 
+from edgekit.export.source import Source
 from edgekit.families import family
-from edgekit.sources import Source
 
 
 def load(text: str, *, seed: int = 0) -> Source:
@@ -21,11 +21,14 @@ def load(text: str, *, seed: int = 0) -> Source:
         kind="tf_keras",
         provenance={
             "source": text,
-            "family": name,
             "config": dataclasses.asdict(config),
             "weights": "random",
             "seed": seed,
             "keras_version": keras.__version__,
         },
+        family=name,
+        task={"name": family(name).task},
+        mean=(127.5,),
+        std=(127.5,),
         remarks=(f"{text} has random weights: its speed and size are right, its answers are not",),
     )

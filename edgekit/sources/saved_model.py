@@ -16,7 +16,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from edgekit.artifact import DEFAULT_SIGNATURE
 from edgekit.errors import InputError
-from edgekit.sources import SAVED_MODEL, Source, tree_sha256
+from edgekit.export.source import Source
+from edgekit.sources import SAVED_MODEL, tree_sha256
 from edgekit.sources.keras_config import TRUST
 from edgekit.sources.weights import check_finite
 
@@ -60,7 +61,7 @@ def load(path: Path, *, trust: bool = False, signature: str | None = None) -> So
         model=function,
         kind="saved_model",
         provenance={
-            "source": path.name,
+            "source": str(path),
             "sha256": tree_sha256(path),
             "tensorflow_version": message.meta_graphs[0].meta_info_def.tensorflow_version,
             "signature": name,

@@ -1,0 +1,25 @@
+"""A source: the network that files are made from, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model in memory, and where it came from."""
+
+    name: str
+    model: Any  # a Keras model, or the concrete function of a SavedModel's signature
+    kind: str  # "tf_keras", "keras3" or "saved_model"
+    provenance: Mapping[str, Any]
+    remarks: tuple[str, ...] = ()  # what the user should be told
+    owner: Any = field(default=None, repr=False)  # keeps a concrete function's variables alive
+    learned: Any = field(default=None, repr=False)  # the fake-quantized network, for qat- schemes
+    family: str | None = None
+    task: Mapping[str, Any] | None = None  # as the manifest holds it; None where nobody said
+    mean: tuple[float, ...] | None = None  # of pixels, for a network of pictures
+    std: tuple[float, ...] | None = None
+    data: str | None = None  # what it was trained on: what calibrates it unless told otherwise
