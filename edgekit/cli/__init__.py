@@ -13,6 +13,7 @@ from importlib import import_module
 import click
 
 from edgekit import __version__
+from edgekit.cli.output import quieten
 from edgekit.errors import EdgekitError, one_line
 
 COMMANDS = {
@@ -61,6 +62,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit; an error is one line on stderr, never a traceback."""
+    quieten()
     sys.exit(run(sys.argv[1:]))
 
 

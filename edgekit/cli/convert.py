@@ -126,7 +126,7 @@ def _table(files: Any) -> Any:
     from edgekit.cli.tables import parity_cell, table
 
     rows = [
-        (f.path, f"{f.size_bytes / 1e3:,.1f}", f"{(f.madds or 0) / 1e6:.2f}" if f.madds else "-",
+        (f"{f.scheme} {f.format}", f"{f.size_bytes / 1e3:,.1f}", f"{(f.madds or 0) / 1e6:.2f}" if f.madds else "-",
          *parity_cell(f))
         for f in files
     ]  # fmt: skip

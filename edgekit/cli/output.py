@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sys
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +74,25 @@ def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
 
 
 _log = logging.getLogger("edgekit")
+_native_stderr: int | None = None
+
+
+def quieten() -> None:
+    """Keep what libraries write by themselves off the screen; -v brings it back.
+
+    TensorFlow and the runtimes log to file descriptor 2 before any setting can reach them. Python's
+    own stderr goes on through a copy of it.
+    """
+    global _native_stderr
+    _native_stderr = os.dup(2)
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    handler = logging.StreamHandler(sys.stderr)
+    _log.addHandler(handler)
+    _log.setLevel(logging.WARNING)
+    _log.propagate = False
+    logging.getLogger().setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
 
 
 def _quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -81,3 +103,7 @@ def _quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 def _verbose(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
         _log.setLevel(logging.DEBUG)
+        if _native_stderr is not None:
+            os.dup2(_native_stderr, 2)
+            logging.getLogger().setLevel(logging.INFO)
+            warnings.simplefilter("default")

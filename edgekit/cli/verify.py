@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgekit.runtime import Session
 
 
+GATED = ("f32", "f16", "w8", "w8a8", "w8a16", "qat-w8a8")
 EXAMPLES = 16  # that two files are compared on
 
 
@@ -173,7 +174,7 @@ def _table(compared: dict[str, list[Parity]]) -> Any:
 
     rows = [
         (
-            name,
+            _short(name),
             parity.output,
             f"{parity.max_error:.2g}",
             f"{parity.sqnr_db:.1f}",
@@ -185,6 +186,13 @@ def _table(compared: dict[str, list[Parity]]) -> Any:
         for parity in parities
     ]
     return table(("file", "output", "error", "SQNR dB", "cosine", "top-1", "parity"), rows)
+
+
+def _short(name: str) -> str:
+    """Return scheme and format of an artifact's file, which all begin alike; else the name."""
+    stem, _, format = name.rpartition(".")
+    scheme = stem.rpartition(".")[2]
+    return f"{scheme} {format}" if scheme in GATED else name
 
 
 def _layer_table(name: str, layers: list[LayerParity]) -> Any:

@@ -90,7 +90,8 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
             path = Path(scratch) / f"{_file_name(source.name)}.{scheme.name}.{format}"
             _write(path, network, scheme, examples, source, plan)
             check_started = time.process_time()
-            files.append(_checked(path, format, scheme, signature, reference))
+            gate = parity.gate_of(scheme.name, source.provenance)
+            files.append(_checked(path, scheme, gate, signature, reference))
             checking += time.process_time() - check_started
             contents[path.name] = path.read_bytes()
     contents[REFERENCE] = _packed(reference)
@@ -211,7 +212,7 @@ def _write(
 
 
 def _checked(
-    path: Path, format: str, scheme: Scheme, source: Signature, reference: Arrays
+    path: Path, scheme: Scheme, gate: parity.Gate, source: Signature, reference: Arrays
 ) -> ModelFile:
     """Describe one file: hash, signatures, costs, and its answers against the source's."""
     session = open_model(path)
@@ -223,13 +224,12 @@ def _checked(
         for part in ("input/", "qat/" if scheme.learned else "float/")
     )
     answers = answer(session, signatures, inputs)
-    gate = parity.GATES[scheme.name]
     figures = [parity.compare(name, expected[name], answers[name], gate) for name in expected]
     costs = summarize(read_graph(path), allow_unknown=True)
     content = path.read_bytes()
     return ModelFile(
         path=path.name,
-        format=format,
+        format=path.suffix[1:],
         scheme=scheme.name,
         sha256=_sha256(content),
         size_bytes=len(content),

@@ -30,7 +30,7 @@ class Gate:
             return f"rtol {self.tolerance[0]:g}, atol {self.tolerance[1]:g} of the largest value"
         if self.min_sqnr_db:
             return f"SQNR at least {self.min_sqnr_db:g} dB"
-        return f"cosine at least {self.min_cosine:g}" if self.min_cosine else "finite values"
+        return f"cosine at least {self.min_cosine:g}" if self.min_cosine else "finite values only"
 
 
 _INTEGER = Gate(min_cosine=0.98)
@@ -42,6 +42,20 @@ GATES = {
     "w8a16": _INTEGER,
     "qat-w8a8": _INTEGER,
 }
+
+
+_UNTRAINED = Gate()
+
+
+def gate_of(scheme: str, provenance: Mapping[str, Any]) -> Gate:
+    """Return the gate of a scheme.
+
+    A network of random weights turns the least rounding into another answer, so that of a scheme
+    that rounds only finite values are asked; floats must still agree.
+    """
+    if provenance.get("weights") == "random" and scheme != "f32":
+        return _UNTRAINED
+    return GATES[scheme]
 
 
 @dataclass(frozen=True)

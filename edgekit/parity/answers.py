@@ -9,7 +9,7 @@ import numpy as np
 
 from edgekit.artifact import Artifact, ModelFile, Signature, TensorSpec
 from edgekit.errors import InputError
-from edgekit.parity import GATES, Array, Arrays, Gate, Parity, compare
+from edgekit.parity import Array, Arrays, Gate, Parity, compare, gate_of
 from edgekit.runtime import Session
 
 
@@ -22,7 +22,7 @@ def check_file(artifact: Artifact, file: ModelFile, session: Session) -> list[Pa
     network = "qat" if file.scheme.startswith("qat-") else "float"
     inputs, expected = artifact.reference(network)
     answers = answer(session, file.signatures, inputs)
-    gate = GATES[file.scheme]
+    gate = gate_of(file.scheme, artifact.manifest.provenance)
     return [compare(name, expected[name], answers[name], gate) for name in expected]
 
 

@@ -36,7 +36,8 @@ def compare_layers(
         inside = [part for path in tensor.split(";") for part in path.split("/") if part in order]
         if inside:
             last = max(inside, key=order.__getitem__)
-            if tensors[tensor].size == layers[last].size:
+            # Of several tensors of one layer the last is its output, unless one bears its name.
+            if tensors[tensor].size == layers[last].size and held.get(last) != last:
                 held[last] = tensor
     for layer, tensor in sorted(held.items(), key=lambda item: order[item[0]]):
         expected = layers[layer].astype(np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import tf_keras as keras
 
 from edgekit.export.source import Source
@@ -15,9 +16,11 @@ def load(text: str, *, seed: int = 0) -> Source:
     name, _, preset = text.partition(":")
     config = family(name).preset(preset).config
     keras.utils.set_random_seed(seed)
+    network = family(name).build(config)
+    _spread_activations(network, seed)
     return Source(
         name=f"{name}-{preset}",
-        model=family(name).build(config),
+        model=network,
         kind="tf_keras",
         provenance={
             "source": text,
@@ -32,3 +35,22 @@ def load(text: str, *, seed: int = 0) -> Source:
         std=(127.5,),
         remarks=(f"{text} has random weights: its speed and size are right, its answers are not",),
     )
+
+
+def _spread_activations(network: keras.Model, seed: int) -> None:
+    """Set the statistics of the batch norms from noise.
+
+    With those of a new network a deep one answers the same to everything, and no comparison of its
+    files would mean anything.
+    """
+    rng = np.random.default_rng(seed)
+    noise = [rng.uniform(-1, 1, (8, *i.shape[1:])).astype(np.float32) for i in network.inputs]
+    norms = [
+        layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    momenta = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0
+    network(noise if len(noise) > 1 else noise[0], training=True)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
