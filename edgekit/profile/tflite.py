@@ -125,6 +125,8 @@ class _Reader:
         # An honest file holds every element once, so it cannot list more than it has bytes.
         self.budget, self.tables = self.size, MAX_TABLES
         self.model = schema.Model.GetRootAs(data, 0)
+        if not self.model.SubgraphsLength():
+            raise ValueError("no subgraph")
 
     def codes(self) -> list[tuple[str, int, str]]:
         """Return (builtin name, version, custom name) of each operator code."""
@@ -151,8 +153,6 @@ class _Reader:
     def graphs(self, fixed: dict[int, tuple[int, ...]]) -> Iterator[Graph]:
         """Yield the subgraphs; `fixed` replaces shapes of the first one, by tensor index."""
         self.budget, self.tables = self.size, MAX_TABLES
-        if not self.model.SubgraphsLength():
-            raise ValueError("no subgraph")
         codes = self.codes()
         parents = self._tables(self.model.SubgraphsLength(), self.model.Subgraphs)
         signatures = {s.SubgraphIndex(): _text(s.SignatureKey()) for s in self._signatures()}
