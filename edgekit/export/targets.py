@@ -22,10 +22,11 @@ class Refusal:
 
     op: str  # the builtin's name
     version: int  # that the file asks for
-    highest: int  # that the target takes; 0 where it lacks the op
+    lowest: int  # that the target takes
+    highest: int  # 0 where the target lacks the op
 
     def __str__(self) -> str:
-        takes = f"takes up to v{self.highest}" if self.highest else "has none"
+        takes = f"takes v{self.lowest} to v{self.highest}" if self.highest else "has none"
         return f"{self.op} v{self.version} ({takes})"
 
 
@@ -36,8 +37,8 @@ def targets() -> tuple[str, ...]:
     return tuple(sorted(name[: -len(".json")] for name in names if name.endswith(".json")))
 
 
-def accepted_versions(target: str) -> Mapping[str, int]:
-    """Return the highest version of each builtin op that `target` takes.
+def accepted_versions(target: str) -> Mapping[str, tuple[int, int]]:
+    """Return the lowest and the highest version of each builtin op that `target` takes.
 
     Raises:
         InputError: no such target.
@@ -45,8 +46,8 @@ def accepted_versions(target: str) -> Mapping[str, int]:
     if target not in targets():
         raise InputError(f"target {target}: unknown", expected="one of " + ", ".join(targets()))
     text = (files("edgekit.export") / "targets" / f"{target}.json").read_text(encoding="utf-8")
-    ops: dict[str, int] = json.loads(text)["ops"]
-    return ops
+    table = json.loads(text)
+    return {op: (table["lowest"].get(op, 1), highest) for op, highest in table["ops"].items()}
 
 
 def check_target(path: str | Path, target: str) -> tuple[Refusal, ...]:
@@ -56,8 +57,9 @@ def check_target(path: str | Path, target: str) -> tuple[Refusal, ...]:
         InputError: no such target, or not a .tflite file.
     """
     accepted = accepted_versions(target)
-    return tuple(
-        Refusal(op, version, accepted.get(op, 0))
-        for op, version in op_versions(path)
-        if version > accepted.get(op, 0)
-    )
+    refused = []
+    for op, version in op_versions(path):
+        lowest, highest = accepted.get(op, (1, 0))
+        if not lowest <= version <= highest:
+            refused.append(Refusal(op, version, lowest, highest))
+    return tuple(refused)

@@ -79,7 +79,8 @@ def read_tflite(path: Path, shapes: Shapes) -> Graph:
         resolved = free_inputs(str(path), free, shapes)
         graphs = tuple(reader.graphs({}))
         # Sizes that are computed from other sizes while running are beyond a reader.
-        if shapes or not all(t.known for op in graphs[0].ops for t in op.outputs):
+        readable = (op for op in graphs[0].ops if not _opaque(op))
+        if shapes or not all(t.known for op in readable for t in op.outputs):
             fixed = resized_shapes(path, {indices[n]: s for n, s in resolved.items()})
             graphs = (next(reader.graphs(fixed)), *graphs[1:])
     return replace(graphs[0], others=graphs[1:])
@@ -124,6 +125,8 @@ class _Reader:
         # An honest file holds every element once, so it cannot list more than it has bytes.
         self.budget, self.tables = self.size, MAX_TABLES
         self.model = schema.Model.GetRootAs(data, 0)
+        if not self.model.SubgraphsLength():
+            raise ValueError("no subgraph")
 
     def codes(self) -> list[tuple[str, int, str]]:
         """Return (builtin name, version, custom name) of each operator code."""
@@ -150,8 +153,6 @@ class _Reader:
     def graphs(self, fixed: dict[int, tuple[int, ...]]) -> Iterator[Graph]:
         """Yield the subgraphs; `fixed` replaces shapes of the first one, by tensor index."""
         self.budget, self.tables = self.size, MAX_TABLES
-        if not self.model.SubgraphsLength():
-            raise ValueError("no subgraph")
         codes = self.codes()
         parents = self._tables(self.model.SubgraphsLength(), self.model.Subgraphs)
         signatures = {s.SubgraphIndex(): _text(s.SignatureKey()) for s in self._signatures()}
@@ -198,9 +199,9 @@ class _Reader:
         if op.inputs and all(t is None or t.constant for t in op.inputs):
             # Float16 or sparse weights, unpacked while loading.
             return replace(output, constant=True)
-        if op.kind in DATA_DEPENDENT or op.kind.startswith("custom:"):
+        if _opaque(op):
             free = self._free_shape(graph.Tensors(output.index))
-            return replace(output, shape=free)
+            return replace(output, shape=free or None)
         if not output.shape or output.shape[0] != -1:
             return output
         folds = op.kind in ("space_to_batch_nd", "batch_to_space_nd") and len(op.inputs) > 1
@@ -229,7 +230,7 @@ class _Reader:
         weights = WEIGHTS.get(builtin, (1,))
         if builtin == "LSTM" and len(inputs) == 5:
             weights = BASIC_LSTM
-        attributes: dict[str, Any] = {"version": version}
+        attributes: dict[str, Any] = {"version": version, "custom": custom}
         attributes |= {"weights": weights, "data": DATA.get(builtin, 0), "channel_axis": -1}
         if builtin == "BATCH_MATMUL":
             options = schema.BatchMatMulOptions()
@@ -311,6 +312,11 @@ class _Reader:
         if self.budget < 0:
             raise ValueError("lists longer than the file")
         return tuple(values.tolist())
+
+
+def _opaque(op: Op) -> bool:
+    """Whether the sizes that the op yields depend on more than the sizes that it takes."""
+    return op.kind in DATA_DEPENDENT or bool(op.attributes.get("custom"))
 
 
 def _with_batch(tensor: Tensor, size: int) -> Tensor:

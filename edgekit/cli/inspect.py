@@ -1,0 +1,187 @@
+"""`edgekit inspect`: what a model costs, before it runs anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit.cli.output import emit, output_options
+from edgekit.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edgekit.profile.graph import Graph
+    from edgekit.profile.summary import Row, Summary
+
+
+@click.command(name="inspect")
+@click.argument("model", metavar="FILE")
+@click.option("--by", type=click.Choice(["op", "layer"]), help="A table by kind of op or by layer.")
+@click.option("--shape", "shapes", multiple=True, metavar="NAME=1,224,224,3",
+              help="Sizes of an input whose shape is free; may be repeated.")  # fmt: skip
+@click.option("--allow-unknown", is_flag=True,
+              help="Count what has a rule and list the ops that have none.")  # fmt: skip
+@output_options
+def command(
+    model: str, by: str | None, shapes: tuple[str, ...], allow_unknown: bool, as_json: bool
+) -> None:
+    """Count MAdds, parameters and planned memory of a model.
+
+    FILE is a .tflite or .onnx file, an artifact folder, or a preset as mobilenet_v2:1.0-224. One
+    multiply with its add is one MAdd; all figures are for batch 1.
+    """
+    given = dict(_parse_shape(text) for text in shapes)
+    if Path(model).is_dir():
+        _inspect_artifact(Path(model), given, allow_unknown, as_json)
+        return
+    from edgekit.profile.graph import read_graph
+    from edgekit.profile.summary import by_kind, by_layer, summarize
+
+    graph = read_graph(_model(model), given)
+    summary = summarize(graph, allow_unknown=allow_unknown)
+    rows = {"op": by_kind, "layer": by_layer}[by](graph) if by else ()
+    data: dict[str, Any] = {"file": model, **_json(summary)}
+    if by:
+        data[f"by_{by}"] = [asdict(row) for row in rows]
+    data["others"] = [{"name": g.name, "ops": len(g.ops)} for g in graph.others]
+    emit(data, as_json, *_pages(model, graph, summary, by, rows))
+
+
+def _model(name: str) -> Any:
+    """Return the path, or the built network where `name` is FAMILY:PRESET."""
+    family_name, colon, preset = name.partition(":")
+    if colon and not Path(name).exists():
+        from edgekit.families import MODULES, family
+
+        if family_name in MODULES:
+            found = family(family_name)
+            return found.build(found.preset(preset).config)
+    return Path(name)
+
+
+def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, equals, sizes = text.rpartition("=")
+    try:
+        if not equals:
+            raise ValueError
+        return name, tuple(int(size) for size in sizes.split(","))
+    except ValueError:
+        raise InputError("--shape", got=text, expected="as input=1,224,224,3") from None
+
+
+def _inspect_artifact(
+    folder: Path, shapes: Mapping[str, tuple[int, ...]], allow_unknown: bool, as_json: bool
+) -> None:
+    """One line for each file."""
+    from edgekit.artifact import open_artifact
+    from edgekit.profile.graph import read_graph
+    from edgekit.profile.summary import summarize
+
+    artifact = open_artifact(folder)
+    artifact.check()
+    summaries = {
+        file: summarize(read_graph(artifact.path(file), shapes), allow_unknown=allow_unknown)
+        for file in artifact.manifest.files
+    }
+    data = [{"file": f.path, "scheme": f.scheme, "size_bytes": f.size_bytes, **_json(s)}
+            for f, s in summaries.items()]  # fmt: skip
+    columns = ["file", "scheme", "MAdds", "params", "file size", "arena"]
+    rows = [
+        [f.path, f.scheme, _madds(s), f"{s.params:,}", _bytes(f.size_bytes), _bytes(s.arena_bytes)]
+        for f, s in summaries.items()
+    ]
+    emit({"artifact": artifact.manifest.name, "files": data}, as_json, _table(columns, rows, 2))
+
+
+def _json(summary: Summary) -> dict[str, Any]:
+    def specs(tensors: Any) -> list[dict[str, Any]]:
+        return [{"name": t.name, "shape": t.shape, "dtype": t.dtype} for t in tensors]
+
+    return {
+        **asdict(summary),
+        "inputs": specs(summary.inputs),
+        "outputs": specs(summary.outputs),
+        "madds_per_byte": summary.intensity,
+    }
+
+
+def _pages(
+    model: str, graph: Graph, summary: Summary, by: str | None, rows: tuple[Row, ...]
+) -> list[RenderableType]:
+    from rich.markup import escape
+
+    from edgekit.errors import one_line
+
+    pages: list[RenderableType] = [f"[bold]{escape(one_line(model))}[/bold]  {summary.format}"]
+    pages.append(_facts(summary))
+    if graph.others:
+        names = ", ".join(f"{g.name} ({len(g.ops)} ops)" for g in graph.others)
+        pages.append(escape(one_line(f"not counted, other subgraphs: {names}")))
+    if by:
+        columns = [by, "ops", "MAdds", "%", "params", "moved"]
+        pages.append(_table(columns, [_cells(row, summary.madds) for row in rows], 1))
+    return pages
+
+
+def _facts(summary: Summary) -> RenderableType:
+    facts = [
+        ("inputs", ", ".join(f"{t.name} {t.dtype} {list(t.shape or ())}" for t in summary.inputs)),
+        ("outputs", ", ".join(f"{t.name} {t.dtype} {list(t.shape or ())}"
+                              for t in summary.outputs)),
+        ("ops", f"{summary.ops:,}"),
+        ("MAdds", f"{summary.madds:,}"),
+        ("parameters", f"{summary.params:,}"),
+        ("weights", _bytes(summary.weight_bytes)),
+        ("activations", f"{_bytes(summary.activation_bytes)} in all, at least "
+                        f"{_bytes(summary.peak_bytes)} at once"),
+        ("arena", f"{_bytes(summary.arena_bytes)} planned greedily by size"),
+        ("intensity", f"{summary.intensity:.2f} MAdds a byte moved"),
+    ]  # fmt: skip
+    if summary.unknown:
+        counts = {name: summary.unknown.count(name) for name in dict.fromkeys(summary.unknown)}
+        named = ", ".join(f"{name} x{n}" if n > 1 else name for name, n in counts.items())
+        facts.append(("unknown", f"{named}: not in the MAdds"))
+    if summary.unplanned:
+        facts.append(("unplanned", f"{summary.unplanned} tensors sized while running"))
+    return _table(None, [list(fact) for fact in facts], 2)
+
+
+def _cells(row: Row, total: int) -> list[str]:
+    share = f"{100 * (row.madds or 0) / total:.1f}" if total else ""
+    madds = "unknown" if row.madds is None else f"{row.madds:,}"
+    return [row.name, str(row.ops), madds, share, f"{row.params:,}", _bytes(row.moved_bytes)]
+
+
+def _table(columns: list[str] | None, rows: list[list[str]], text_columns: int) -> RenderableType:
+    """Return a table whose first columns hold text and whose others hold numbers."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgekit.errors import one_line
+
+    table = Table(box=None, show_header=columns is not None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, column in enumerate(columns or rows[0]):
+        text = number < text_columns
+        title = column if columns else ""
+        table.add_column(title, justify="left" if text else "right", no_wrap=not text,
+                         overflow="fold")  # fmt: skip
+    for row in rows:
+        table.add_row(*(Text(one_line(cell)) for cell in row))
+    return table
+
+
+def _madds(summary: Summary) -> str:
+    return f"{summary.madds:,}" + (" + unknown" if summary.unknown else "")
+
+
+def _bytes(size: int) -> str:
+    """Return a size as people read it: decimal units, three digits."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size} B"
