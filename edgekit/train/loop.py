@@ -168,7 +168,7 @@ class _Loop:
             "epoch": epoch,
             "loss": mean_loss,
             **{f"val_{name}": float(score) for name, score in scores.items()},
-            "learning_rate": float(self.optimizer.learning_rate),
+            "learning_rate": float(self.optimizer.learning_rate.numpy()),
             "seconds": round(time.monotonic() - started, 3),
         }
         self.history.append(row)

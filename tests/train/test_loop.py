@@ -151,7 +151,7 @@ def test_another_seed_of_dropout_is_another_run(tmp_path, whole):
 def test_a_finished_run_resumed_trains_no_further(tmp_path, whole):
     run(tmp_path)
     before = (tmp_path / "weights.h5").stat().st_mtime_ns
-    model, best = run(tmp_path, Rows(stop_after=0), resume=True)
+    _, best = run(tmp_path, Rows(stop_after=0), resume=True)
     assert (tmp_path / "weights.h5").stat().st_mtime_ns == before
     assert best == whole[2]
 
@@ -178,7 +178,7 @@ def test_two_checkpoints_are_kept_and_drafts_are_swept(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_a_checkpoint(tmp_path):
-    with pytest.raises(CheckFailedError, match="diverged in epoch 1.*NaN"):
+    with pytest.raises(CheckFailedError, match=r"diverged in epoch 1.*NaN"):
         run(tmp_path, Rows(poison=float("nan")))
     assert not list((tmp_path / "checkpoints" / "float").glob("*"))
 
