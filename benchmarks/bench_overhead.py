@@ -1,9 +1,9 @@
 """What `edgekit bench` adds: its p50 against the runtime's own loops, and how true its interval is.
 
 For each model, in turn in every round: edgekit's worker, a bare loop around Interpreter.invoke in
-a process of its own, and LiteRT's own benchmark program, each on one thread. A ratio of 1 means that
-edgekit adds nothing. LiteRT's program drives the newer CompiledModel instead of the Interpreter
-where the wheel has it, so that ratio holds what differs between the two as well.
+a process of its own, and LiteRT's own benchmark program, each on one thread. A ratio of 1 means
+that edgekit adds nothing. LiteRT's program drives CompiledModel instead of the Interpreter, so that
+ratio holds what differs between the two as well.
 
 Then A/A runs: one file is benchmarked many times over; the interval of the ratio of two successive
 benchmarks should hold 1 in 95 of 100 cases.

@@ -18,7 +18,6 @@ import json
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -132,7 +131,7 @@ def time_model(invoke: Callable[[], Any], config: dict[str, Any]) -> None:
         left = max(config["runs"] - count, 1)
         fitting = int(BATCH_SECONDS * 1e9 / last_ns) if last_ns else 1
         batch = timed(invoke, max(1, fitting if config["min_seconds"] else min(left, fitting)))
-        last_ns = max(1, int(statistics.median(batch)))
+        last_ns = max(1, middle(batch))
         count, elapsed_ns = count + len(batch), elapsed_ns + sum(batch)
         say("runs", ns=batch)
     say("done", peak_memory_bytes=memory_bytes("VmHWM"), state=device_state(),
@@ -150,6 +149,11 @@ def timed(invoke: Callable[[], Any], runs: int) -> list[int]:
     return spent
 
 
+def middle(values: list[int]) -> int:
+    """Return the upper median."""
+    return sorted(values)[len(values) // 2]
+
+
 def warm_up(invoke: Callable[[], Any], runs: int, max_seconds: float) -> tuple[int, bool]:
     """Call until a window of runs is no faster than the best before it.
 
@@ -158,10 +162,10 @@ def warm_up(invoke: Callable[[], Any], runs: int, max_seconds: float) -> tuple[i
     """
     if not runs:
         return 0, True
-    began, done, best_ns = time.monotonic(), 0, 0.0
+    began, done, best_ns = time.monotonic(), 0, 0
     while True:
         window = max(1, int(WINDOW_SECONDS * 1e9 / best_ns)) if best_ns else 1
-        median_ns = max(1.0, statistics.median(timed(invoke, window)))
+        median_ns = max(1, middle(timed(invoke, window)))
         done += window
         # The first window only says how long a window is.
         if done > window and done >= runs and median_ns > STABLE * best_ns:
