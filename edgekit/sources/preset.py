@@ -17,7 +17,7 @@ def load(text: str, *, seed: int = 0) -> Source:
     config = family(name).preset(preset).config
     keras.utils.set_random_seed(seed)
     network = family(name).build(config)
-    _spread_activations(network, seed)
+    spread_activations(network, seed)
     return Source(
         name=f"{name}-{preset}",
         model=network,
@@ -37,7 +37,7 @@ def load(text: str, *, seed: int = 0) -> Source:
     )
 
 
-def _spread_activations(network: keras.Model, seed: int) -> None:
+def spread_activations(network: keras.Model, seed: int) -> None:
     """Set the statistics of the batch norms from noise.
 
     With those of a new network a deep one answers the same to everything, and no comparison of its

@@ -1,0 +1,145 @@
+"""The contract: every family, at its tiny size, in every format and scheme that it names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+import edgekit
+from edgekit.artifact import MANIFEST, Artifact, ModelFile, open_artifact
+from edgekit.export.conversion import Plan, convert
+from edgekit.export.source import Source
+from edgekit.families import MODULES, Family, family
+from edgekit.parity.answers import check_file
+from edgekit.quantize.qat import quantize_aware
+from edgekit.quantize.scheme import parse_scheme
+from edgekit.runtime import RUNTIMES
+from edgekit.runtime.sandbox import open_isolated
+from edgekit.sources.preset import spread_activations
+
+ONNX_SCHEMES = ("f32", "w8a8", "qat-w8a8")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one family became."""
+
+    family: Family
+    network: Any
+    artifact: Artifact
+
+
+@pytest.fixture(scope="module", params=MODULES)
+def made(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Every scheme and format of one family."""
+    kind = family(request.param)
+    network = kind.build(kind.tiny)
+    spread_activations(network, seed=0)
+    source = Source(
+        name=f"{kind.name}-tiny",
+        model=network,
+        kind="tf_keras",
+        provenance={"weights": "random"},
+        learned=quantize_aware(kind.build(kind.tiny)),
+        family=kind.name,
+        task={"name": kind.task, "labels": [str(i) for i in range(10)]},
+        mean=(127.5,),
+        std=(127.5,),
+        data="digits",
+    )
+    schemes = tuple(parse_scheme(name) for name in kind.schemes)
+    folder = tmp_path_factory.mktemp("contract") / "artifact"
+    conversion = convert(source, Plan(schemes, ("tflite", "onnx"), samples=16), folder)
+    return Made(kind, network, conversion.artifact)
+
+
+def files(artifact: Artifact) -> Iterator[tuple[ModelFile, Path]]:
+    for file in artifact.manifest.files:
+        yield file, artifact.path(file)
+
+
+def test_every_scheme_and_format_is_there(made: Made) -> None:
+    found = {(f.format, f.scheme) for f in made.artifact.manifest.files}
+    expected = {("tflite", s) for s in made.family.schemes}
+    expected |= {("onnx", s) for s in made.family.schemes if s in ONNX_SCHEMES}
+    assert found == expected
+
+
+def test_what_was_written_reads_back(made: Made) -> None:
+    artifact = open_artifact(made.artifact.folder)
+    artifact.check()
+    schema = json.loads((Path(edgekit.__file__).parent / "schema/manifest-1.json").read_text())
+    jsonschema.validate(json.loads((artifact.folder / MANIFEST).read_text()), schema)
+
+
+def test_every_format_counts_the_same(made: Made) -> None:
+    manifest = made.artifact.manifest
+    counts = {(f.format, f.scheme): f.madds for f in manifest.files}
+    assert len(set(counts.values())) == 1, counts
+    assert None not in counts.values()
+
+
+def test_sizes_follow_the_weight_bits(made: Made) -> None:
+    size = {f.scheme: f.size_bytes for f in made.artifact.manifest.files if f.format == "tflite"}
+    assert size["f16"] < 0.55 * size["f32"]
+    assert size["w8"] < 0.45 * size["f32"]
+    assert size["w8a8"] < 0.45 * size["f32"]
+
+
+def test_integer_files_are_integer_from_end_to_end(made: Made) -> None:
+    for file, _ in files(made.artifact):
+        if file.format == "tflite" and "a" in file.scheme.removeprefix("qat-"):
+            dtype = "int16" if file.scheme == "w8a16" else "int8"
+            (signature,) = file.signatures.values()
+            ends = (*signature.inputs, *signature.outputs)
+            assert {spec.dtype for spec in ends} == {dtype}
+            assert all(spec.scale for spec in ends)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_every_file_runs_in_every_runtime(made: Made, runtime: str) -> None:
+    pytest.importorskip(runtime.replace("-", "_").replace("litert", "ai_edge_litert"))
+    inputs, _ = made.artifact.reference("float")
+    for file, path in files(made.artifact):
+        if file.format != RUNTIMES[runtime][0]:
+            continue
+        if runtime == "tflite-runtime" and file.scheme == "w8":
+            continue  # refused by name where the target is asked for: see test_targets
+        with closing(open_isolated(path, runtime=runtime)) as session:
+            for parity in check_file(made.artifact, file, session):
+                assert parity.passed, (file.path, parity)
+                assert parity.examples == len(next(iter(inputs.values())))
+
+
+def test_outputs_bear_one_name_in_every_file(made: Made) -> None:
+    names = {
+        tuple(spec.name for spec in signature.outputs)
+        for file, _ in files(made.artifact)
+        for signature in file.signatures.values()
+    }
+    assert len(names) == 1
+
+
+def test_pictures_are_declared_where_each_file_wants_them(
+    made: Made,
+) -> None:
+    for file, _ in files(made.artifact):
+        for signature in file.signatures.values():
+            (spec,) = signature.inputs
+            assert spec.layout == ("NCHW" if file.format == "onnx" else "NHWC")
+            assert (spec.mean, spec.std) == ((127.5,), (127.5,))
+
+
+def test_reference_answers_are_the_networks_own(made: Made) -> None:
+    inputs, outputs = made.artifact.reference("float")
+    (value,), (expected,) = inputs.values(), outputs.values()
+    answers = made.network(value, training=False)
+    np.testing.assert_allclose(answers, expected, rtol=1e-4, atol=1e-6)
