@@ -1,0 +1,113 @@
+"""Latency of an exported MobileNetV2 1.0/224 against published files and a plain export.
+
+Every file is benchmarked in turn in every round, one thread of LiteRT, so that the ratios are fair;
+the weights are random, which does not change the work. Anchors: the published files of Google
+Coral (Apache-2.0) and TensorFlow's own converter on keras.applications' network.
+
+Run: python benchmarks/latency.py [--smoke]    (about 6 minutes)
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+import tf_keras as keras
+
+from edgekit.device import open_device
+from edgekit.export.conversion import Plan, convert
+from edgekit.profile.bench import Options, Report, bench, find_targets
+from edgekit.profile.graph import read_graph
+from edgekit.quantize.scheme import parse_scheme
+from edgekit.sources import load
+from results import FOLDER, Row, write_results
+
+DATA = Path(os.environ.get("EDGEKIT_SHARED_DATA", Path(__file__).parents[2] / "shared/data"))
+PER_CHANNEL = DATA / "tflite/tf2_mobilenet_v2_1.0_224_ptq.tflite"
+PER_TENSOR = DATA / "tflite/mobilenet_v2_1.0_224_quant.tflite"
+CORAL = "google-coral/test_data"
+
+
+def main() -> int:
+    """Export, measure in turn, write results/latency.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--smoke", action="store_true", help="seconds; figures mean nothing")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
+    options = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        ours = export(Path(scratch), smoke=options.smoke)
+        plain = export_plainly(Path(scratch))
+        files = [ours["w8a8"], ours["f32"], PER_CHANNEL, PER_TENSOR, plain]
+        rows = measure(files, smoke=options.smoke) + [pads(ours["f32"]), pads(ours["w8a8"])]
+    folder = Path(scratch) if options.smoke else options.folder
+    minutes = (time.monotonic() - began) / 60
+    write_results("latency", rows, minutes=minutes, seeds=[0], folder=folder)
+    for row in rows:
+        print(f"{row.case}: {row.metric} {row.value:.4g} {row.unit}, {row.target}: {row.met}")
+    return 0
+
+
+def export(folder: Path, *, smoke: bool) -> dict[str, Path]:
+    """Return our files by scheme."""
+    plan = Plan(
+        schemes=(parse_scheme("f32"), parse_scheme("w8a8")),
+        calibrate=str(DATA / "raccoon/images"),
+        samples=2 if smoke else 100,
+    )
+    artifact = convert(load("mobilenet_v2:1.0-224"), plan, folder / "artifact").artifact
+    return {file.scheme: artifact.path(file) for file in artifact.manifest.files}
+
+
+def export_plainly(folder: Path) -> Path:
+    """Return keras.applications' network by a bare TFLiteConverter, float."""
+    network = keras.applications.MobileNetV2(weights=None)
+    path = folder / "keras_applications.f32.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+    return path
+
+
+def measure(files: list[Path], *, smoke: bool) -> list[Row]:
+    """Return the ratios, each file having had its turn in every round."""
+    timing = Options(rounds=2 if smoke else 15, runs=4 if smoke else 1500, min_seconds=0)
+    with open_device("local") as device:
+        report = bench(find_targets(files), device, timing)
+    return [
+        ratio(report, 0, 2, "w8a8 v published per-channel", "<= 0.95", CORAL),
+        ratio(report, 0, 3, "w8a8 v published per-tensor", "<= 0.50", CORAL),
+        ratio(report, 0, 1, "w8a8 v f32, our own pair", "<= 0.48", "our f32 export"),
+        ratio(report, 1, 4, "f32 v plain keras.applications", "<= 1.00", "bare TFLiteConverter"),
+    ]
+
+
+def ratio(report: Report, ours: int, rival: int, case: str, target: str, source: str) -> Row:
+    """Return p50 of `ours` over that of `rival`."""
+    value, interval = report.ratio(rival, ours)
+    anchor = report.rows[rival].latency.p50
+    own = report.rows[ours].latency.p50
+    return Row(
+        f"MobileNetV2 1.0/224 {case}",
+        "p50 ratio",
+        "x",
+        value,
+        interval=interval,
+        anchor=1.0,
+        anchor_source=f"{source}; {own:.3f} ms v {anchor:.3f} ms in the same run",
+        target=target,
+    )
+
+
+def pads(path: Path) -> Row:
+    """Return how many PAD ops a file holds."""
+    count = sum(op.kind in ("pad", "padv2", "mirror_pad") for op in read_graph(path).ops)
+    return Row(path.name, "PAD ops", "ops", count, target="<= 0")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
