@@ -78,7 +78,9 @@ def _run(first: Mapping[str, Any]) -> Any:
     module, _, name = first["function"].partition(":")
     function = getattr(import_module(module), name)
     _limit(first["limits"], os.cpu_count() or 1)
-    return function(first["request"])
+    result = function(first["request"])
+    sys.stdout.flush()  # before the answer, after which the parent waits for nothing
+    return result
 
 
 def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
@@ -86,6 +88,7 @@ def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
     requests, answers = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # so that progress is seen
     return os.fdopen(requests, "rb"), os.fdopen(answers, "wb")
 
 

@@ -60,8 +60,9 @@ def test_answers_as_json(folder: Path, capsys: Any) -> None:
 def test_copies_are_saved_with_the_answer_on_them(folder: Path, capsys: Any) -> None:
     assert run("wide.tflite", "a 'b\" 🙂.png", *HINTS, "--save", "out dir") == 0
     copy = folder / "out dir" / "a 'b\" 🙂-labelled.png"
-    assert min(Image.open(copy).size) >= 320
-    assert Image.open(folder / "a 'b\" 🙂.png").size == (5, 6)
+    with Image.open(copy) as drawn, Image.open(folder / "a 'b\" 🙂.png") as original:
+        assert min(drawn.size) >= 320
+        assert original.size == (5, 6)
     text = capsys.readouterr().out
     assert " 50.0%  da[r]k" in text
     assert "saved out dir/" in text

@@ -77,7 +77,7 @@ def test_damaged_published_models_give_an_answer_or_one_line(
     generator = random.Random(7)
     path = tmp_path / "damaged.tflite"
     lines = []
-    for trial in range(60):
+    for trial in range(30):
         path.write_bytes(damaged(contents[trial % 2], generator))
         lines.append(open_and_run(path, runtime, Limits(timeout_s=20)))
     assert all(line == "answer" or str(path) in line for line in lines)
@@ -179,6 +179,15 @@ def test_a_module_in_the_working_directory_is_not_imported(
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_missing_runtime_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "d.tflite"
+    path.write_bytes(tiny_tflite.chain())
+    (tmp_path / "ai_edge_litert.py").write_text("import ai_edge_litert_is_not_there")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SetupError, match=r"run: pip install 'edgekit\[litert\]'"):
+        open_isolated(path)
+
+
 # Functions that the tests below run inside.
 
 
@@ -193,6 +202,8 @@ def refuse(request: Any) -> Any:
 
 
 def abort(request: Any) -> Any:
+    print("F0000 Check failed: size > 0", file=sys.stderr, flush=True)
+    print("    @ 0x7f in a stack trace", file=sys.stderr, flush=True)
     os.abort()
 
 
@@ -226,7 +237,7 @@ def test_a_function_runs_isolated_and_its_lines_pass_through() -> None:
     ("name", "request_", "error", "line"),
     [
         ("refuse", "x\ny", InputError, r"x\\ny: refused"),
-        ("abort", None, InputError, r"m\.keras: crashed Keras \(SIGABRT\)"),
+        ("abort", None, InputError, r"crashed Keras \(SIGABRT\): got F0000 Check failed: size > 0"),
         ("sleep", None, InputError, r"m\.keras: no answer from Keras: got nothing in 2 s"),
         ("swallow", 1 << 40, InputError, "needs more memory than the 0.5 GiB"),
         ("fail", None, SetupError, r"m\.keras: the sandbox ended: got RuntimeError: two\\nlines"),
@@ -312,7 +323,7 @@ def test_objects_are_not_written() -> None:
 
 def test_a_child_that_talks_nonsense_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "edgekit.runtime.sandbox._START", "import sys; sys.stdin.read(1); print('x' * 5000)"
+        "edgekit.runtime.child_process._START", "import sys; sys.stdin.read(1); print('x' * 5000)"
     )
     with pytest.raises(InputError, match=r"m\.keras: the sandbox answered nonsense"):
         isolated("double", {"values": []})
