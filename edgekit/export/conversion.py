@@ -97,7 +97,7 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
     contents[REFERENCE] = _packed(reference)
     manifest = Manifest(
         name=source.name,
-        task=source.task or _task(signature),
+        task=_task(source, signature, reference),
         files=tuple(files),
         family=source.family,
         reference={"path": REFERENCE, "sha256": _sha256(contents[REFERENCE])},
@@ -147,12 +147,22 @@ def _picture(spec: TensorSpec, source: Source) -> TensorSpec:
     return spec if spec.layout is None else replace(spec, mean=source.mean, std=source.std)
 
 
-def _task(signature: Signature) -> dict[str, Any]:
-    """Return what a network of unknown purpose is good for, by its shapes."""
-    (image, *more), (scores, *others) = signature.inputs, signature.outputs
-    vector = len(scores.shape) == 2 and scores.shape[1] > 1
-    picture = image.layout is not None
-    return {"name": "classify" if picture and vector and not more and not others else "tensors"}
+def _task(source: Source, signature: Signature, reference: Arrays) -> dict[str, Any]:
+    """Return the source's task, or what its shapes suggest, and what a classifier's scores are."""
+    task = dict(source.task or {"name": "classify" if _scores_pictures(signature) else "tensors"})
+    if task["name"] == "classify":
+        (scores,) = (v for name, v in reference.items() if name.startswith("float/"))
+        sums = scores.reshape(len(scores), -1).sum(axis=1)
+        probable = scores.min() >= 0 and np.allclose(sums, 1, atol=1e-3)
+        task["scores"] = "probabilities" if probable else "logits"
+    return task
+
+
+def _scores_pictures(signature: Signature) -> bool:
+    """Whether one picture goes in and one vector of several scores comes out."""
+    pictures = [spec.layout is not None for spec in signature.inputs]
+    vectors = [len(spec.shape) == 2 and spec.shape[1] > 1 for spec in signature.outputs]
+    return pictures == [True] and vectors == [True]
 
 
 def _examples(signature: Signature, source: Source, plan: Plan) -> Calibration:
