@@ -161,9 +161,7 @@ class _Reader:
         if type(layer).__name__ == "Dot":
             kind, attributes = "einsum", {"equation": _dot_equation(layer, inputs)}
         operands = (*inputs, *weights)
-        self.ops.append(
-            Op(kind, type(layer).__name__, operands, outputs, name, attributes)
-        )
+        self.ops.append(Op(kind, type(layer).__name__, operands, outputs, name, attributes))
 
     def _separable(
         self, layer: Any, name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]

@@ -168,10 +168,10 @@ swish tan thresholded_relu top_k trilu unsqueeze upsample xor
 
 activation pooling normalization padding cropping upsampling permute embedding noise rescaling
 detection_postprocess
-""".split()
+"""
 
 
-@rule(*ZERO)
+@rule(*ZERO.split())
 def _zero(op: Op) -> int:
     return 0
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.profile.graph import Graph, Op, Shapes, Tensor, free_inputs
@@ -210,7 +210,9 @@ class _Reader:
         """A product with one stored matrix is a fully connected layer; else of two batches."""
         slot = 3 if native == "QLinearMatMul" else 1
         right = inputs[slot]
-        if attributes.get("transA") or not (right and right.constant and len(right.shape or ()) == 2):
+        if attributes.get("transA") or not (
+            right and right.constant and len(right.shape or ()) == 2
+        ):
             return "batch_matmul", {"transpose_a": bool(attributes.get("transA"))}
         return "fully_connected", {"weights": (slot,)}
 
@@ -247,7 +249,7 @@ class _Reader:
                 continue
             slots = WEIGHTS.get(node.op_type, range(len(node.input)))
             for name in (node.input[i] for i in slots if i < len(node.input)):
-                shape, dtype = self.constants.get(name, ((), "undefined"))
+                _, dtype = self.constants.get(name, ((), "undefined"))
                 integer_weights = node.op_type in WEIGHTS or node.op_type.endswith("Integer")
                 if name in constants and (dtype.startswith(("float", "bfloat")) or (
                         integer_weights and dtype in ("int8", "uint8", "int32", "int4", "uint4")

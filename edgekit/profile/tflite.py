@@ -16,7 +16,7 @@ from typing import Any
 
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.profile.batch import DATA_DEPENDENT, leading_size
-from edgekit.profile.graph import DTYPE_BITS, Graph, Op, Shapes, Tensor, free_inputs
+from edgekit.profile.graph import Graph, Op, Shapes, Tensor, free_inputs
 from edgekit.profile.layers import layer_of
 from edgekit.profile.resize import resized_shapes
 
@@ -195,7 +195,7 @@ class _Reader:
         )
 
     def _made(self, op: Op, output: Tensor, graph: Any) -> Tensor:
-        """Return `output` with what follows from the op's inputs: constant or not, and the batch."""
+        """Return `output` with what the inputs tell of it: constant or not, and the batch."""
         if op.inputs and all(t is None or t.constant for t in op.inputs):
             # Float16 or sparse weights, unpacked while loading.
             return replace(output, constant=True)
@@ -248,7 +248,9 @@ class _Reader:
         weight = dtype.startswith(("float", "bfloat")) or (
             quantization is not None and quantization.ScaleLength() > 0
         )
-        tensor = Tensor(index, name, shape, dtype, bool(stored_bytes), bool(stored_bytes) and weight)
+        tensor = Tensor(
+            index, name, shape, dtype, bool(stored_bytes), bool(stored_bytes) and weight
+        )
         expected = tensor.size_bytes
         if stored_bytes and raw.Sparsity() is None and expected not in (None, stored_bytes):
             raise ValueError(f"tensor {name[:60]} holds {stored_bytes} bytes for {expected}")

@@ -23,13 +23,17 @@ def try_all(path: Path, contents: list[bytes]) -> int:
     for content in contents:
         path.write_bytes(content)
         start = time.monotonic()
-        try:
-            summarize(read_graph(path), allow_unknown=True)
-        except InputError as error:
-            refused += 1
-            assert "\n" not in str(error)
+        refused += refuses(path)
         assert time.monotonic() - start < SLOW_S
     return refused
+
+
+def refuses(path: Path) -> bool:
+    try:
+        summarize(read_graph(path), allow_unknown=True)
+    except InputError as error:
+        return "\n" not in str(error)
+    return False
 
 
 @pytest.fixture
@@ -134,7 +138,7 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
     for path in (tmp_path / "none.tflite", tmp_path / "none.onnx", folder):
         with pytest.raises(InputError, match="cannot be read"):
             read_graph(path)
-    with pytest.raises(InputError, match="expected .tflite or .onnx"):
+    with pytest.raises(InputError, match=r"expected \.tflite or \.onnx"):
         read_graph(tmp_path / "picture.png")
 
 

@@ -77,7 +77,9 @@ def network(request: Any, tmp_path_factory: Any) -> tuple[Any, Any, Path]:
 
 def test_three_formats_give_one_number(network: tuple[Any, Any, Path]) -> None:
     model, by_hand, folder = network
-    counts = [summarize(read_graph(m)).madds for m in (model, folder / "m.tflite", folder / "m.onnx")]
+    counts = [
+        summarize(read_graph(m)).madds for m in (model, folder / "m.tflite", folder / "m.onnx")
+    ]
     assert len(set(counts)) == 1
     assert by_hand in (None, counts[0])
 
