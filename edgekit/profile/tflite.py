@@ -81,8 +81,13 @@ def read_tflite(path: Path, shapes: Shapes) -> Graph:
         # Sizes that are computed from other sizes while running are beyond a reader.
         readable = (op for op in graphs[0].ops if not _opaque(op))
         if shapes or not all(t.known for op in readable for t in op.outputs):
-            fixed = resized_shapes(path, {indices[n]: s for n, s in resolved.items()})
-            graphs = (next(reader.graphs(fixed)), *graphs[1:])
+            try:
+                fixed = resized_shapes(path, {indices[n]: s for n, s in resolved.items()})
+                graphs = (next(reader.graphs(fixed)), *graphs[1:])
+            except InputError:
+                if shapes:
+                    raise
+                # The sizes stay unknown; an op that must know them says so when it is counted.
     return replace(graphs[0], others=graphs[1:])
 
 

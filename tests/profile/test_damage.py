@@ -197,3 +197,13 @@ def test_weights_behind_the_flatbuffer(net, tmp_path: Path) -> None:
     path.write_bytes(net.content() + bytes(159))
     with pytest.raises(InputError, match="outside the file"):
         read_graph(path)
+
+
+def test_shapes_that_the_ops_refuse(net, tmp_path: Path) -> None:
+    """The interpreter that works out the sizes says no, in its child process."""
+    x, y = net.input(1, 8, free=(-1, -1)), net.tensor(2, 4)
+    net.op("RESHAPE", [x, net.constant(values=[2, 4], dtype="int32")], [y])
+    path = net.write(tmp_path / "m.tflite")
+    with pytest.raises(InputError, match="does not run"):
+        read_graph(path, {"x": (1, 9)})
+    assert read_graph(path, {"x": (2, 4)}).inputs[0].shape == (2, 4)
