@@ -84,16 +84,17 @@ def _inspect_artifact(
 
     artifact = open_artifact(folder)
     artifact.check()
-    summaries = {
-        file: summarize(read_graph(artifact.path(file), shapes), allow_unknown=allow_unknown)
-        for file in artifact.manifest.files
-    }
+    files = artifact.manifest.files
+    summaries = [
+        summarize(read_graph(artifact.path(file), shapes), allow_unknown=allow_unknown)
+        for file in files
+    ]
     data = [{"file": f.path, "scheme": f.scheme, "size_bytes": f.size_bytes, **_json(s)}
-            for f, s in summaries.items()]  # fmt: skip
+            for f, s in zip(files, summaries, strict=True)]  # fmt: skip
     columns = ["file", "scheme", "MAdds", "params", "file size", "arena"]
     rows = [
         [f.path, f.scheme, _madds(s), f"{s.params:,}", _bytes(f.size_bytes), _bytes(s.arena_bytes)]
-        for f, s in summaries.items()
+        for f, s in zip(files, summaries, strict=True)
     ]
     emit({"artifact": artifact.manifest.name, "files": data}, as_json, _table(columns, rows, 2))
 

@@ -15,89 +15,17 @@ from edgekit.profile.graph import Op, Tensor
 # Same elements in another shape.
 CONSERVE = {"reshape", "squeeze", "expand_dims", "transpose"}
 # The leading size of the output is that of the inputs.
-KEEP = set(
-    [
-        "abs",
-        "add",
-        "add_n",
-        "arg_max",
-        "arg_min",
-        "atan2",
-        "average_pool_2d",
-        "batch_matmul",
-        "cast",
-        "ceil",
-        "clip",
-        "conv",
-        "cos",
-        "cumsum",
-        "depth_to_space",
-        "depthwise_conv",
-        "dequantize",
-        "div",
-        "elu",
-        "equal",
-        "exp",
-        "fake_quant",
-        "floor",
-        "floor_div",
-        "floor_mod",
-        "gelu",
-        "greater",
-        "greater_equal",
-        "hard_swish",
-        "l2_normalization",
-        "l2_pool_2d",
-        "leaky_relu",
-        "less",
-        "less_equal",
-        "local_response_normalization",
-        "log",
-        "logical_and",
-        "logical_not",
-        "logical_or",
-        "logistic",
-        "log_softmax",
-        "max_pool_2d",
-        "maximum",
-        "mean",
-        "minimum",
-        "mirror_pad",
-        "mul",
-        "neg",
-        "not_equal",
-        "pad",
-        "padv2",
-        "pow",
-        "prelu",
-        "quantize",
-        "reduce_max",
-        "reduce_min",
-        "relu",
-        "relu6",
-        "relu_0_to_1",
-        "relu_n1_to_1",
-        "resize_bilinear",
-        "resize_nearest_neighbor",
-        "round",
-        "rsqrt",
-        "select",
-        "select_v2",
-        "sign",
-        "sin",
-        "softmax",
-        "space_to_depth",
-        "sqrt",
-        "square",
-        "squared_difference",
-        "sub",
-        "sum",
-        "svdf",
-        "tanh",
-        "transpose_conv",
-        "zeros_like",
-    ]
-)
+_KEEP_KINDS = """
+abs add add_n arg_max arg_min atan2 average_pool_2d batch_matmul cast ceil clip conv cos cumsum
+depth_to_space depthwise_conv dequantize div elu equal exp fake_quant floor floor_div floor_mod gelu
+greater greater_equal hard_swish l2_normalization l2_pool_2d leaky_relu less less_equal
+local_response_normalization log logical_and logical_not logical_or logistic log_softmax max_pool_2d
+maximum mean minimum mirror_pad mul neg not_equal pad padv2 pow prelu quantize reduce_max reduce_min
+relu relu6 relu_0_to_1 relu_n1_to_1 resize_bilinear resize_nearest_neighbor round rsqrt select
+select_v2 sign sin softmax space_to_depth sqrt square squared_difference sub sum svdf tanh
+transpose_conv zeros_like
+"""
+_KEEP = frozenset(_KEEP_KINDS.split())
 # The leading size stays where it is 1: slices of one are one.
 KEEP_ONE = {"strided_slice", "slice", "split", "split_v", "unpack", "pack", "recurrent"}
 
@@ -136,7 +64,7 @@ def leading_size(op: Op, output: Tensor, block: tuple[int, ...]) -> int:
     if op.kind == "concatenation" and not any(t.shape and t.shape[1:] == rest[1:] for t in data):
         return leading[0] if len(set(leading)) == 1 else -1
     leading = [t.shape[0] for t in data if t.shape]
-    if op.kind in KEEP:
+    if op.kind in _KEEP:
         return max(leading)
     return 1 if op.kind in KEEP_ONE and max(leading) == 1 else -1
 

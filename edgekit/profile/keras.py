@@ -5,7 +5,6 @@ No Keras is imported: the model comes with its own.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from itertools import count
@@ -13,52 +12,8 @@ from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.profile.graph import Graph, Op, Shapes, Tensor, free_inputs
+from edgekit.profile.kinds import KERAS_FUNCTIONS, KERAS_KINDS
 
-# layer class -> kind; a class that is missing here keeps its name, which then has no rule.
-KINDS = {
-    "Conv1D": "conv", "Conv2D": "conv", "Conv3D": "conv",
-    "Conv1DTranspose": "transpose_conv", "Conv2DTranspose": "transpose_conv",
-    "Conv3DTranspose": "transpose_conv",
-    "DepthwiseConv1D": "depthwise_conv", "DepthwiseConv2D": "depthwise_conv",
-    "Dense": "fully_connected", "EinsumDense": "einsum",
-    "LSTM": "recurrent", "GRU": "recurrent", "SimpleRNN": "recurrent",
-    "Dot": "batch_matmul", "Matmul": "batch_matmul", "BatchMatMulV2": "batch_matmul",
-    "matmul": "batch_matmul", "linalg.matmul": "batch_matmul",
-    "Add": "add", "Subtract": "sub", "Multiply": "mul", "Average": "mean", "Divide": "div",
-    "TrueDivide": "div", "Mean": "mean", "Maximum": "maximum", "Minimum": "minimum",
-    "Concatenate": "concatenation", "Embedding": "embedding", "Flatten": "reshape",
-    "Reshape": "reshape", "Permute": "permute", "RepeatVector": "tile", "Masking": "activation",
-    "Cropping1D": "cropping", "Cropping2D": "cropping", "ZeroPadding1D": "padding",
-    "ZeroPadding2D": "padding", "ZeroPadding3D": "padding", "UpSampling1D": "upsampling",
-    "UpSampling2D": "upsampling", "UpSampling3D": "upsampling", "Resizing": "resize",
-    "Rescaling": "rescaling", "Normalization": "normalization", "CenterCrop": "cropping",
-    "BatchNormalization": "normalization", "SyncBatchNormalization": "normalization",
-    "LayerNormalization": "normalization", "GroupNormalization": "normalization",
-    "UnitNormalization": "normalization", "RMSNormalization": "normalization",
-    "Activation": "activation", "ReLU": "activation", "LeakyReLU": "activation",
-    "PReLU": "activation", "ELU": "activation", "Softmax": "softmax",
-    "ThresholdedReLU": "activation", "Dropout": "noise", "SpatialDropout1D": "noise",
-    "SpatialDropout2D": "noise", "SpatialDropout3D": "noise", "GaussianNoise": "noise",
-    "GaussianDropout": "noise", "AlphaDropout": "noise", "ActivityRegularization": "noise",
-    "QuantizeLayer": "quantize", "Identity": "identity", "GetItem": "slice",
-    "SlicingOpLambda": "slice", "Cast": "cast", "Transpose": "transpose", "Squeeze": "squeeze",
-    "ExpandDims": "expand_dims", "Relu": "activation", "Relu6": "activation",
-    "Sigmoid": "activation", "Tanh": "activation", "Silu": "activation",
-    "HardSigmoid": "activation", "HardSwish": "activation", "Exp": "exp", "Log": "log",
-    "Sqrt": "sqrt", "Square": "square", "Negative": "neg", "Power": "pow", "Sum": "sum",
-}  # fmt: skip
-# The functions that tf_keras wraps as TFOpLambda, by the last part of their symbol.
-FUNCTIONS = {
-    "add": "add", "__operators__.add": "add", "subtract": "sub", "multiply": "mul",
-    "divide": "div", "truediv": "div", "reshape": "reshape", "transpose": "transpose",
-    "concat": "concatenation", "cast": "cast", "relu": "activation", "relu6": "activation",
-    "sigmoid": "activation", "tanh": "activation", "softmax": "softmax", "reduce_mean": "mean",
-    "reduce_sum": "sum", "reduce_max": "max", "squeeze": "squeeze", "expand_dims": "expand_dims",
-    "resize": "resize", "resize_bilinear": "resize", "pad": "pad", "square": "square",
-    "sqrt": "sqrt", "exp": "exp", "argmax": "arg_max", "matmul": "batch_matmul",
-    "clip_by_value": "clip", "maximum": "maximum", "minimum": "minimum", "pow": "pow",
-    "stack": "pack", "split": "split", "identity": "identity", "image.resize": "resize",
-}  # fmt: skip
 POOLING = re.compile(r"(Global)?(Average|Max)Pool(ing)?[123]D")
 # The kernels among a layer's weights, by the last part of their names.
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel")
@@ -138,7 +93,7 @@ class _Reader:
             self._separable(inner, name, inputs, outputs)
         elif kind == "TimeDistributed" and _kind(inner) == "fully_connected":
             self._enter(inner, "fully_connected", name, inputs, outputs)
-        elif kind in ("TimeDistributed",):
+        elif kind == "TimeDistributed":
             self._enter(layer, kind, name, inputs, outputs)
         else:
             self._enter(inner, _kind(inner), name, inputs, outputs)
@@ -261,10 +216,10 @@ def _kind(layer: Any) -> str:
     if name == "TFOpLambda":
         symbol = str(getattr(layer, "symbol", layer.name))
         last = ".".join(symbol.split(".")[-1:])
-        return FUNCTIONS.get(last, f"tf.{symbol}")
+        return KERAS_FUNCTIONS.get(last, f"tf.{symbol}")
     if POOLING.fullmatch(name):
         return "pooling"
-    return KINDS.get(name, name)
+    return KERAS_KINDS.get(name, name)
 
 
 def _has_weights(layer: Any) -> bool:
@@ -304,8 +259,3 @@ def _tensor_name(tensor: Any) -> str:
 def _dtype(value: Any) -> str:
     dtype = value.dtype
     return str(getattr(dtype, "name", dtype))
-
-
-def params(model: Any) -> int:
-    """Return all parameters of a Keras model, batch norm's averages included."""
-    return sum(math.prod(int(n) for n in w.shape) for w in model.weights)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.profile.graph import Graph, Op, Shapes, Tensor, free_inputs
+from edgekit.profile.kinds import (
+    ONNX_KINDS,
+    ONNX_MATRICES,
+    ONNX_SETTINGS,
+    ONNX_WEIGHTS,
+    snake_case,
+)
 from edgekit.profile.layers import layer_of
 
 try:
@@ -19,45 +25,6 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "onnx", "onnx") from error
 
-# What cannot be had by spelling the operator's name in snake case.
-KINDS = {
-    "Conv": "conv",
-    "ConvInteger": "conv",
-    "QLinearConv": "conv",
-    "com.microsoft.FusedConv": "conv",
-    "ConvTranspose": "transpose_conv",
-    "Gemm": "fully_connected",
-    "MatMul": "batch_matmul",
-    "MatMulInteger": "batch_matmul",
-    "QLinearMatMul": "batch_matmul",
-    "com.microsoft.FusedMatMul": "batch_matmul",
-    "LSTM": "recurrent",
-    "GRU": "recurrent",
-    "RNN": "recurrent",
-    "LRN": "lrn",
-    "com.microsoft.QLinearAdd": "add",
-    "com.microsoft.QLinearMul": "mul",
-    "com.microsoft.QLinearConcat": "concat",
-    "com.microsoft.QLinearSigmoid": "sigmoid",
-    "com.microsoft.QLinearLeakyRelu": "leaky_relu",
-    "com.microsoft.QLinearGlobalAveragePool": "global_average_pool",
-    "com.microsoft.QLinearAveragePool": "average_pool",
-    "com.microsoft.QLinearSoftmax": "softmax",
-    "com.microsoft.Gelu": "gelu",
-}
-# Which inputs hold weights, biases and tables; whatever else is stored with an op is a setting.
-WEIGHTS = {
-    "LSTM": (1, 2, 3, 7),
-    "GRU": (1, 2, 3),
-    "RNN": (1, 2, 3),
-    "QLinearConv": (3, 8),
-    "QLinearMatMul": (3,),
-    "Gather": (0,),
-    "DequantizeLinear": (0,),
-    "BatchNormalization": (1, 2, 3, 4),
-}
-MATRICES = {"QLinearConv": (3,), "LSTM": (1, 2), "GRU": (1, 2), "RNN": (1, 2)}
-SETTINGS = {"Clip", "Resize", "Upsample", "Pad", "QuantizeLinear", "Dropout", "Range", "OneHot"}
 SMALL = 4096  # elements: what can be a shape, which inference must see
 
 DTYPES = {
@@ -85,7 +52,6 @@ def read_onnx(path: Path, shapes: Shapes) -> Graph:
 
 def read_model(model: Any, shapes: Shapes, where: str = "ONNX model") -> Graph:
     """Return the main graph of a loaded model, which is changed: shapes are put in."""
-    # Weights made of integers are the common thing in damaged files, so is a wrong type code.
     try:
         _refuse_external(model, where)
         if model.functions:
@@ -96,7 +62,7 @@ def read_model(model: Any, shapes: Shapes, where: str = "ONNX model") -> Graph:
         _fix(model, fixed)
         _empty_weights(model)
         inferred = shape_inference.infer_shapes(model, data_prop=True)
-        return _Reader(inferred.graph, _opset(model)).graph()
+        return _Reader(inferred.graph).graph()
     except (
         DecodeError, shape_inference.InferenceError, ValueError, IndexError, KeyError, TypeError,
         RuntimeError, UnicodeError,
@@ -142,9 +108,8 @@ def _empty_weights(model: Any) -> None:
 class _Reader:
     """Walks the nodes with everything that is known of each name."""
 
-    def __init__(self, graph: Any, opset: int) -> None:
+    def __init__(self, graph: Any) -> None:
         self.source = graph
-        self.opset = opset
         self.constants: dict[str, tuple[tuple[int, ...], str]] = {
             t.name: (tuple(t.dims), DTYPES[t.data_type]) for t in graph.initializer
         }
@@ -156,7 +121,6 @@ class _Reader:
         self.parameters = set(self._parameters())
         self.derived: set[str] = set()
         self.index: dict[str, int] = {}
-        self.producers = {name: node for node in graph.node for name in node.output}
 
     def graph(self) -> Graph:
         ops = []
@@ -182,10 +146,13 @@ class _Reader:
         native = node.op_type
         if node.domain not in ("", "ai.onnx"):
             native = f"{node.domain}.{node.op_type}"
-        kind = KINDS.get(native) or (_snake(native) if native == node.op_type else native)
+        kind = ONNX_KINDS.get(native) or (snake_case(native) if native == node.op_type else native)
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute
                       if a.type in (a.INT, a.FLOAT, a.STRING, a.INTS, a.FLOATS)}  # fmt: skip
-        rules: dict[str, Any] = {"weights": MATRICES.get(node.op_type, (1,)), "channel_axis": 1}
+        rules: dict[str, Any] = {
+            "weights": ONNX_MATRICES.get(node.op_type, (1,)),
+            "channel_axis": 1,
+        }
         if kind == "conv" and self._depthwise(inputs, rules["weights"], attributes):
             kind = "depthwise_conv"
         if kind == "batch_matmul":
@@ -245,12 +212,12 @@ class _Reader:
             if node.op_type == "Constant":
                 constants.update(node.output)
         for node in self.source.node:
-            if node.op_type in SETTINGS:
+            if node.op_type in ONNX_SETTINGS:
                 continue
-            slots = WEIGHTS.get(node.op_type, range(len(node.input)))
+            slots = ONNX_WEIGHTS.get(node.op_type, range(len(node.input)))
             for name in (node.input[i] for i in slots if i < len(node.input)):
-                shape, dtype = self.constants.get(name, ((), "undefined"))
-                integer_weights = node.op_type in WEIGHTS or node.op_type.endswith("Integer")
+                _, dtype = self.constants.get(name, ((), "undefined"))
+                integer_weights = node.op_type in ONNX_WEIGHTS or node.op_type.endswith("Integer")
                 if name in constants and (dtype.startswith(("float", "bfloat")) or (
                         integer_weights and dtype in ("int8", "uint8", "int32", "int4", "uint4")
                         and node.op_type != "Gather")):  # fmt: skip
@@ -262,17 +229,3 @@ def _value_shape(value: Any) -> tuple[int, ...] | None:
     if not kind.HasField("shape"):
         return None
     return tuple(d.dim_value if d.HasField("dim_value") else -1 for d in kind.shape.dim)
-
-
-def _opset(model: Any) -> int:
-    return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
-
-
-def _snake(name: str) -> str:
-    """`GlobalAveragePool` is `global_average_pool`, `PRelu` is `prelu`, `ArgMax` is `arg_max`."""
-    spelled = {"PRelu": "prelu", "Celu": "celu", "Elu": "elu", "LpPool": "lp_pool",
-               "GlobalLpPool": "global_lp_pool", "LpNormalization": "lp_normalization",
-               "GatherND": "gather_nd", "ScatterND": "scatter_nd", "IsNaN": "is_nan",
-               "IsInf": "is_inf", "RMSNormalization": "rms_normalization", "And": "and",
-               "ReduceL1": "reduce_l1", "ReduceL2": "reduce_l2"}  # fmt: skip
-    return spelled.get(name) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -16,8 +16,8 @@ from edgekit.errors import InputError
 
 # The parent's own path, and nothing from the working directory, decides what the child imports.
 START = "import sys; sys.path[:] = sys.argv[1:]; import edgekit.profile.resize as r; r.answer()"
-TIMEOUT_S = 120
-MEMORY_BYTES = 8 << 30
+TIMEOUT_S = 60
+MEMORY_BYTES = 8 << 30  # of address space; libraries reserve much of it
 
 
 def resized_shapes(path: Path, shapes: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:

@@ -17,6 +17,13 @@ from typing import Any
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.profile.batch import DATA_DEPENDENT, leading_size
 from edgekit.profile.graph import Graph, Op, Shapes, Tensor, free_inputs
+from edgekit.profile.kinds import (
+    BASIC_LSTM,
+    TFLITE_CUSTOM,
+    TFLITE_DATA,
+    TFLITE_KINDS,
+    TFLITE_WEIGHTS,
+)
 from edgekit.profile.layers import layer_of
 from edgekit.profile.resize import resized_shapes
 
@@ -27,34 +34,6 @@ except ModuleNotFoundError as error:
 
 MAX_TABLES = 200_000  # tensors and ops; the largest published models have some ten thousand
 MAX_RANK = 64
-
-# What cannot be had by spelling the builtin's name in lower case.
-KINDS = {
-    "CONV_2D": "conv",
-    "CONV_3D": "conv",
-    "DEPTHWISE_CONV_2D": "depthwise_conv",
-    "CONV_3D_TRANSPOSE": "transpose_conv",
-    "LSTM": "recurrent",
-    "RNN": "recurrent",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "recurrent",
-    "UNIDIRECTIONAL_SEQUENCE_RNN": "recurrent",
-    "BIDIRECTIONAL_SEQUENCE_LSTM": "recurrent",
-    "BIDIRECTIONAL_SEQUENCE_RNN": "recurrent",
-}
-# Custom operators whose work is known; any other is `custom:NAME` and has no rule.
-CUSTOM = {"TFLite_Detection_PostProcess": "detection_postprocess"}
-# Which inputs hold the weights, and where it is not the first, which one holds the data.
-WEIGHTS: dict[str, tuple[int, ...]] = {
-    "LSTM": (1, 2, 3, 4, 5, 6, 7, 8, 16),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": (1, 2, 3, 4, 5, 6, 7, 8, 16),
-    "BIDIRECTIONAL_SEQUENCE_LSTM": (*range(1, 9), 16, *range(18, 26), 33),
-    "RNN": (1, 2),
-    "UNIDIRECTIONAL_SEQUENCE_RNN": (1, 2),
-    "BIDIRECTIONAL_SEQUENCE_RNN": (1, 2, 5, 6),
-    "SVDF": (1, 2),
-}
-BASIC_LSTM = (2,)  # the LSTM builtin with five inputs: data, last output, weights, bias, last state
-DATA = {"TRANSPOSE_CONV": 2, "CONV_3D_TRANSPOSE": 2}
 
 
 def _names(enum: Any) -> dict[int, str]:
@@ -81,8 +60,13 @@ def read_tflite(path: Path, shapes: Shapes) -> Graph:
         # Sizes that are computed from other sizes while running are beyond a reader.
         readable = (op for op in graphs[0].ops if not _opaque(op))
         if shapes or not all(t.known for op in readable for t in op.outputs):
-            fixed = resized_shapes(path, {indices[n]: s for n, s in resolved.items()})
-            graphs = (next(reader.graphs(fixed)), *graphs[1:])
+            try:
+                fixed = resized_shapes(path, {indices[n]: s for n, s in resolved.items()})
+                graphs = (next(reader.graphs(fixed)), *graphs[1:])
+            except InputError:
+                if shapes:
+                    raise
+                # The sizes stay unknown; an op that must know them says so when it is counted.
     return replace(graphs[0], others=graphs[1:])
 
 
@@ -195,7 +179,7 @@ class _Reader:
         )
 
     def _made(self, op: Op, output: Tensor, graph: Any) -> Tensor:
-        """Return `output` with what follows from the op's inputs: constant or not, and the batch."""
+        """Return `output` with what the inputs tell of it: constant or not, and the batch."""
         if op.inputs and all(t is None or t.constant for t in op.inputs):
             # Float16 or sparse weights, unpacked while loading.
             return replace(output, constant=True)
@@ -224,14 +208,14 @@ class _Reader:
         outputs = tuple(
             tensors[_checked(i, len(tensors))] for i in self._vector(raw.OutputsAsNumpy)
         )
-        kind = KINDS.get(builtin, builtin.lower())
+        kind = TFLITE_KINDS.get(builtin, builtin.lower())
         if builtin == "CUSTOM":
-            kind = CUSTOM.get(custom, f"custom:{custom}")
-        weights = WEIGHTS.get(builtin, (1,))
+            kind = TFLITE_CUSTOM.get(custom, f"custom:{custom}")
+        weights = TFLITE_WEIGHTS.get(builtin, (1,))
         if builtin == "LSTM" and len(inputs) == 5:
             weights = BASIC_LSTM
         attributes: dict[str, Any] = {"version": version, "custom": custom}
-        attributes |= {"weights": weights, "data": DATA.get(builtin, 0), "channel_axis": -1}
+        attributes |= {"weights": weights, "data": TFLITE_DATA.get(builtin, 0), "channel_axis": -1}
         if builtin == "BATCH_MATMUL":
             options = schema.BatchMatMulOptions()
             if table := raw.BuiltinOptions():

@@ -23,13 +23,17 @@ def try_all(path: Path, contents: list[bytes]) -> int:
     for content in contents:
         path.write_bytes(content)
         start = time.monotonic()
-        try:
-            summarize(read_graph(path), allow_unknown=True)
-        except InputError as error:
-            refused += 1
-            assert "\n" not in str(error)
+        refused += refuses(path)
         assert time.monotonic() - start < SLOW_S
     return refused
+
+
+def refuses(path: Path) -> bool:
+    try:
+        summarize(read_graph(path), allow_unknown=True)
+    except InputError as error:
+        return "\n" not in str(error)
+    return False
 
 
 @pytest.fixture
@@ -134,7 +138,7 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
     for path in (tmp_path / "none.tflite", tmp_path / "none.onnx", folder):
         with pytest.raises(InputError, match="cannot be read"):
             read_graph(path)
-    with pytest.raises(InputError, match="expected .tflite or .onnx"):
+    with pytest.raises(InputError, match=r"expected \.tflite or \.onnx"):
         read_graph(tmp_path / "picture.png")
 
 
@@ -193,3 +197,13 @@ def test_weights_behind_the_flatbuffer(net, tmp_path: Path) -> None:
     path.write_bytes(net.content() + bytes(159))
     with pytest.raises(InputError, match="outside the file"):
         read_graph(path)
+
+
+def test_shapes_that_the_ops_refuse(net, tmp_path: Path) -> None:
+    """The interpreter that works out the sizes says no, in its child process."""
+    x, y = net.input(1, 8, free=(-1, -1)), net.tensor(2, 4)
+    net.op("RESHAPE", [x, net.constant(values=[2, 4], dtype="int32")], [y])
+    path = net.write(tmp_path / "m.tflite")
+    with pytest.raises(InputError, match="does not run"):
+        read_graph(path, {"x": (1, 9)})
+    assert read_graph(path, {"x": (2, 4)}).inputs[0].shape == (2, 4)

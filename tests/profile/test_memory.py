@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -17,7 +18,7 @@ def activation(index: int, size_bytes: int) -> Tensor:
 def chain(*sizes: int) -> Graph:
     """Input, then one op after the other."""
     tensors = [activation(i, size) for i, size in enumerate(sizes)]
-    ops = [Op("relu", "RELU", (a,), (b,)) for a, b in zip(tensors, tensors[1:], strict=False)]
+    ops = [Op("relu", "RELU", (a,), (b,)) for a, b in pairwise(tensors)]
     return Graph("g", "tflite", (tensors[0],), (tensors[-1],), tuple(ops))
 
 

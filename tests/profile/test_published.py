@@ -60,6 +60,15 @@ def test_mobilenet_v1_has_the_parameters_of_its_paper(shared_data: Path) -> None
     assert (round(summary.params / 1e6, 1), round(summary.madds / 1e6)) == (0.5, 41)
 
 
+@pytest.mark.parametrize("preset", ["1.4-224", "1.0-96", "0.35-160"])
+def test_keras_networks_have_the_counts_of_their_presets(preset: str) -> None:
+    pytest.importorskip("tf_keras")
+    summary = summarize(read_graph(FAMILY.build(FAMILY.presets[preset].config)))
+    expected = FAMILY.presets[preset]
+    assert (summary.madds, summary.params) == (expected.madds, expected.params)
+
+
+@pytest.mark.slow
 def test_all_published_cells_of_mobilenet_v2(shared_data: Path) -> None:
     """The README of the checkpoints truncates to millions."""
     pytest.importorskip("tf_keras")

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow_model_optimization")
-import tf_keras as keras  # noqa: E402
+import tf_keras as keras
 
-from edgekit.errors import InputError  # noqa: E402
-from edgekit.families.mobilenet_v2 import Config, data  # noqa: E402
-from edgekit.families.mobilenet_v2.fit import evaluate, fit  # noqa: E402
-from edgekit.families.rebuild import rebuild  # noqa: E402
-from edgekit.families.run import open_run  # noqa: E402
-from edgekit.quantize.qat import quantize_aware  # noqa: E402
-from edgekit.train import Options  # noqa: E402
+from edgekit.errors import InputError
+from edgekit.families.mobilenet_v2 import Config, data
+from edgekit.families.mobilenet_v2.fit import evaluate, fit
+from edgekit.families.rebuild import rebuild
+from edgekit.families.run import open_run
+from edgekit.quantize.qat import quantize_aware
+from edgekit.train import Options
 
 ROOT = Path(__file__).parents[3]
 
