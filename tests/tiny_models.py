@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +61,7 @@ def write_inputs(path: Path, **arrays: np.ndarray) -> Path:
     return path
 
 
-def make_artifact(folder: Path) -> Artifact:
+def make_artifact(folder: Path, parity: Mapping[str, Any] | None = None) -> Artifact:
     """Write an artifact of one .tflite and one .onnx."""
     paths = [
         write_tflite(folder.parent / "a.w8a8.tflite"),
@@ -67,7 +69,7 @@ def make_artifact(folder: Path) -> Artifact:
     ]
     files = tuple(
         ModelFile(p.name, p.suffix[1:], p.name.split(".")[1], file_sha256(p), p.stat().st_size,
-                  {"serving_default": Signature((), ())}, madds=4)
+                  {"serving_default": Signature((), ())}, madds=4, parity=parity)
         for p in paths
     )  # fmt: skip
     contents = {p.name: p.read_bytes() for p in paths}

@@ -72,6 +72,7 @@ class Score:
     n: int | None  # examples
     unit: str = "1"  # "1" for a share, "%" for points of 100, else the metric's own
     better: str = "higher"  # or "lower"
+    sha256: str | None = None  # of the file
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,7 @@ def _score(row: Mapping[str, Any]) -> Score:
         n=_optional(row.get("n"), int),
         unit=str(row.get("unit", "1")),
         better=str(row.get("better", "higher")),
+        sha256=_optional(row.get("sha256"), str),
     )
     if score.better not in ("higher", "lower"):
         raise ValueError(f"better: {score.better}")

@@ -31,13 +31,19 @@ def test_table_fits_80_columns(
 
 
 def test_json_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = write_tflite(tmp_path / "odd 'name'\n😀.tflite")
+    path = write_tflite(tmp_path / "[bold] 'name'\n😀.tflite")
     assert run(["bench", str(path), *QUICK, "--json", "--no-samples"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert (data["schema"], data["kind"]) == (1, "bench")
     assert data["rows"][0]["file"] == path.name
     assert data["device"]["cores"] >= 1
     assert "samples_ms" not in data["rows"][0]["rounds"][0]
+
+
+def test_names_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_tflite(tmp_path / "[red]m[green].tflite")
+    assert run(["bench", str(path), *QUICK]) == 0
+    assert "[red]m[green]" in capsys.readouterr().out.replace("\n", "")
 
 
 def test_finished_rows_are_shown_before_the_failure(

@@ -16,7 +16,7 @@ from edgekit.errors import InputError
 from edgekit.report.markdown import render_markdown
 from edgekit.report.page import render_page
 from edgekit.report.results import Results, read_results
-from edgekit.report.summary import join, summarize
+from edgekit.report.summary import join, parities, summarize
 
 HOSTILE = "<script>alert(1)</script> $x^2$ | 'q' \"r\".f32.tflite"
 
@@ -67,6 +67,33 @@ def test_artifact_figures(tmp_path: Path) -> None:
     assert [dict(zip(table.columns, r, strict=True))["MAdds, M"] for r in table.rows] == [
         "4.00e-06"
     ] * 2
+
+
+def test_parity_shows_the_worst_output_and_lists_all(tmp_path: Path) -> None:
+    outputs = [
+        {"output": "boxes", "sqnr_db": 61.26, "cosine": 0.99991, "passed": True},
+        {"output": "scores", "sqnr_db": 21.04, "cosine": 0.9, "passed": False, "non_finite": 3},
+    ]
+    artifact = make_artifact(tmp_path / "art", parity={"passed": False, "outputs": outputs})
+    entries = join(read_results([artifact.folder]))
+    table = summarize(entries)
+    assert dict(zip(table.columns, table.rows[0], strict=True))["parity"] == "failed, 21.0 dB"
+    every = parities(entries)
+    assert len(every.rows) == 4
+    row = dict(zip(every.columns, every.rows[1], strict=True))
+    assert (row["output"], row["cosine"], row["not finite"], row["passed"]) == (
+        "scores", "0.9", "3", "no",
+    )  # fmt: skip
+    text = render_markdown(read_results([artifact.folder]), "t", "d")
+    assert "## Parity with the source" in text
+
+
+def test_scores_follow_the_hash(tmp_path: Path) -> None:
+    artifact = make_artifact(tmp_path / "art")
+    sha256 = artifact.manifest.files[1].sha256
+    write(tmp_path / "e.json", evaluation_json({"renamed.onnx": 0.5}, sha256=sha256))
+    entries = join(read_results([artifact.folder, tmp_path / "e.json"]))
+    assert [len(e.scores) for e in entries] == [0, 1]
 
 
 def test_page_stands_alone(found: Results) -> None:
