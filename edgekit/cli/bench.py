@@ -14,7 +14,7 @@ from edgekit.errors import InputError, SetupError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edgekit.profile.bench import Report
+    from edgekit.profile.measurement import Report
 
 
 @click.command()
@@ -84,7 +84,9 @@ def command(
     from edgekit.cli.numbers import parse_share
     from edgekit.device import open_device
     from edgekit.files import write_file
-    from edgekit.profile.bench import Options, bench, find_targets
+    from edgekit.profile.bench import bench
+    from edgekit.profile.measurement import Options
+    from edgekit.profile.targets import find_targets
 
     chosen = Options(
         cpus=_cores(cpus), max_spread=parse_share("--max-spread", max_spread), **options
