@@ -27,8 +27,10 @@ from pathlib import Path
 
 from edgekit.device import open_device
 from edgekit.errors import EdgekitError
-from edgekit.profile.bench import Options, bench, find_targets
+from edgekit.profile.bench import bench
+from edgekit.profile.measurement import Options
 from edgekit.profile.statistics import ratio_interval
+from edgekit.profile.targets import find_targets
 from results import FOLDER, Row, write_results
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from edgekit.artifact import Artifact, Manifest, ModelFile, Signature, write_artifact
+from edgekit.files import file_sha256
 
 
 def write_tflite(path: Path, size: int = 4) -> Path:
@@ -54,3 +59,18 @@ def write_inputs(path: Path, **arrays: np.ndarray) -> Path:
     """Write an .npz."""
     np.savez(path, **arrays)
     return path
+
+
+def make_artifact(folder: Path, parity: Mapping[str, Any] | None = None) -> Artifact:
+    """Write an artifact of one .tflite and one .onnx."""
+    paths = [
+        write_tflite(folder.parent / "a.w8a8.tflite"),
+        write_onnx(folder.parent / "a.f32.onnx"),
+    ]
+    files = tuple(
+        ModelFile(p.name, p.suffix[1:], p.name.split(".")[1], file_sha256(p), p.stat().st_size,
+                  {"serving_default": Signature((), ())}, madds=4, parity=parity)
+        for p in paths
+    )  # fmt: skip
+    contents = {p.name: p.read_bytes() for p in paths}
+    return write_artifact(folder, Manifest("a", {"name": "regress"}, files), contents)

@@ -14,7 +14,7 @@ from edgekit.errors import InputError, SetupError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edgekit.profile.bench import Report
+    from edgekit.profile.measurement import Report
 
 
 @click.command()
@@ -79,17 +79,21 @@ def command(
     Each file is loaded in several fresh processes, in turn with the others. Only the runtime's
     invoke is timed. The interval is the 95% interval of the median, from the spread between rounds.
     """
+    from rich.text import Text
+
     from edgekit.cli.numbers import parse_share
     from edgekit.device import open_device
     from edgekit.files import write_file
-    from edgekit.profile.bench import Options, bench, find_targets
+    from edgekit.profile.bench import bench
+    from edgekit.profile.measurement import Options
+    from edgekit.profile.targets import find_targets
 
     chosen = Options(
         cpus=_cores(cpus), max_spread=parse_share("--max-spread", max_spread), **options
     )
     targets = find_targets(files, schemes=schemes, runtime=chosen.runtime)
     with stderr().status("bench") as status, open_device(device) as opened:
-        report = bench(targets, opened, chosen, status.update)
+        report = bench(targets, opened, chosen, lambda line: status.update(Text(line)))
     data = report.to_json(samples=samples)
     if output:
         write_file(output, json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
@@ -151,7 +155,7 @@ def _table(report: Report, kind: str) -> Table:
         latency = row.latency
         low_high = latency.interval and "-".join(significant(v) for v in latency.interval)
         table.add_row(
-            Text(row.target.path.name), *([row.target.scheme or ""] if schemes else []),
+            Text(row.target.path.name), *([Text(row.target.scheme or "")] if schemes else []),
             significant(latency.p50), low_high or "?", significant(latency.p90),
             significant(latency.p99), significant(row.first_run_ms), significant(row.load_ms),
             megabytes(row.peak_memory_bytes),

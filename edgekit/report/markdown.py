@@ -7,7 +7,7 @@ import re
 from edgekit import __version__
 from edgekit.errors import one_line
 from edgekit.report.results import Results
-from edgekit.report.summary import Table, facts, join, latencies, summarize
+from edgekit.report.summary import Table, facts, join, latencies, parities, summarize
 
 
 def render_markdown(results: Results, title: str, date: str) -> str:
@@ -20,6 +20,7 @@ def render_markdown(results: Results, title: str, date: str) -> str:
     tables = [
         summarize(entries),
         *latencies(entries),
+        parities(entries),
         *(facts(f"Device {d.get('url', '')}", d) for d in results.devices),
         *(
             facts(f"Provenance of {a.manifest.name}", a.manifest.provenance)
@@ -27,7 +28,7 @@ def render_markdown(results: Results, title: str, date: str) -> str:
         ),
     ]
     head = f"# {escape(title)}\n\nedgekit {__version__}, {escape(date)}\n"
-    return "\n".join([head, *map(_section, tables)])
+    return "\n".join([head, *(_section(t) for t in tables if t.rows)])
 
 
 def escape(text: str) -> str:
@@ -37,10 +38,7 @@ def escape(text: str) -> str:
 
 def _section(table: Table) -> str:
     lines = [f"## {escape(table.title)}", ""]
-    if table.rows:
-        align = [":--", *("--:" for _ in table.columns[1:])]
-        lines += [f"| {' | '.join(map(escape, row))} |" for row in (table.columns,)]
-        lines += [f"|{'|'.join(align)}|"]
-        lines += [f"| {' | '.join(map(escape, row))} |" for row in table.rows]
-        lines += [""]
+    align = [":--", *("--:" for _ in table.columns[1:])]
+    rows = [f"| {' | '.join(map(escape, row))} |" for row in (table.columns, *table.rows)]
+    lines += [rows[0], f"|{'|'.join(align)}|", *rows[1:], ""]
     return "\n".join([*lines, *(f"- {escape(note)}" for note in table.notes), ""])

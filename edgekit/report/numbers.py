@@ -4,11 +4,12 @@ from __future__ import annotations
 
 
 def significant(value: float | None, digits: int = 3) -> str:
-    """Return `value` with so many significant digits and no exponent below a million."""
+    """Return `value` with so many significant digits and no exponent from 0.0001 up."""
     if value is None:
         return "?"
     text = f"{value:#.{digits}g}"
-    return f"{float(text):.0f}" if abs(value) >= 10**digits else text.rstrip(".")
+    rounded = float(text)
+    return f"{rounded:.0f}" if abs(rounded) >= 10**digits else text.rstrip(".")
 
 
 def megabytes(size_bytes: int | None) -> str:

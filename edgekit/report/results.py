@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from edgekit.artifact import MANIFEST, Artifact, open_artifact
 from edgekit.device import Kind
@@ -14,6 +14,7 @@ from edgekit.errors import InputError
 from edgekit.profile.statistics import Interval
 
 SCHEMA = 1
+T = TypeVar("T")
 KINDS = ("bench", "evaluation")
 
 
@@ -71,6 +72,7 @@ class Score:
     n: int | None  # examples
     unit: str = "1"  # "1" for a share, "%" for points of 100, else the metric's own
     better: str = "higher"  # or "lower"
+    sha256: str | None = None  # of the file
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def _read_file(path: Path, raw: Any) -> Results:
             devices=(device,),
             sources=(str(path),),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{path}: malformed {raw['kind']} result", got=repr(error)) from None
 
 
@@ -165,15 +167,16 @@ def _timing(row: Mapping[str, Any], device: Mapping[str, Any]) -> Timing:
     return Timing(
         file=str(row["file"]),
         format=str(row["format"]),
-        scheme=row["scheme"],
+        scheme=_optional(row["scheme"], str),
         sha256=str(row["sha256"]),
         size_bytes=int(row["size_bytes"]),
         conditions=Conditions(
-            kind=row["kind"],
+            kind=_kind(row["kind"]),
             runtime=str(runtime["name"]),
             version=str(runtime["version"]),
             threads=int(runtime["threads"]),
-            **{k: device.get(k) for k in ("cpu", "board", "machine", "cores", "governor")},
+            cores=_optional(device.get("cores"), int),
+            **{k: _optional(device.get(k), str) for k in ("cpu", "board", "machine", "governor")},
         ),
         p50_ms=_time(latency["p50"]),
         p90_ms=_time(latency["p90"]),
@@ -181,7 +184,7 @@ def _timing(row: Mapping[str, Any], device: Mapping[str, Any]) -> Timing:
         interval=_interval(latency["interval"]),
         first_run_ms=_time(row["first_run_ms"]),
         load_ms=_time(row["load_ms"]),
-        peak_memory_bytes=row["peak_memory_bytes"],
+        peak_memory_bytes=_optional(row["peak_memory_bytes"], int),
         rounds_ms=rounds if all(rounds) else (),
         doubts=tuple(map(str, row["doubts"])),
     )
@@ -190,17 +193,31 @@ def _timing(row: Mapping[str, Any], device: Mapping[str, Any]) -> Timing:
 def _score(row: Mapping[str, Any]) -> Score:
     score = Score(
         file=str(row["file"]),
-        scheme=row["scheme"],
+        scheme=_optional(row["scheme"], str),
         metric=str(row["metric"]),
         value=_finite(row["value"]),
         interval=_interval(row.get("interval")),
-        n=row.get("n"),
+        n=_optional(row.get("n"), int),
         unit=str(row.get("unit", "1")),
         better=str(row.get("better", "higher")),
+        sha256=_optional(row.get("sha256"), str),
     )
     if score.better not in ("higher", "lower"):
         raise ValueError(f"better: {score.better}")
     return score
+
+
+def _kind(value: Any) -> Kind:
+    if value not in get_args(Kind):
+        raise ValueError(f"kind: {value!r}")
+    kind: Kind = value
+    return kind
+
+
+def _optional(value: Any, kind: type[T]) -> T | None:
+    if value is None or (isinstance(value, kind) and not isinstance(value, bool)):
+        return value
+    raise TypeError(f"{value!r} is not {kind.__name__}")
 
 
 def _interval(pair: Any) -> Interval | None:

@@ -41,7 +41,7 @@ class Entry:
 def join(results: Results) -> list[Entry]:
     """Return an entry for each model file, with its scores and times.
 
-    Times belong to a file by its SHA-256, scores by its name.
+    Times and scores belong to a file by its SHA-256; a score without one, by the file's name.
 
     Raises:
         InputError: nothing to report; or two rows give one file two figures of one kind.
@@ -59,8 +59,8 @@ def join(results: Results) -> list[Entry]:
         )
     known = {facts["file"] for facts in by_hash.values()}
     for s in results.scores:
-        if s.file not in known:
-            by_hash.setdefault(s.file, {"file": s.file, "scheme": s.scheme or ""})
+        if (s.sha256 or s.file) not in by_hash and (s.sha256 or s.file not in known):
+            by_hash.setdefault(s.sha256 or s.file, {"file": s.file, "scheme": s.scheme or ""})
     if not by_hash:
         raise InputError("report: nothing to report", expected="an artifact or a result")
     return [_entry(sha256, facts, results) for sha256, facts in by_hash.items()]
@@ -69,7 +69,8 @@ def join(results: Results) -> list[Entry]:
 def _entry(sha256: str, facts: dict[str, Any], results: Results) -> Entry:
     scores: dict[str, Score] = {}
     for s in results.scores:
-        if s.file == facts["file"] and scores.setdefault(s.metric, s) != s:
+        mine = s.sha256 == sha256 if s.sha256 else s.file == facts["file"]
+        if mine and scores.setdefault(s.metric, s) != s:
             raise InputError(
                 f"report: {s.file} has two values of {s.metric}", do="give one of the runs"
             )
@@ -130,6 +131,18 @@ def summarize(entries: list[Entry]) -> Table:
     )  # fmt: skip
 
 
+def parities(entries: list[Entry]) -> Table:
+    """Return every output's figures against the source."""
+    names = ("max_error", "sqnr_db", "cosine", "top1_agreement", "non_finite", "gate", "passed")
+    rows = [
+        (e.file, str(o.get("output", "")), *(_figure(o.get(name)) for name in names))
+        for e in entries
+        for o in _outputs(e.parity)
+    ]
+    heads = ("error", "SQNR, dB", "cosine", "same top-1", "not finite", "gate", "passed")
+    return Table("Parity with the source", ("file", "output", *heads), tuple(rows))
+
+
 def latencies(entries: list[Entry]) -> list[Table]:
     """Return a table of all percentiles for each set of conditions."""
     tables = []
@@ -160,6 +173,14 @@ def _flatten(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
         yield prefix, text
 
 
+def _figure(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:.5g}"
+    return UNKNOWN if value is None else str(value)
+
+
 def _score_text(score: Score | None) -> str:
     if score is None:
         return UNKNOWN
@@ -183,13 +204,13 @@ def _interval_text(t: Timing) -> str:
 
 
 def _parity_text(parity: Mapping[str, Any] | None) -> str:
-    """Return the verdict and up to two figures."""
+    """Return the verdict and the worst output's signal-to-noise ratio."""
     if not parity:
         return UNKNOWN
-    verdict = {True: "passed", False: "failed"}.get(parity.get("passed", ""))
-    numbers = [
-        f"{name} {value:.5g}"
-        for name, value in parity.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
-    return ", ".join([*([verdict] if verdict else []), *numbers[:2]])
+    verdict = {True: "passed", False: "failed"}.get(parity.get("passed", ""), "unknown")
+    ratios = [o["sqnr_db"] for o in _outputs(parity) if "sqnr_db" in o]
+    return ", ".join([verdict, *([f"{min(ratios):.1f} dB"] if ratios else [])])
+
+
+def _outputs(parity: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    return [o for o in (parity or {}).get("outputs", ()) if isinstance(o, Mapping)]

@@ -9,31 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_models import write_onnx, write_tflite
+from tiny_models import make_artifact, write_tflite
 
-from edgekit.artifact import Artifact, Manifest, ModelFile, Signature, write_artifact
 from edgekit.device import Device, ProgramError, open_device
 from edgekit.device.local import LocalDevice
 from edgekit.errors import InputError, SetupError
-from edgekit.files import file_sha256
-from edgekit.profile.bench import Options, bench, find_targets
+from edgekit.profile.bench import bench
+from edgekit.profile.measurement import Options
+from edgekit.profile.targets import find_targets
 
 QUICK = Options(rounds=2, runs=4, min_seconds=0.0, warmup_runs=1)
-
-
-def make_artifact(folder: Path) -> Artifact:
-    """Write an artifact of one .tflite and one .onnx."""
-    paths = [
-        write_tflite(folder.parent / "a.w8a8.tflite"),
-        write_onnx(folder.parent / "a.f32.onnx"),
-    ]
-    files = tuple(
-        ModelFile(p.name, p.suffix[1:], p.name.split(".")[1], file_sha256(p), p.stat().st_size,
-                  {"serving_default": Signature((), ())}, madds=4)
-        for p in paths
-    )  # fmt: skip
-    contents = {p.name: p.read_bytes() for p in paths}
-    return write_artifact(folder, Manifest("a", {"name": "regress"}, files), contents)
 
 
 class ScriptedDevice(LocalDevice):

@@ -1,0 +1,203 @@
+"""What a benchmark was asked and what it found, from one process to the whole report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit import __version__
+from edgekit.device import Kind
+from edgekit.errors import InputError
+from edgekit.profile.statistics import Interval, Summary, ratio_interval, summarize
+from edgekit.profile.targets import Target
+from edgekit.runtime import RUNTIMES
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to benchmark. Runs and seconds are of one file, shared among its rounds."""
+
+    runtime: str | None = None  # a key of RUNTIMES; by default the one for the file's format
+    threads: int = 1  # of the interpreter
+    rounds: int = 5  # processes; each loads the file anew
+    runs: int = 100  # timed runs, at least
+    min_seconds: float = 1.0  # timed, at least
+    max_seconds: float = 60.0  # timed, whichever of the two is still short
+    warmup_runs: int = 3  # in each round at least, beside the first run
+    seed: int = 0  # of the random inputs
+    inputs: Path | None = None  # .npz of raw tensors by input name, instead of random ones
+    signature: str | None = None  # entry point; the first where None
+    cpus: tuple[int, ...] | None = None  # cores to stay on
+    max_spread: float = 0.05  # a wider median (half the interval over p50) is called noisy
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            InputError: one of them makes no benchmark.
+        """
+        wrong = [
+            (self.runtime not in (None, *RUNTIMES), "runtime", self.runtime, ", ".join(RUNTIMES)),
+            (self.threads < 1, "threads", self.threads, "at least 1"),
+            (self.rounds < 1, "rounds", self.rounds, "at least 1"),
+            (self.runs < 1, "runs", self.runs, "at least 1"),
+            (not 0 <= self.min_seconds < math.inf, "min-seconds", self.min_seconds, "0 or more"),
+            (self.max_seconds < self.min_seconds, "max-seconds", self.max_seconds,
+             f"at least min-seconds, {self.min_seconds:g}"),
+            (self.warmup_runs < 0, "warmup", self.warmup_runs, "0 or more"),
+            (self.seed < 0, "seed", self.seed, "0 or more"),
+        ]  # fmt: skip
+        for failed, name, got, expected in wrong:
+            if failed:
+                raise InputError(f"bench: {name}", got=got, expected=expected)
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one process measured."""
+
+    samples_ms: tuple[float, ...]  # one a run
+    load_ms: float  # opening the file and planning its memory
+    first_run_ms: float
+    warmup_runs: int
+    warm: bool  # whether the runs had stopped becoming faster
+    truncated: bool  # cut by max_seconds, or by losing the device
+    baseline_memory_bytes: int | None  # resident before the file was opened
+    peak_memory_bytes: int | None  # resident, at most
+    before: Mapping[str, Any]  # clocks, temperature, load
+    after: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file's rounds."""
+
+    target: Target
+    kind: Kind
+    runtime: Mapping[str, Any]  # name, version, threads, nodes and how many a delegate took
+    inputs: Sequence[Mapping[str, Any]]
+    rounds: tuple[Round, ...]
+
+    @property
+    def latency(self) -> Summary:
+        """Percentiles in ms over all rounds."""
+        return summarize([r.samples_ms for r in self.rounds])
+
+    @property
+    def load_ms(self) -> float:
+        """The median of the rounds."""
+        return _median([r.load_ms for r in self.rounds])
+
+    @property
+    def first_run_ms(self) -> float:
+        """The median of the rounds."""
+        return _median([r.first_run_ms for r in self.rounds])
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The largest of the rounds, Python and the runtime included."""
+        return _largest([r.peak_memory_bytes for r in self.rounds])
+
+    @property
+    def model_memory_bytes(self) -> int | None:
+        """The peak above what was resident before the file was opened, at most."""
+        return _largest(
+            [
+                r.peak_memory_bytes - r.baseline_memory_bytes
+                if r.peak_memory_bytes is not None and r.baseline_memory_bytes is not None
+                else None
+                for r in self.rounds
+            ]
+        )
+
+    def doubts(self, max_spread: float) -> list[str]:
+        """Return what a reader should know before trusting the figures."""
+        spread = self.latency.spread
+        doubts = [
+            (spread is None, "too few runs for an interval"),
+            (spread is not None and spread > max_spread,
+             f"noisy: the median is known to {spread or 0:.0%}, asked {max_spread:.0%}"),
+            (not all(r.warm for r in self.rounds), "still becoming faster after the warm-up"),
+            (any(r.truncated for r in self.rounds), "fewer runs than asked"),
+            (any(_throttled(s) for r in self.rounds for s in (r.before, r.after)), "throttled"),
+        ]  # fmt: skip
+        return [text for holds, text in doubts if holds]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A benchmark's rows and what is needed to judge them."""
+
+    rows: tuple[Row, ...]
+    device: Mapping[str, Any]
+    options: Options
+    failures: Mapping[str, str]  # file -> the line that says why it has no row, or not all rounds
+    exit_code: int = 0  # of the failures
+    date: str = ""  # ISO 8601, UTC
+
+    def ratio(self, base: int, new: int) -> tuple[float, Interval | None]:
+        """Return p50(row `new`) / p50(row `base`) and its interval, paired by round."""
+        old, fresh = self.rows[base], self.rows[new]
+        return fresh.latency.p50 / old.latency.p50, ratio_interval(
+            [r.samples_ms for r in old.rounds], [r.samples_ms for r in fresh.rounds], paired=True
+        )
+
+    def to_json(self, *, samples: bool = True) -> dict[str, Any]:
+        """Return the result as JSON types; see `edgekit.report.results` for its reader."""
+        options = asdict(self.options)
+        options["inputs"] = self.options.inputs and str(self.options.inputs)
+        return {
+            "schema": SCHEMA,
+            "kind": "bench",
+            "edgekit": __version__,
+            "date": self.date,
+            "device": dict(self.device),
+            "options": options,
+            "rows": [_row_json(row, self.options.max_spread, samples) for row in self.rows],
+            "failures": dict(self.failures),
+        }
+
+
+def _row_json(row: Row, max_spread: float, samples: bool) -> dict[str, Any]:
+    latency = asdict(row.latency)
+    rounds = [asdict(r) for r in row.rounds]
+    for one in rounds:
+        if not samples:
+            del one["samples_ms"]
+    target = {**asdict(row.target), "path": str(row.target.path)}
+    return {
+        "file": row.target.path.name,
+        **target,
+        "kind": row.kind,
+        "runtime": dict(row.runtime),
+        "inputs": list(row.inputs),
+        "latency_ms": {**latency, "spread": row.latency.spread},
+        "load_ms": row.load_ms,
+        "first_run_ms": row.first_run_ms,
+        "peak_memory_bytes": row.peak_memory_bytes,
+        "model_memory_bytes": row.model_memory_bytes,
+        "doubts": row.doubts(max_spread),
+        "rounds": rounds,
+    }
+
+
+def _throttled(state: Mapping[str, Any]) -> bool:
+    """Return whether a Pi says so: the low bits are now, the others are since it was booted."""
+    flags = state.get("throttled")
+    return bool(flags and int(flags, 16) & 0xF)
+
+
+def _median(values: Sequence[float]) -> float:
+    middle = sorted(values)
+    return (middle[(len(middle) - 1) // 2] + middle[len(middle) // 2]) / 2
+
+
+def _largest(values: Sequence[int | None]) -> int | None:
+    """Return the largest; None where any is unknown, for it might be larger."""
+    known = [v for v in values if v is not None]
+    return max(known) if known and len(known) == len(values) else None

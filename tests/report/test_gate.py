@@ -1,0 +1,164 @@
+"""The gate, on results with known answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from result_files import bench_json, evaluation_json, write
+
+from edgekit.cli import run
+from edgekit.errors import InputError
+from edgekit.report.gate import Limits, compare
+from edgekit.report.results import Results, read_results
+
+
+def results(tmp_path: Path, name: str, raw: Any) -> Results:
+    return read_results([write(tmp_path / f"{name}.json", raw)])
+
+
+def rounds(median_ms: float, noise: float = 0.001, seed: int = 0) -> list[list[float]]:
+    """Return five rounds whose medians differ by about `noise`."""
+    rng = np.random.default_rng(seed)
+    return [[median_ms * float(np.exp(noise * rng.standard_normal()))] * 9 for _ in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("factor", "noise", "outcome"),
+    [
+        (1.0, 0.001, "ok"), (1.04, 0.001, "ok"), (0.5, 0.001, "ok"), (0.5, 0.1, "ok"),
+        (1.06, 0.001, "failed"), (3.0, 0.1, "failed"),
+        (1.05, 0.02, "unclear"), (1.0, 0.2, "unclear"), (1.1, 0.2, "unclear"),
+    ],
+)  # fmt: skip
+def test_times(factor: float, noise: float, outcome: str, tmp_path: Path) -> None:
+    base = results(tmp_path, "base", bench_json({"m.w8a8.tflite": rounds(10.0, noise)}))
+    new = results(
+        tmp_path, "new", bench_json({"m.w8a8.tflite": rounds(10.0 * factor, noise, seed=1)})
+    )
+    (verdict,) = compare(base, new, Limits(max_slowdown=0.05))
+    assert verdict.outcome == outcome
+    assert verdict.change == pytest.approx(factor - 1, abs=2 * noise)
+    assert ("cannot tell" in verdict.sentence) == (outcome == "unclear")
+
+
+def test_the_sentence(tmp_path: Path) -> None:
+    base = results(tmp_path, "base", bench_json({"m.w8a8.tflite": [[10.0], [10.0]]}))
+    new = results(tmp_path, "new", bench_json({"m.w8a8.tflite": [[12.5], [12.5]]}))
+    (verdict,) = compare(base, new, Limits())
+    assert verdict.sentence == (
+        "m.w8a8.tflite: 25.0% slower, 10 -> 12.5 ms (95%: +25.0% to +25.0%); allowed is +5.0%"
+    )
+
+
+def test_without_samples_the_intervals_serve(tmp_path: Path) -> None:
+    base = results(tmp_path, "base", bench_json({"m.tflite": [[1.0]] * 2}, samples=False))
+    new = results(tmp_path, "new", bench_json({"m.tflite": [[1.04]] * 2}, samples=False))
+    (verdict,) = compare(base, new, Limits(max_slowdown=0.05))
+    # 1.04 * 1.01 / 0.99 = 1.061
+    assert verdict.interval == pytest.approx((1.04 * 0.99 / 1.01 - 1, 1.04 * 1.01 / 0.99 - 1))
+    assert verdict.outcome == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [({"cpu": "Other"}, "cpu differs: got Other, expected Test CPU"), ({"threads": 4}, "threads"),
+     ({"version": "2.4.0"}, "version")],
+)  # fmt: skip
+def test_other_conditions(change: dict[str, Any], part: str, tmp_path: Path) -> None:
+    times = {"m.tflite": [[1.0], [1.0]]}
+    base = results(tmp_path, "base", bench_json(times))
+    new = results(tmp_path, "new", bench_json(times, **change))
+    with pytest.raises(InputError, match=part):
+        compare(base, new, Limits())
+    assert compare(base, new, Limits(allow_different_device=True))[0].outcome == "ok"
+
+
+def test_measured_and_simulated_never_compare(tmp_path: Path) -> None:
+    times = {"m.tflite": [[1.0], [1.0]]}
+    base = results(tmp_path, "base", bench_json(times))
+    new = results(tmp_path, "new", bench_json(times, kind="simulated"))
+    with pytest.raises(InputError, match="kind differs"):
+        compare(base, new, Limits(allow_different_device=True))
+
+
+@pytest.mark.parametrize(
+    ("new", "better", "outcome", "text"),
+    [
+        (0.975, "higher", "ok", "unchanged"), (0.970, "higher", "ok", "lost 0.50 points"),
+        (0.969, "higher", "failed", "lost 0.60 points, 97.50 -> 96.90"),
+        (0.999, "higher", "ok", "gained 2.40 points"), (0.981, "lower", "failed", "lost 0.60"),
+    ],
+)  # fmt: skip
+def test_scores(new: float, better: str, outcome: str, text: str, tmp_path: Path) -> None:
+    base = results(tmp_path, "base", evaluation_json({"m.tflite": 0.975}, better=better))
+    fresh = results(tmp_path, "new", evaluation_json({"m.tflite": new}, better=better))
+    (verdict,) = compare(base, fresh, Limits(max_drop=0.5))
+    assert verdict.outcome == outcome
+    assert text in verdict.sentence
+
+
+def test_percent_and_share_are_units(tmp_path: Path) -> None:
+    base = results(tmp_path, "base", evaluation_json({"m.tflite": 97.5}, unit="%"))
+    fresh = results(tmp_path, "new", evaluation_json({"m.tflite": 96.9}, unit="%"))
+    assert compare(base, fresh, Limits(max_drop=0.5))[0].outcome == "failed"
+    bare = results(tmp_path, "bare", evaluation_json({"m.tflite": 97.5}))
+    with pytest.raises(InputError, match="unit"):
+        compare(bare, bare, Limits())
+
+
+def test_other_data_is_refused(tmp_path: Path) -> None:
+    base = results(tmp_path, "base", evaluation_json({"m.tflite": 0.9}, n=1000))
+    fresh = results(tmp_path, "new", evaluation_json({"m.tflite": 0.9}, n=999))
+    with pytest.raises(InputError, match="n of the score differs"):
+        compare(base, fresh, Limits())
+
+
+def test_rows_pair_by_name_then_by_scheme(tmp_path: Path) -> None:
+    one = {"a.f32.tflite": [[4.0]] * 2, "a.w8a8.tflite": [[1.0]] * 2}
+    two = {"b.w8a8.tflite": [[1.0]] * 2, "b.f32.tflite": [[4.0]] * 2}
+    base, new = (results(tmp_path, n, bench_json(f)) for n, f in (("1", one), ("2", two)))
+    verdicts = compare(base, new, Limits())
+    assert [v.file for v in verdicts] == ["b.f32.tflite", "b.w8a8.tflite"]
+    assert {v.outcome for v in verdicts} == {"ok"}
+
+
+def test_a_file_that_the_new_result_lacks_is_no_pass(tmp_path: Path) -> None:
+    base = results(tmp_path, "b", bench_json({f"{n}.tflite": [[1.0]] * 2 for n in "ab"}))
+    new = results(tmp_path, "n", bench_json({"a.tflite": [[1.0]] * 2}))
+    with pytest.raises(InputError, match=r"b\.tflite"):
+        compare(base, new, Limits())
+
+
+@pytest.mark.parametrize(
+    ("factor", "noise", "arguments", "code"),
+    [
+        (1.0, 0.001, [], 0), (1.2, 0.001, [], 1), (1.2, 0.001, ["--max-slowdown", "30%"], 0),
+        (1.2, 0.001, ["--max-slowdown", "0.3"], 0), (1.0, 0.2, [], 1),
+        (1.0, 0.2, ["--allow-unclear"], 0), (1.0, 0.001, ["--max-slowdown", "fast"], 2),
+        (1.0, 0.001, ["--max-drop", "-1"], 2),
+    ],
+)  # fmt: skip
+def test_exit_codes(
+    factor: float, noise: float, arguments: list[str], code: int, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    base = write(tmp_path / "b.json", bench_json({"m.tflite": rounds(10.0, noise)}))
+    new = write(tmp_path / "n.json", bench_json({"m.tflite": rounds(10 * factor, noise, 1)}))
+    assert run(["gate", str(base), str(new), *arguments]) == code
+    assert len(capsys.readouterr().err.splitlines()) == (code != 0)
+
+
+def test_json_alone_on_stdout(tmp_path: Path) -> None:
+    import json
+
+    from edgekit.cli import cli
+
+    base = write(tmp_path / "b.json", bench_json({"m.tflite": rounds(10.0)}))
+    done = CliRunner().invoke(cli, ["gate", str(base), str(base), "--json"])
+    data = json.loads(done.stdout)
+    assert data["passed"] is True
+    assert data["verdicts"][0]["outcome"] == "ok"

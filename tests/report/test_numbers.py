@@ -1,0 +1,22 @@
+"""Numbers as text."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgekit.report.numbers import megabytes, millions, significant
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "?"), (0.0, "0.00"), (0.1234, "0.123"), (1.0, "1.00"), (9.999, "10.0"), (12.34, "12.3"),
+     (123.4, "123"), (999.6, "1000"), (1234.5, "1230"), (123456.0, "123000")],
+)  # fmt: skip
+def test_significant(value: float | None, text: str) -> None:
+    assert significant(value) == text
+
+
+def test_units() -> None:
+    assert megabytes(3_610_798) == "3.61"
+    assert megabytes(None) == "?"
+    assert millions(300_774_272) == "301"
