@@ -22,8 +22,11 @@ import tf_keras as keras
 
 from edgekit.device import open_device
 from edgekit.export.conversion import Plan, convert
-from edgekit.profile.bench import Options, Report, bench, find_targets
+from edgekit.profile.bench import bench
+from edgekit.profile.targets import find_targets
 from edgekit.profile.graph import read_graph
+from edgekit.profile.measurement import Options, Report
+from edgekit.profile.targets import find_targets
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.sources import load
 from results import FOLDER, Row, write_results
@@ -45,7 +48,7 @@ def main() -> int:
         ours = export(Path(scratch), smoke=options.smoke)
         plain = export_plainly(Path(scratch))
         files = [ours["w8a8"], ours["f32"], PER_CHANNEL, PER_TENSOR, plain]
-        rows = measure(files, smoke=options.smoke) + [pads(ours["f32"]), pads(ours["w8a8"])]
+        rows = [*measure(files, smoke=options.smoke), pads(ours["f32"]), pads(ours["w8a8"])]
     folder = Path(scratch) if options.smoke else options.folder
     minutes = (time.monotonic() - began) / 60
     write_results("latency", rows, minutes=minutes, seeds=[0], folder=folder)

@@ -126,10 +126,14 @@ def _table(files: Any) -> Any:
     from edgekit.cli.tables import parity_cell, table
 
     rows = [
-        (f"{f.scheme} {f.format}", f"{f.size_bytes / 1e3:,.1f}", f"{(f.madds or 0) / 1e6:.2f}" if f.madds else "-",
-         *parity_cell(f))
+        (
+            f"{f.scheme} {f.format}",
+            f"{f.size_bytes / 1e3:,.1f}",
+            "unknown" if f.madds is None else f"{f.madds / 1e6:.2f}",
+            *parity_cell(f),
+        )
         for f in files
-    ]  # fmt: skip
+    ]
     return table(("file", "kB", "M MAdds", "SQNR dB", "cosine", "parity"), rows)
 
 

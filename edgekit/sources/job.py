@@ -10,7 +10,8 @@ from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.quantize.scheme import parse_schemes
-from edgekit.runtime.sandbox import Limits, run_isolated
+from edgekit.runtime.child_process import Limits
+from edgekit.runtime.sandbox import run_isolated
 from edgekit.sources import parse
 
 _log = logging.getLogger("edgekit")
