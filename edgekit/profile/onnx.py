@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
 
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.profile.graph import Graph, Op, Shapes, Tensor, free_inputs
