@@ -131,6 +131,8 @@ def _table(report: Report, kind: str) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from edgekit.cli.tables import short_names
+    from edgekit.errors import one_line
     from edgekit.report.numbers import megabytes, significant
 
     rows = [r for r in report.rows if r.kind == kind]
@@ -146,18 +148,15 @@ def _table(report: Report, kind: str) -> Table:
         padding=(0, 1, 0, 0),
     )  # fmt: skip
     table.add_column("file", overflow="fold", ratio=1)
-    schemes = any(r.target.scheme for r in rows)
-    if schemes:
-        table.add_column("scheme", overflow="fold")
     for name in ("p50", "95% interval", "p90", "p99", "first", "load", "MB"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
+    names = short_names([r.target.path.name for r in rows])
+    for row, name in zip(rows, names, strict=True):
         latency = row.latency
         low_high = latency.interval and "-".join(significant(v) for v in latency.interval)
         table.add_row(
-            Text(row.target.path.name), *([Text(row.target.scheme or "")] if schemes else []),
-            significant(latency.p50), low_high or "?", significant(latency.p90),
-            significant(latency.p99), significant(row.first_run_ms), significant(row.load_ms),
+            Text(one_line(name)), significant(latency.p50), low_high or "?",
+            significant(latency.p90), significant(latency.p99), significant(row.first_run_ms), significant(row.load_ms),
             megabytes(row.peak_memory_bytes),
         )  # fmt: skip
     return table

@@ -123,16 +123,16 @@ def _read_labels(path: Path) -> list[str]:
 
 
 def _table(files: Any) -> Any:
-    from edgekit.cli.tables import parity_cell, table
+    from edgekit.cli.tables import parity_cell, short_names, table
 
     rows = [
         (
-            f"{f.scheme} {f.format}",
+            name,
             f"{f.size_bytes / 1e3:,.1f}",
             "unknown" if f.madds is None else f"{f.madds / 1e6:.2f}",
             *parity_cell(f),
         )
-        for f in files
+        for f, name in zip(files, short_names([f.path for f in files]), strict=True)
     ]
     return table(("file", "kB", "M MAdds", "SQNR dB", "cosine", "parity"), rows)
 

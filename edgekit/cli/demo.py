@@ -69,7 +69,9 @@ def summarize(output: Path) -> list[dict[str, Any]]:
     manifest = json.loads((output / "artifact" / "manifest.json").read_text())
     scores = json.loads((output / "evaluation.json").read_text())["rows"]
     timings = json.loads((output / "bench.json").read_text())["rows"]
-    accuracy = {row["file"]: row["value"] for row in scores if row["metric"] == "top-1"}
+    accuracy = {
+        row["file"]: 100 * row["value"] for row in scores if row["metric"] == "top-1 accuracy"
+    }
     latency = {Path(row["file"]).name: row["latency_ms"] for row in timings}
     best = next(accuracy[f["path"]] for f in manifest["files"] if f["scheme"] == "f32")
     return [
@@ -129,14 +131,15 @@ def _picture(output: Path) -> str:
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
-    from edgekit.cli.tables import table
+    from edgekit.cli.tables import short_names, table
 
+    names = short_names([row["file"] for row in rows])
     return table(
         ("file", "kB", "top-1 %", "drop", "p50 ms", "parity"),
         [
-            (row["file"], f"{row['size_bytes'] / 1e3:,.1f}", f"{row['accuracy']:.2f}",
+            (name, f"{row['size_bytes'] / 1e3:,.1f}", f"{row['accuracy']:.2f}",
              f"{row['drop']:+.2f}", f"{row['p50_ms']:.3f}", "ok" if row["parity"] else "fails")
-            for row in rows
+            for row, name in zip(rows, names, strict=True)
         ],
         caption="accuracy on the test split; latency measured on this machine, one thread",
     )  # fmt: skip

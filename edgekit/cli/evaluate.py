@@ -84,6 +84,7 @@ def _table(result: dict[str, Any]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from edgekit.cli.tables import short_names
     from edgekit.errors import one_line
 
     rows = result["rows"]
@@ -95,14 +96,12 @@ def _table(result: dict[str, Any]) -> Table:
         caption_justify="left",
     )
     table.add_column("file", overflow="fold")
-    for title in ("scheme", "metric"):
-        table.add_column(title, no_wrap=True)
+    table.add_column("metric", no_wrap=True)
     for title in ("%", "95%", "points"):
         table.add_column(title, justify="right", no_wrap=True)
-    for row in rows:
+    for row, name in zip(rows, short_names([row["file"] for row in rows]), strict=True):
         table.add_row(
-            Text(one_line(row["file"])),
-            row["scheme"],
+            Text(one_line(name)),
             row["metric"].removesuffix(" accuracy"),
             f"{100 * row['value']:.2f}",
             "-".join(f"{100 * end:.1f}" for end in row["interval"] or ()),

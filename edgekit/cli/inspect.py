@@ -79,6 +79,7 @@ def _inspect_artifact(
 ) -> None:
     """One line for each file."""
     from edgekit.artifact import open_artifact
+    from edgekit.cli.tables import short_names
     from edgekit.profile.graph import read_graph
     from edgekit.profile.summary import summarize
 
@@ -91,12 +92,13 @@ def _inspect_artifact(
     ]
     data = [{"file": f.path, "scheme": f.scheme, "size_bytes": f.size_bytes, **_json(s)}
             for f, s in zip(files, summaries, strict=True)]  # fmt: skip
-    columns = ["file", "scheme", "MAdds", "params", "file size", "arena"]
+    columns = ["file", "MAdds", "params", "file size", "arena"]
+    names = short_names([file.path for file in files])
     rows = [
-        [f.path, f.scheme, _madds(s), f"{s.params:,}", _bytes(f.size_bytes), _bytes(s.arena_bytes)]
-        for f, s in zip(files, summaries, strict=True)
+        [name, _madds(s), f"{s.params:,}", _bytes(f.size_bytes), _bytes(s.arena_bytes)]
+        for name, f, s in zip(names, files, summaries, strict=True)
     ]
-    emit({"artifact": artifact.manifest.name, "files": data}, as_json, _table(columns, rows, 2))
+    emit({"artifact": artifact.manifest.name, "files": data}, as_json, _table(columns, rows, 1))
 
 
 def _json(summary: Summary) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from edgekit.quantize.scheme import SCHEMES
+
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
@@ -30,6 +32,15 @@ def table(
         # A plain string is shown as it is: a file name may look like markup.
         made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return made
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Return "SCHEME FORMAT" for the files NAME.SCHEME.FORMAT of one artifact, else the names."""
+    parts = [name.rsplit(".", 2) for name in names]
+    one_artifact = all(len(p) == 3 and p[1] in SCHEMES for p in parts)
+    if one_artifact and len({p[0] for p in parts}) == 1:
+        return [f"{scheme} {format}" for _, scheme, format in parts]
+    return list(names)
 
 
 def parity_cell(file: ModelFile) -> tuple[str, str, str | Text]:

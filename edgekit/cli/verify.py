@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from edgekit.runtime import Session
 
 
-GATED = ("f32", "f16", "w8", "w8a8", "w8a16", "qat-w8a8")
 EXAMPLES = 16  # that two files are compared on
 
 
@@ -160,7 +159,7 @@ def _fail_if_any(compared: dict[str, list[Parity]]) -> None:
             if not parity.passed:
                 raise CheckFailedError(
                     f"{name}: output {parity.output} out of its gate",
-                    got=f"largest error {parity.max_error:.3g}, SQNR {parity.sqnr_db:.1f} dB, "
+                    got=f"largest error {_error(parity)}, SQNR {parity.sqnr_db:.1f} dB, "
                     f"cosine {parity.cosine:.5f}, {parity.non_finite} not finite",
                     expected=parity.gate,
                     do="see: edgekit verify --per-layer",
@@ -170,13 +169,14 @@ def _fail_if_any(compared: dict[str, list[Parity]]) -> None:
 def _table(compared: dict[str, list[Parity]]) -> Any:
     from rich.text import Text
 
-    from edgekit.cli.tables import table
+    from edgekit.cli.tables import short_names, table
 
+    short = dict(zip(compared, short_names(list(compared)), strict=True))
     rows = [
         (
-            _short(name),
+            short[name],
             parity.output,
-            f"{parity.max_error:.2g}",
+            _error(parity),
             f"{parity.sqnr_db:.1f}",
             f"{parity.cosine:.5f}",
             "-" if parity.top1_agreement is None else f"{parity.top1_agreement:.1%}",
@@ -188,11 +188,8 @@ def _table(compared: dict[str, list[Parity]]) -> Any:
     return table(("file", "output", "error", "SQNR dB", "cosine", "top-1", "parity"), rows)
 
 
-def _short(name: str) -> str:
-    """Return scheme and format of an artifact's file, which all begin alike; else the name."""
-    stem, _, format = name.rpartition(".")
-    scheme = stem.rpartition(".")[2]
-    return f"{scheme} {format}" if scheme in GATED else name
+def _error(parity: Parity) -> str:
+    return "not finite" if parity.max_error is None else f"{parity.max_error:.2g}"
 
 
 def _layer_table(name: str, layers: list[LayerParity]) -> Any:

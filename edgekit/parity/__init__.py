@@ -64,7 +64,7 @@ class Parity:
 
     output: str
     examples: int
-    max_error: float  # largest |difference|
+    max_error: float | None  # largest |difference|; None where the file's answers are not finite
     sqnr_db: float  # 10 log10 of signal power over error power; 999 where they are equal
     cosine: float  # of all values taken as one vector
     top1_agreement: float | None  # share of examples with the same arg-max, for a vector output
@@ -78,7 +78,7 @@ def compare(name: str, reference: Array, answer: Array, gate: Gate) -> Parity:
     reference, answer = reference.astype(np.float64), answer.astype(np.float64)
     non_finite = int(np.size(answer) - np.isfinite(answer).sum())
     error = answer - reference
-    max_error = float(np.abs(error).max()) if not non_finite else float("inf")
+    max_error = float(np.abs(error).max()) if not non_finite else None
     sqnr = sqnr_db(reference, answer) if not non_finite else -999.0
     angle = cosine(reference, answer) if not non_finite else 0.0
     agreement = None
