@@ -51,8 +51,15 @@ def shard(strategy: Any) -> Shard:
     return Shard(index, max(workers, 1), strategy.num_replicas_in_sync // max(workers, 1))
 
 
-def synchronize_batch_norm(network: Any) -> Any:
-    """Return the network with batch norm over the global batch, as one device computes it."""
+def replicate(network: Any, strategy: Any) -> Any:
+    """Return `network` under `strategy`, with batch norm over the global batch.
+
+    Build the network outside the strategy's scope: inside, its random weights would be others.
+    One worker alone takes this form too, so that it agrees with many: the fused batch norm of
+    plain training keeps the unbiased variance, N / (N - 1) of the one that is kept here.
+    """
+    if strategy is tf.distribute.get_strategy():
+        return network
 
     def clone(layer: Any) -> Any:
         config = layer.get_config()
@@ -60,4 +67,7 @@ def synchronize_batch_norm(network: Any) -> Any:
             config["synchronized"] = True
         return layer.__class__.from_config(config)
 
-    return keras.models.clone_model(network, clone_function=clone)
+    with strategy.scope():
+        copy = keras.models.clone_model(network, clone_function=clone)
+        copy.set_weights(network.get_weights())
+    return copy

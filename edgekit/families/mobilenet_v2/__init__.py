@@ -82,6 +82,21 @@ _PUBLISHED = (
     (0.35, 96, 1_691_208, 11_934_128),
 )
 
+# scikit-learn's digits, chosen on a validation part: 99% or so in three minutes on two cores.
+_DIGITS = Preset(
+    Config(alpha=0.35, resolution=48, classes=10, bn_momentum=0.9),
+    params=423_018,
+    madds=3_195_424,
+    training={
+        "epochs": 30,
+        "batch_size": 32,
+        "learning_rate": 3e-3,
+        "label_smoothing": 0.1,
+        "qat_epochs": 6,
+        "qat_learning_rate": 1e-4,
+    },
+)
+
 FAMILY = Family(
     name="mobilenet_v2",
     task="classify",
@@ -90,7 +105,8 @@ FAMILY = Family(
     presets={
         f"{alpha}-{resolution}": Preset(Config(alpha, resolution), params, madds)
         for alpha, resolution, params, madds in _PUBLISHED
-    },
+    }
+    | {"digits": _DIGITS},
     tiny=Config(alpha=0.35, resolution=32, classes=10, bn_momentum=0.9),
     max_drop=0.5,
     module=__name__,

@@ -18,7 +18,7 @@ from edgekit.families.mobilenet_v2.pretrained import load_pretrained
 from edgekit.families.run import Run, claim, write_run
 from edgekit.quantize.qat import quantize_aware
 from edgekit.train import Options
-from edgekit.train.distribute import choose_strategy, shard, synchronize_batch_norm
+from edgekit.train.distribute import choose_strategy, replicate, shard
 from edgekit.train.loop import Phase, Predict, seed_everything, train
 
 
@@ -61,12 +61,10 @@ def fit(
         input={"mean": [MEAN], "std": [STD], "layout": "NHWC"},
     )  # fmt: skip
     seed_everything(options.seed)
-    with strategy.scope():
-        network = build(config)
-        if weights and not resume:
-            load_pretrained(network, config, weights, sha256=sha256)
-        if strategy.num_replicas_in_sync > 1:
-            network = _synchronized(network)
+    network = build(config)
+    if weights and not resume:
+        load_pretrained(network, config, weights, sha256=sha256)
+    network = replicate(network, strategy)
     run = _train(run, "float", network, pictures, strategy, resume)
     if run.qat:
         with strategy.scope():
@@ -124,10 +122,3 @@ def _for_classes(config: Config, classes: tuple[str, ...]) -> Config:
             "mobilenet_v2: classes", got=config.classes, expected=f"the data's {len(classes)}"
         )
     return replace(config, classes=len(classes))
-
-
-def _synchronized(network: Any) -> Any:
-    """Return the network with batch norm over all replicas, and the same weights."""
-    copy = synchronize_batch_norm(network)
-    copy.set_weights(network.get_weights())
-    return copy
