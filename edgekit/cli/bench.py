@@ -156,7 +156,7 @@ def _table(report: Report, kind: str) -> Table:
         low_high = latency.interval and "-".join(significant(v) for v in latency.interval)
         table.add_row(
             Text(one_line(name)), significant(latency.p50), low_high or "?",
-            significant(latency.p90), significant(latency.p99), significant(row.first_run_ms), significant(row.load_ms),
-            megabytes(row.peak_memory_bytes),
+            significant(latency.p90), significant(latency.p99), significant(row.first_run_ms),
+            significant(row.load_ms), megabytes(row.peak_memory_bytes),
         )  # fmt: skip
     return table
