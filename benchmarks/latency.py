@@ -23,7 +23,6 @@ import tf_keras as keras
 from edgekit.device import open_device
 from edgekit.export.conversion import Plan, convert
 from edgekit.profile.bench import bench
-from edgekit.profile.targets import find_targets
 from edgekit.profile.graph import read_graph
 from edgekit.profile.measurement import Options, Report
 from edgekit.profile.targets import find_targets
