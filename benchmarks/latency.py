@@ -48,9 +48,9 @@ def main() -> int:
         plain = export_plainly(Path(scratch))
         files = [ours["w8a8"], ours["f32"], PER_CHANNEL, PER_TENSOR, plain]
         rows = [*measure(files, smoke=options.smoke), pads(ours["f32"]), pads(ours["w8a8"])]
-    folder = Path(scratch) if options.smoke else options.folder
-    minutes = (time.monotonic() - began) / 60
-    write_results("latency", rows, minutes=minutes, seeds=[0], folder=folder)
+        folder = Path(scratch) if options.smoke else options.folder
+        minutes = (time.monotonic() - began) / 60
+        write_results("latency", rows, minutes=minutes, seeds=[0], folder=folder)
     for row in rows:
         print(f"{row.case}: {row.metric} {row.value:.4g} {row.unit}, {row.target}: {row.met}")
     return 0
@@ -63,7 +63,8 @@ def export(folder: Path, *, smoke: bool) -> dict[str, Path]:
         calibrate=str(DATA / "raccoon/images"),
         samples=2 if smoke else 100,
     )
-    artifact = convert(load("mobilenet_v2:1.0-224"), plan, folder / "artifact").artifact
+    source = load("mobilenet_v2:0.35-96" if smoke else "mobilenet_v2:1.0-224")
+    artifact = convert(source, plan, folder / "artifact").artifact
     return {file.scheme: artifact.path(file) for file in artifact.manifest.files}
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PRESET = "mobilenet_v2:digits"
 SCHEMES = "f32,f16,w8,w8a8,w8a16,qat-w8a8"
+PICTURES = 4  # that `run` labels at the end
 MIN_ACCURACY = 97.0  # of the float network, in percent
 MAX_DROP = 0.5  # of qat-w8a8 below it, in points
 
@@ -44,7 +45,7 @@ def command(output: Path, seed: int, as_json: bool) -> None:
     started = time.monotonic()
     run, artifact, report = (str(output / name) for name in ("run", "artifact", "report.html"))
     evaluation, bench = (str(output / name) for name in ("evaluation.json", "bench.json"))
-    picture = _picture(output)
+    pictures = _pictures(output)
     for arguments in (
         ["train", PRESET, "--qat", "--seed", str(seed), "-o", run],
         ["convert", run, "--to", "tflite,onnx", "--scheme", SCHEMES, "--calibrate", "digits",
@@ -53,7 +54,8 @@ def command(output: Path, seed: int, as_json: bool) -> None:
         ["inspect", artifact],
         ["evaluate", artifact, "--data", "digits", "-o", evaluation],
         ["bench", artifact, "--on", "local", "-o", bench],
-        ["run", artifact, picture, "--file", "qat-w8a8", "--top", "3", "--save", str(output)],
+        ["run", artifact, *pictures, "--file", "qat-w8a8", "--top", "2", "--save",
+         str(output / "pictures")],
         ["report", artifact, evaluation, bench, "-o", report],
     ):  # fmt: skip
         _step(arguments)
@@ -116,18 +118,22 @@ def _step(arguments: list[str]) -> None:
     cli.main(arguments, prog_name="edgekit", standalone_mode=False)
 
 
-def _picture(output: Path) -> str:
-    """Write one test digit as a PNG, as a user would bring one."""
+def _pictures(output: Path) -> list[str]:
+    """Write the first test digits as PNGs, as a user would bring them, and return their paths."""
     from PIL import Image
 
     from edgekit.tasks.images import read_labelled_images
 
     images = read_labelled_images("digits", "test")
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / f"a {images.classes[images.labels[0]]}.png"
-    pixels = images.pixels(0)
-    Image.fromarray(pixels.squeeze()).resize((160, 160)).save(path)
-    return str(path)
+    folder = output / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for index in range(PICTURES):
+        name = f"{index + 1}, a {images.classes[images.labels[index]]}.png"
+        pixels = images.pixels(index).squeeze()
+        Image.fromarray(pixels).resize((160, 160)).save(folder / name)
+        paths.append(str(folder / name))
+    return paths
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:

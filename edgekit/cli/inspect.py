@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgekit.artifact import MANIFEST
 from edgekit.cli.output import emit, output_options
 from edgekit.errors import InputError
 
@@ -26,23 +27,27 @@ if TYPE_CHECKING:
               help="Sizes of an input whose shape is free; may be repeated.")  # fmt: skip
 @click.option("--allow-unknown", is_flag=True,
               help="Count what has a rule and list the ops that have none.")  # fmt: skip
+@click.option("--trust-model", is_flag=True,
+              help="Run the code that a foreign model file carries.")  # fmt: skip
 @output_options
 def command(
-    model: str, by: str | None, shapes: tuple[str, ...], allow_unknown: bool, as_json: bool
-) -> None:
+    model: str, by: str | None, shapes: tuple[str, ...], allow_unknown: bool, trust_model: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Count MAdds, parameters and planned memory of a model.
 
-    FILE is a .tflite or .onnx file, an artifact folder, or a preset as mobilenet_v2:1.0-224. One
+    FILE is a .tflite or .onnx file, an artifact folder, or a model that `convert` takes: a preset
+    as mobilenet_v2:1.0-224, a run, a .keras or .h5 file, module:function. One
     multiply with its add is one MAdd; all figures are for batch 1.
     """
     given = dict(_parse_shape(text) for text in shapes)
-    if Path(model).is_dir():
+    if (Path(model) / MANIFEST).is_file():
         _inspect_artifact(Path(model), given, allow_unknown, as_json)
         return
-    from edgekit.profile.graph import read_graph
     from edgekit.profile.summary import by_kind, by_layer, summarize
+    from edgekit.sources.graph import graph_of
 
-    graph = read_graph(_model(model), given)
+    graph = graph_of(model, given, trust=trust_model)
     summary = summarize(graph, allow_unknown=allow_unknown)
     rows = {"op": by_kind, "layer": by_layer}[by](graph) if by else ()
     data: dict[str, Any] = {"file": model, **_json(summary)}
@@ -50,18 +55,6 @@ def command(
         data[f"by_{by}"] = [asdict(row) for row in rows]
     data["others"] = [{"name": g.name, "ops": len(g.ops)} for g in graph.others]
     emit(data, as_json, *_pages(model, graph, summary, by, rows))
-
-
-def _model(name: str) -> Any:
-    """Return the path, or the built network where `name` is FAMILY:PRESET."""
-    family_name, colon, preset = name.partition(":")
-    if colon and not Path(name).exists():
-        from edgekit.families import MODULES, family
-
-        if family_name in MODULES:
-            found = family(family_name)
-            return found.build(found.preset(preset).config)
-    return Path(name)
 
 
 def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:

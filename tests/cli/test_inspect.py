@@ -59,7 +59,7 @@ def test_artifact_has_a_line_for_each_file(shared_data: Path, tmp_path: Path) ->
     manifest = Manifest(name="m", task={"name": "classify"}, files=(file,))
     write_artifact(tmp_path / "artifact", manifest, {file.path: content})
     text = invoke("inspect", str(tmp_path / "artifact"))
-    (line,) = [line for line in text.splitlines() if "qat-w8a8.tflite" in line]
+    (line,) = [line for line in text.splitlines() if "qat-w8a8 tflite" in line]
     assert "300,775,552" in line
     data = json.loads(invoke("inspect", str(tmp_path / "artifact"), "--json"))
     assert data["files"][0]["madds"] == 300_775_552
@@ -76,7 +76,8 @@ def test_preset_needs_no_file() -> None:
     [
         (["none.tflite"], "none.tflite: cannot be read: got No such file or directory"),
         (["mobilenet_v2:9-9"], "mobilenet_v2:9-9: no such preset"),
-        (["nothing"], "nothing: not a model file"),
+        (["nothing"], "'nothing': no model"),
+        (["notes.txt"], "'notes.txt': no model"),
         (["none.onnx", "--shape", "x"], "--shape: got x, expected as input=1,224,224,3"),
         (["none.onnx", "--shape", "x=1,b"], "--shape: got x=1,b"),
     ],
@@ -102,3 +103,17 @@ def test_models_lists_every_preset_without_tensorflow() -> None:
     assert found["mobilenet_v2", "1.0-224"] == (3_538_984, 300_774_272)
     assert len(found) >= 22
     assert "mobilenet_v2:1.4-224" in invoke("models")
+
+
+def test_a_keras_file_and_its_conversion_count_the_same(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    image = keras.Input((16, 16, 3), name="image")
+    x = layers.Conv2D(8, 3, strides=2, padding="same")(image)
+    x = layers.Dense(5)(layers.GlobalAveragePooling2D()(x))
+    path = tmp_path / "a model.keras"
+    keras.Model(image, x).save(path)
+    # by hand: 8 x 8 places x 8 channels x 27 weights, and 8 x 5
+    counted = json.loads(invoke("inspect", str(path), "--json"))
+    assert counted["madds"] == 8 * 8 * 8 * 27 + 8 * 5
+    assert counted["params"] == 27 * 8 + 8 + 8 * 5 + 5
