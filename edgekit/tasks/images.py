@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.tasks.npz import read_npz
 
 Pixels = npt.NDArray[np.uint8]
 Split = Literal["train", "test"]
@@ -74,7 +75,7 @@ def read_labelled_images(source: str | Path, split: Split) -> LabelledImages:
     if path.is_dir():
         return _checked(_read_folder(path, split), path)
     if path.suffix.lower() == ".npz":
-        return _checked(_read_npz(path, split), path)
+        return _checked(_from_npz(path, split), path)
     raise InputError(
         f"data {source}: not found" if not path.exists() else f"data {source}: not a data set",
         expected='a folder of class folders, an .npz file or "digits"',
@@ -263,82 +264,11 @@ def _opened(path: str | Path) -> Iterator[Any]:
         ) from None
 
 
-def _read_npz(path: Path, split: Split) -> LabelledImages:
-    import zipfile
-    import zlib
-
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read as .npz", got=_reason(error)) from None
-    if {"x_train", "y_train", "x_test", "y_test"} <= set(arrays):
-        pairs = {part: (f"x_{part}", f"y_{part}") for part in ("train", "test")}
-    elif {"x", "y"} <= set(arrays):
-        pairs = {"all": ("x", "y")}
-    else:
-        raise InputError(
-            f"{path}: arrays",
-            got=", ".join(arrays) or "none",
-            expected="x_train, y_train, x_test, y_test or x, y",
-        )
-    labels = {k: _labels(arrays[y], arrays[x], f"{path}: {y}") for k, (x, y) in pairs.items()}
-    classes = _npz_classes(arrays, max(int(v.max()) for v in labels.values()), path)
-    part = split if split in pairs else "all"
-    pixels = _pixels(arrays[pairs[part][0]], f"{path}: {pairs[part][0]}")
-    images = LabelledImages(classes, pixels, labels[part])
+def _from_npz(path: Path, split: Split) -> LabelledImages:
+    arrays = read_npz(path)
+    part = split if split in arrays.pixels else "all"
+    images = LabelledImages(arrays.classes, arrays.pixels[part], arrays.labels[part])
     return _divided(images, split, path) if part == "all" else images
-
-
-def _npz_classes(arrays: dict[str, Any], last: int, path: Path) -> tuple[str, ...]:
-    """Return the names in `classes`, or the numbers 0 to `last` where there is no such array."""
-    if "classes" not in arrays:
-        return tuple(str(label) for label in range(last + 1))
-    classes = tuple(str(name) for name in np.ravel(arrays["classes"]))
-    if last >= len(classes):
-        raise InputError(
-            f"{path}: label out of range", got=last, expected=f"0 to {len(classes) - 1}"
-        )
-    return classes
-
-
-def _labels(labels: npt.NDArray[Any], pixels: npt.NDArray[Any], where: str) -> Any:
-    if labels.ndim == 2 and labels.shape[1] == 1:  # as Keras keeps CIFAR's
-        labels = labels[:, 0]
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        got = f"{labels.dtype} {list(labels.shape)}"
-        raise InputError(where, got=got, expected="integer labels [N]")
-    if len(labels) != len(pixels) or not len(labels):
-        raise InputError(
-            f"{where}: does not fit its pictures",
-            got=f"{len(labels)} labels for {len(pixels)} pictures",
-            expected="as many, and at least one",
-        )
-    if labels.min() < 0:
-        raise InputError(f"{where}: label out of range", got=labels.min(), expected="0 or more")
-    return labels.astype(np.int64)
-
-
-def _pixels(array: npt.NDArray[Any], where: str) -> Pixels:
-    """Return `[N, H, W, C]` uint8; other types only where each value is a whole 0 to 255."""
-    if array.ndim not in (3, 4) or 0 in array.shape or array.dtype.kind not in "uif":
-        raise InputError(
-            where, got=f"{array.dtype} {list(array.shape)}", expected="numbers [N, H, W(, C)]"
-        )
-    if array.dtype != np.uint8:
-        if not np.isfinite(array).all():
-            raise InputError(f"{where}: NaN or infinity in the pixels", expected="0 to 255")
-        if array.min() < 0 or array.max() > 255 or (array != np.rint(array)).any():
-            raise InputError(
-                f"{where}: not pixels",
-                got=f"values from {array.min():.4g} to {array.max():.4g}",
-                expected="whole numbers from 0 to 255",
-                do="scale them and store uint8",
-            )
-    pixels = array.astype(np.uint8)
-    return pixels if pixels.ndim == 4 else pixels[..., None]
 
 
 def _pillow() -> ModuleType:
