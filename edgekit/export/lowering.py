@@ -6,7 +6,10 @@ and its variables are saved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import keyword
+import logging
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,9 @@ import tensorflow as tf
 
 from edgekit.artifact import DEFAULT_SIGNATURE, Signature, TensorSpec
 from edgekit.errors import InputError
+from edgekit.export.failures import one_line_failures
+
+_log = logging.getLogger("edgekit")
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -50,21 +56,20 @@ def lower(
         output_names: what to call the outputs, where the model's own names will not do.
 
     Raises:
-        InputError: an input has an open dimension and no shape is given, or a wrong one.
+        InputError: an input has an open dimension and no shape is given, or a wrong one; or the
+            model is subclassed, so that nothing says what it takes.
     """
-    inputs = _input_specs(model, shapes or {})
-    names = output_names or _output_names(model)
+    graph = functional(model)
+    inputs = _specs(_declared_inputs(graph), shapes)
+    names = output_names or name_outputs(model)
 
     def serve(**tensors: Any) -> dict[str, Any]:
-        values = list(tensors.values())
-        outputs = model(values[0] if len(values) == 1 else values, training=False)
-        if isinstance(outputs, dict):
-            return outputs
-        listed = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
-        return dict(zip(names, listed, strict=True))
+        given = [tensors[spec.name] for spec in inputs]
+        outputs = model(tf.nest.pack_sequence_as(graph.input, given), training=False)
+        return dict(zip(names, tf.nest.flatten(outputs), strict=True))
 
-    specs = {s.name: tf.TensorSpec(s.shape, s.dtype, name=s.name) for s in inputs}
-    function = tf.function(serve, autograph=False).get_concrete_function(**specs)
+    with one_line_failures(f"{model.name}: cannot be traced"):
+        function = _trace(serve, inputs)
     return save(function, list(model.variables), inputs, folder)
 
 
@@ -77,14 +82,56 @@ def lower_function(
         InputError: an input has an open dimension and no shape is given, or a wrong one.
     """
     _, declared = function.structured_input_signature
-    inputs = _specs({name: (spec.shape, spec.dtype) for name, spec in declared.items()}, shapes)
+    names = {_identifier(name): name for name in declared}
+    inputs = _specs({n: (declared[o].shape, declared[o].dtype) for n, o in names.items()}, shapes)
 
     def serve(**tensors: Any) -> dict[str, Any]:
-        return dict(function(**tensors))
+        outputs = function(**{names[name]: value for name, value in tensors.items()})
+        return {_distinct(name, names): value for name, value in outputs.items()}
 
-    specs = {s.name: tf.TensorSpec(s.shape, s.dtype, name=s.name) for s in inputs}
-    fixed = tf.function(serve, autograph=False).get_concrete_function(**specs)
+    with one_line_failures("the signature cannot be traced at batch 1"):
+        fixed = _trace(serve, inputs)
     return save(fixed, list(function.variables), inputs, folder, function)
+
+
+def functional(model: Any) -> Any:
+    """Return what holds the graph of a Keras model: itself, or what a sequential one wraps.
+
+    Raises:
+        InputError: the model is subclassed: its layers have no inputs or outputs of their own.
+    """
+    graph = getattr(model, "_functional", None) or model  # so Keras 3; in Keras 2 it is the model
+    if not getattr(graph, "_nodes_by_depth", None):
+        raise InputError(
+            f"{model.name}: a subclassed model",
+            expected="a functional or sequential one",
+            do="save it as a SavedModel with a fixed signature and give that",
+        )
+    return graph
+
+
+def name_outputs(model: Any) -> list[str]:
+    """Return a name for each output of a Keras model, in the order of its flattened answer.
+
+    They are the keys of a dict, else the layers' names, else numbers; one that an input bears too
+    gets another, since an ONNX graph holds no name twice.
+    """
+    graph = functional(model)
+    inputs = _declared_inputs(graph)
+    structure = getattr(graph, "_outputs_struct", None)  # Keras 3
+    structure = getattr(graph, "_nested_outputs", None) if structure is None else structure
+    if isinstance(structure, dict) and len(structure) == len(graph.outputs):
+        names = sorted(structure)  # as tf.nest flattens
+    else:
+        names = [_plain(name) for name in graph.output_names]
+    if len(set(names)) < len(names):
+        names = [f"output_{index}" for index in range(len(names))]
+    return [_distinct(name, inputs) for name in names]
+
+
+def _trace(serve: Any, inputs: tuple[TensorSpec, ...]) -> Any:
+    specs = {s.name: tf.TensorSpec(s.shape, s.dtype, name=s.name) for s in inputs}
+    return tf.function(serve, autograph=False).get_concrete_function(**specs)
 
 
 def save(
@@ -107,12 +154,23 @@ def save(
     return Lowered(function, Signature(inputs, outputs), folder)
 
 
-def _input_specs(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> tuple[TensorSpec, ...]:
-    declared = {
-        _plain(getattr(tensor, "name", f"input_{i}")): (tensor.shape, tensor.dtype)
-        for i, tensor in enumerate(model.inputs)
-    }
-    return _specs(declared, shapes)
+def _declared_inputs(graph: Any) -> dict[str, tuple[Any, Any]]:
+    """Return shape and dtype of each input by its name, in the order of the flattened inputs."""
+    return {_identifier(_plain(t.name)): (t.shape, t.dtype) for t in graph.inputs}
+
+
+def _identifier(name: str) -> str:
+    """Return `name` as TensorFlow can take it: its functions take inputs as Python keywords."""
+    plain = re.sub(r"\W", "_", name)
+    plain = f"_{plain}" if plain[:1].isdigit() else plain
+    plain = f"{plain}_" if keyword.iskeyword(plain) else plain
+    if plain != name:
+        _log.warning("input %r is called %s in the files", name, plain)
+    return plain
+
+
+def _distinct(output: str, inputs: Collection[str]) -> str:
+    return f"{output}_output" if output in inputs else output
 
 
 def _specs(
@@ -142,13 +200,6 @@ def _specs(
         kind = str(getattr(dtype, "name", dtype))
         specs.append(TensorSpec(name, tuple(shape), kind, layout=_layout(shape)))
     return tuple(specs)
-
-
-def _output_names(model: Any) -> list[str]:
-    names = getattr(model, "output_names", None)
-    if names and len(set(names)) == len(names):
-        return [_plain(name) for name in names]
-    return [f"output_{index}" for index in range(len(model.outputs))]
 
 
 def _plain(name: str) -> str:

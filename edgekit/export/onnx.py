@@ -15,6 +15,7 @@ from onnxruntime import quantization as ort_quantization
 
 from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
+from edgekit.export.failures import one_line_failures
 from edgekit.export.lowering import Lowered
 from edgekit.export.tflite import Samples
 from edgekit.quantize.scheme import Scheme
@@ -37,18 +38,18 @@ def convert(
             is translated from it.
 
     Raises:
-        InputError: another scheme, or what it needs is missing.
+        InputError: another scheme, what it needs is missing, or the network has an op that ONNX
+            lacks; the line names it.
     """
-    if scheme.name == "f32":
-        return bytes(_float(network).SerializeToString())
-    if scheme.name == "w8a8":
-        if samples is None:
-            raise InputError(
-                f"scheme {scheme.name}: no calibration data", do="give --calibrate DATA"
-            )
-        return _quantized(_float(network), network, samples)
-    if scheme.name == "qat-w8a8" and tflite is not None:
-        return _translated(tflite, network)
+    with one_line_failures(f"{scheme.name} as ONNX"):
+        if scheme.name == "f32":
+            return bytes(_float(network).SerializeToString())
+        if scheme.name == "w8a8" and samples is not None:
+            return _quantized(_float(network), network, samples)
+        if scheme.name == "qat-w8a8" and tflite is not None:
+            return _translated(tflite, network)
+    if scheme.name in SCHEMES:
+        raise InputError(f"scheme {scheme.name}: no calibration data", do="give --calibrate DATA")
     raise InputError(
         f"scheme {scheme.name}: not made as ONNX", expected="one of " + ", ".join(SCHEMES)
     )
@@ -68,7 +69,28 @@ def _float(network: Lowered) -> Any:
         opset=OPSET,
         inputs_as_nchw=[s.name for s in inputs if channels_first(s)],
     )
+    _check_ops(model.graph)
     return model
+
+
+def _check_ops(graph: Any) -> None:
+    """Refuse what tf2onnx passed through because ONNX has no such op."""
+    unknown = {node.op_type for node in _nodes(graph) if not onnx.defs.has(node.op_type)}
+    if unknown:
+        raise InputError(
+            "ONNX has no such op",
+            got=", ".join(sorted(unknown)),
+            do="compute it outside of the network or write it with other ops",
+        )
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """Yield the nodes of a graph and of the graphs inside it."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner)
 
 
 def _quantized(model: Any, network: Lowered, samples: Samples) -> bytes:

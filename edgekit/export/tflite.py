@@ -8,16 +8,12 @@ from typing import Any
 import tensorflow as tf
 
 from edgekit.errors import InputError
+from edgekit.export.failures import one_line_failures
 from edgekit.export.lowering import Lowered
 from edgekit.quantize.scheme import Scheme
 
 Samples = Callable[[], Iterator[dict[str, Any]]]
 
-# What the integers of a scheme may look like from outside; the first is the default.
-IO_DTYPES = {
-    8: ("int8", "uint8", "float32"),
-    16: ("int16", "float32"),
-}
 
 
 def convert(
@@ -39,7 +35,8 @@ def convert(
             older runtimes can read a w8 file.
 
     Raises:
-        InputError: a calibrated scheme without samples, or an I/O dtype that it does not have.
+        InputError: a calibrated scheme without samples, an I/O dtype that it does not have, or an
+            op that TFLite lacks; the line names it.
     """
     converter = tf.lite.TFLiteConverter.from_saved_model(str(network.folder))
     if scheme.name != "f32":
@@ -54,27 +51,21 @@ def convert(
             )
         converter.representative_dataset = samples
     if scheme.activation_bits is not None:
-        _make_integer(converter, scheme, io_dtype)
+        _make_integer(converter, scheme, io_dtype or scheme.io_dtypes[0])
     if not per_channel_dense:
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    content: bytes = converter.convert()
+    with one_line_failures(f"{scheme.name} as TFLite"):
+        content: bytes = converter.convert()
     return content
 
 
-def _make_integer(converter: Any, scheme: Scheme, io_dtype: str | None) -> None:
-    bits = scheme.activation_bits or 8
+def _make_integer(converter: Any, scheme: Scheme, io_dtype: str) -> None:
+    scheme.check_io(io_dtype)
     ops = tf.lite.OpsSet
     if scheme.calibrated:  # learned ranges are in the graph, and the converter finds them there
         converter.target_spec.supported_ops = [
             ops.TFLITE_BUILTINS_INT8
-            if bits == 8
+            if scheme.activation_bits == 8
             else ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         ]
-    dtype = io_dtype or IO_DTYPES[bits][0]
-    if dtype not in IO_DTYPES[bits]:
-        raise InputError(
-            f"scheme {scheme.name}: no such input and output type",
-            got=dtype,
-            expected=" or ".join(IO_DTYPES[bits]),
-        )
-    converter.inference_input_type = converter.inference_output_type = tf.as_dtype(dtype)
+    converter.inference_input_type = converter.inference_output_type = tf.as_dtype(io_dtype)

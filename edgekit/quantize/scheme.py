@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from edgekit.errors import InputError
 
 SCHEMES = ("f32", "f16", "w8", "w8a8", "w8a16", "qat-w8a8")
+_IO_DTYPES = {  # by activation bits
+    None: ("float32",),
+    8: ("int8", "uint8", "float32"),
+    16: ("int16", "float32"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,24 @@ class Scheme:
     def calibrated(self) -> bool:
         """Whether the conversion needs a representative dataset."""
         return self.activation_bits is not None and not self.learned
+
+    @property
+    def io_dtypes(self) -> tuple[str, ...]:
+        """What inputs and outputs of a .tflite may be, the default first."""
+        return _IO_DTYPES[self.activation_bits]
+
+    def check_io(self, dtype: str) -> None:
+        """Refuse a type of inputs and outputs that files of this scheme cannot have.
+
+        Raises:
+            InputError: the line lists those that they can.
+        """
+        if dtype not in self.io_dtypes:
+            raise InputError(
+                f"scheme {self.name}: no such input and output type",
+                got=dtype,
+                expected=" or ".join(self.io_dtypes),
+            )
 
 
 def parse_scheme(name: str) -> Scheme:

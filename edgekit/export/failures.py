@@ -1,0 +1,48 @@
+"""What TensorFlow's converter, tf2onnx and ONNX Runtime raise, as one line with the op's name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from edgekit.errors import EdgekitError, InputError
+
+# How TensorFlow's converter names an op that a .tflite cannot hold, and one that its quantizer
+# does not know.
+_NO_KERNEL = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+_PLACE = re.compile(r'fused\["(\w+):", "([^"@]+)[@"]')
+_NOT_QUANTIZED = re.compile(r"Quantization to 16x8-bit not yet supported for op: '(\w+)'")
+
+
+@contextmanager
+def one_line_failures(what: str) -> Iterator[None]:
+    """Turn whatever a converter raises into an InputError that begins with `what`.
+
+    Raises:
+        InputError: in place of the converter's own error; it names the op where one is to blame.
+    """
+    try:
+        yield
+    except (EdgekitError, MemoryError):
+        raise
+    except Exception as error:
+        raise _one_line(what, error) from None
+
+
+def _one_line(what: str, error: Exception) -> InputError:
+    text = str(error)
+    if ops := sorted(set(_NO_KERNEL.findall(text))):
+        places = dict(_PLACE.findall(text))
+        named = [f"{op} ({places[op]})" if op in places else op for op in ops]
+        return InputError(
+            f"{what}: TFLite has no such op",
+            got=", ".join(named),
+            do="compute it outside of the network or write it with other ops",
+        )
+    if ops := sorted(set(_NOT_QUANTIZED.findall(text))):
+        return InputError(
+            f"{what}: no 16-bit activations", got=", ".join(ops), do="take w8a8, w8 or f16"
+        )
+    reason = " ".join(text.split()) or "no reason"
+    return InputError(what, got=f"{type(error).__name__}: {reason}"[:300])
