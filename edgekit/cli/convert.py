@@ -72,6 +72,8 @@ DEFAULT_SCHEMES = "f32"
     metavar="INPUT=1,H,W,C",
     help="Shape of an input that the model leaves open.",
 )
+@click.option("--weights", metavar="imagenet|FILE", help="Of a preset; random if not given.")
+@click.option("--sha256", metavar="HEX", help="What those weights must hash to.")
 @click.option("--trust-model", is_flag=True, help="Run the code that a foreign model file carries.")
 @click.option("--seed", default=0, show_default=True, help="Of noise, where no data is given.")
 @output_options

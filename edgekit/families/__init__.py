@@ -39,12 +39,23 @@ class Family:
     schemes: tuple[str, ...]  # what it can be exported to
     presets: Mapping[str, Preset]
     tiny: Any  # the configuration that shrinks it to seconds; every contract test uses it
+    mean: tuple[float, ...] | None  # of pixels, for a network of pictures: (pixel - mean) / std
+    std: tuple[float, ...] | None
     max_drop: float  # allowed loss of the task's metric under int8, in points of 100
     module: str  # where network, data and fit lie
 
     def build(self, config: Any) -> Any:
         """Return the untrained Keras network of `config`."""
         return self._heavy("network").build(config)
+
+    def load_weights(
+        self, network: Any, config: Any, weights: str, sha256: str | None = None
+    ) -> str:
+        """Load published weights by name, or a file's, and return their SHA-256."""
+        found: str = self._heavy("pretrained").load_pretrained(
+            network, config, weights, sha256=sha256
+        )
+        return found
 
     def load_data(self, source: str, config: Any) -> Any:
         """Return the training and test data in `source` as the family's network takes them."""

@@ -64,13 +64,22 @@ def parse(model: str) -> Reference:
     raise InputError(f"{model!r}: no model", expected=MAY_BE)
 
 
-def load(model: str | Reference, *, trust: bool = False, seed: int = 0) -> Source:
+def load(
+    model: str | Reference,
+    *,
+    trust: bool = False,
+    seed: int = 0,
+    weights: str | None = None,
+    sha256: str | None = None,
+) -> Source:
     """Read MODEL.
 
     Args:
         model: as `parse` takes it.
         trust: let a file run the code that it holds.
         seed: of the random weights of a preset.
+        weights: of a preset: "imagenet", or a file.
+        sha256: what the weights must hash to.
 
     Raises:
         InputError: it cannot be read, holds code without `trust`, or has weights that are no
@@ -78,6 +87,10 @@ def load(model: str | Reference, *, trust: bool = False, seed: int = 0) -> Sourc
         MissingExtraError: TensorFlow is not installed.
     """
     reference = parse(model) if isinstance(model, str) else model
+    if weights and reference.kind != "preset":
+        raise InputError(
+            f"--weights {weights}", do="leave it out: only a preset comes without weights"
+        )
     try:
         module = import_module(f"{__name__}.{reference.kind}")
     except ModuleNotFoundError as error:
@@ -87,7 +100,7 @@ def load(model: str | Reference, *, trust: bool = False, seed: int = 0) -> Sourc
     if reference.foreign:
         source: Source = module.load(Path(reference.text), trust=trust)
     elif reference.kind == "preset":
-        source = module.load(reference.text, seed=seed)
+        source = module.load(reference.text, seed=seed, weights=weights, sha256=sha256)
     else:
         source = module.load(reference.text)
     return source

@@ -29,13 +29,25 @@ def run_conversion(request: Mapping[str, Any]) -> dict[str, float]:
         EdgekitError: the model or an option is wrong; nothing was written.
     """
     _check(request)
-    if parse(request["model"]).foreign:
-        seconds: dict[str, float] = run_isolated(
-            f"{__name__}:convert", dict(request), what=request["model"], runner="TensorFlow",
-            limits=LIMITS,
-        )  # fmt: skip
-        return seconds
-    return convert(request)
+    if not parse(request["model"]).foreign:
+        return convert(request)
+    done = run_isolated(
+        f"{__name__}:convert_apart", dict(request), what=request["model"], runner="TensorFlow",
+        limits=LIMITS,
+    )  # fmt: skip
+    for remark in done["remarks"]:
+        _log.warning("%s", remark)
+    seconds: dict[str, float] = done["seconds"]
+    return seconds
+
+
+def convert_apart(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Run in the child: convert, and hand back what was said on the way."""
+    remarks: list[str] = []
+    listener = logging.Handler(logging.WARNING)
+    listener.emit = lambda record: remarks.append(record.getMessage())  # type: ignore[method-assign]
+    _log.addHandler(listener)
+    return {"seconds": convert(request), "remarks": remarks}
 
 
 def convert(request: Mapping[str, Any]) -> dict[str, float]:
@@ -45,7 +57,13 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
     from edgekit.export.conversion import convert as convert_source
     from edgekit.sources import load
 
-    source = load(request["model"], trust=request["trust_model"], seed=request["seed"])
+    source = load(
+        request["model"],
+        trust=request["trust_model"],
+        seed=request["seed"],
+        weights=request["weights"],
+        sha256=request["sha256"],
+    )
     for remark in source.remarks:
         _log.warning("%s", remark)
     task = source.task

@@ -1,8 +1,9 @@
-"""A family's preset, built with random weights: for latency and size, not for answers."""
+"""A family's preset, with published weights, or random ones for latency and size alone."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import tf_keras as keras
@@ -11,29 +12,45 @@ from edgekit.export.source import Source
 from edgekit.families import family
 
 
-def load(text: str, *, seed: int = 0) -> Source:
-    """Return the network of `text`, as mobilenet_v2:1.0-224, with weights drawn by `seed`."""
+def load(
+    text: str, *, seed: int = 0, weights: str | None = None, sha256: str | None = None
+) -> Source:
+    """Return the network of `text`, as mobilenet_v2:1.0-224.
+
+    Args:
+        text: FAMILY:PRESET.
+        seed: of random weights, where none are given.
+        weights: "imagenet" for the published ones, or a file.
+        sha256: what that file must hash to.
+
+    Raises:
+        InputError: no such weights, or they do not fit.
+        SetupError: they are not here and there is no network.
+    """
     name, _, preset = text.partition(":")
-    config = family(name).preset(preset).config
+    kind = family(name)
+    config = kind.preset(preset).config
     keras.utils.set_random_seed(seed)
-    network = family(name).build(config)
-    spread_activations(network, seed)
+    network = kind.build(config)
+    remarks: tuple[str, ...] = ()
+    provenance: dict[str, Any] = {"source": text, "config": dataclasses.asdict(config)}
+    if weights is None:
+        spread_activations(network, seed)
+        provenance |= {"weights": "random", "seed": seed}
+        remarks = (f"{text} has random weights: its speed and size are right, its answers are not",)
+    else:
+        found = kind.load_weights(network, config, weights, sha256)
+        provenance |= {"weights": weights, "weights_sha256": found}
     return Source(
         name=f"{name}-{preset}",
         model=network,
         kind="tf_keras",
-        provenance={
-            "source": text,
-            "config": dataclasses.asdict(config),
-            "weights": "random",
-            "seed": seed,
-            "keras_version": keras.__version__,
-        },
+        provenance={**provenance, "keras_version": keras.__version__},
+        remarks=remarks,
         family=name,
-        task={"name": family(name).task},
-        mean=(127.5,),
-        std=(127.5,),
-        remarks=(f"{text} has random weights: its speed and size are right, its answers are not",),
+        task={"name": kind.task},
+        mean=kind.mean,
+        std=kind.std,
     )
 
 

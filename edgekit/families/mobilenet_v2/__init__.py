@@ -108,6 +108,8 @@ FAMILY = Family(
     }
     | {"digits": _DIGITS},
     tiny=Config(alpha=0.35, resolution=32, classes=10, bn_momentum=0.9),
+    mean=(127.5,),  # to -1..1, as the published weights were trained
+    std=(127.5,),
     max_drop=0.5,
     module=__name__,
 )

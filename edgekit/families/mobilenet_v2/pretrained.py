@@ -22,8 +22,10 @@ CLASSES = 1000
 
 def load_pretrained(
     network: Any, config: Config, weights: str, *, sha256: str | None = None, url: str = URL
-) -> None:
-    """Load "imagenet" or a file's weights into `network`; every layer must be there.
+) -> str:
+    """Load "imagenet" or a file's weights into `network` and return the file's SHA-256.
+
+    Every layer must be there.
 
     The classifier keeps its fresh weights where the network has another number of classes.
 
@@ -39,6 +41,7 @@ def load_pretrained(
             raise InputError(f"{weights}: not found", expected='"imagenet" or a weights file')
         _check_hash(path, sha256)
     copy_weights(network, path, skip_top=config.classes != CLASSES)
+    return file_sha256(path)
 
 
 def published_name(config: Config) -> str:
