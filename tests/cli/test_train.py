@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,13 @@ from edgekit.cli import run as edgekit
 ROOT = Path(__file__).parents[2]
 SMALL = ["--set", "alpha=0.35", "--set", "resolution=32", "--set", "bn_momentum=0.9",
          "--epochs", "1", "--batch-size", "16"]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _level():
+    """A -q or -v lasts as long as its process; here there are several in one."""
+    yield
+    logging.getLogger("edgekit").setLevel(logging.NOTSET)
 
 
 @pytest.fixture

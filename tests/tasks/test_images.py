@@ -97,6 +97,7 @@ def test_a_truncated_jpeg_is_named(folder: Path):
 def test_files_that_are_no_pictures_are_said_to_be_left_out(folder: Path, caplog):
     (folder / "cat" / "readme.txt").write_text("hello")
     (folder / "cat" / ".DS_Store").write_text("")
+    caplog.set_level("WARNING", "edgekit")
     assert len(read_labelled_images(str(folder), "train")) == 12
     assert "1 files are not pictures" in caplog.text
 

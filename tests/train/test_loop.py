@@ -117,7 +117,7 @@ def test_the_first_steps_are_those_of_keras_itself(tmp_path):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-@pytest.mark.parametrize("steps", [0, 1, 4, 5, 8, 13, 19])
+@pytest.mark.parametrize("steps", [0, 4, 5, 13])
 def test_cut_after_any_step_and_resumed_it_is_the_same_run(tmp_path, whole, monkeypatch, steps):
     strategy = tf.distribute.get_strategy()
     monkeypatch.setattr(
