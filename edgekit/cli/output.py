@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -97,13 +98,19 @@ def quieten() -> None:
 
 def _quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
-        _log.setLevel(logging.ERROR)
+        _say(ctx, logging.ERROR)
 
 
 def _verbose(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
-        _log.setLevel(logging.DEBUG)
+        _say(ctx, logging.DEBUG)
         if _native_stderr is not None:
             os.dup2(_native_stderr, 2)
             logging.getLogger().setLevel(logging.INFO)
             warnings.simplefilter("default")
+
+
+def _say(ctx: click.Context, level: int) -> None:
+    """Set what is said for this command alone."""
+    ctx.call_on_close(partial(_log.setLevel, _log.level))
+    _log.setLevel(level)

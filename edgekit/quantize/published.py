@@ -41,8 +41,11 @@ def read_weights(path: Path) -> Iterator[Weights]:
     for op in read_graph(path).ops:
         if op.kind not in KINDS:
             continue
-        kernel, bias = (_real(interpreter, details, op, slot) for slot in (1, 2))
-        yield Weights(op.kind, _arrange(op.kind, kernel), bias)
+        kernel = _arrange(op.kind, _real(interpreter, details, op, 1))
+        outputs = kernel.shape[2] if op.kind == "depthwise_conv" else kernel.shape[-1]
+        left_out = len(op.inputs) < 3 or op.inputs[2] is None  # the converter drops a bias of zeros
+        bias = np.zeros(outputs, np.float32) if left_out else _real(interpreter, details, op, 2)
+        yield Weights(op.kind, kernel, bias)
 
 
 def _real(interpreter: Any, details: dict[int, Any], op: Op, slot: int) -> npt.NDArray[np.float32]:

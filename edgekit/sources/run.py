@@ -35,7 +35,8 @@ def load(text: str) -> Source:
             "source": text,
             "config": dataclasses.asdict(run.config),
             "training": dataclasses.asdict(run.options),
-            "trained_on": run.data,
+            "weights": run.weights,  # what it started from, or was derived from
+            "trained_on": run.data or None,
             "weights_sha256": weights,
         },
         learned=learned,
@@ -43,5 +44,5 @@ def load(text: str) -> Source:
         task={"name": family(run.family).task, "labels": list(run.classes)},
         mean=tuple(run.input["mean"]),
         std=tuple(run.input["std"]),
-        data=run.data,
+        data=run.data or None,
     )
