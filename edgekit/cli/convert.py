@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgekit.cli.output import emit, numbers, output_options, stderr
-from edgekit.errors import CheckFailedError, InputError
+from edgekit.errors import CheckFailedError, InputError, one_line
+
+if TYPE_CHECKING:
+    from edgekit.artifact import Artifact
 
 DEFAULT_SCHEMES = "f32"
 
@@ -107,7 +110,7 @@ def command(output: Path, as_json: bool, **options: Any) -> None:
         ],
         **seconds,
     }  # fmt: skip
-    emit(data, as_json, _table(files), _footer(output, seconds))
+    emit(data, as_json, _table(files), _footer(artifact, seconds))
     if failed := [f.path for f in files if not (f.parity or {}).get("passed")]:
         raise CheckFailedError(
             f"{output}: parity",
@@ -139,8 +142,12 @@ def _table(files: Any) -> Any:
     return table(("file", "kB", "M MAdds", "SQNR dB", "cosine", "parity"), rows)
 
 
-def _footer(output: Path, seconds: dict[str, float]) -> str:
-    return (
-        f"{output}: converted in {seconds['converting_cpu_s']:.1f} CPU s, "
-        f"checked against the source in {seconds['checking_cpu_s']:.1f} CPU s"
+def _footer(artifact: Artifact, seconds: dict[str, float]) -> str:
+    provenance = artifact.manifest.provenance
+    told = provenance.get("calibration")
+    calibrated = f", calibrated on {told['examples']} examples of {told['data']}" if told else ""
+    return one_line(
+        f"{artifact.folder}: converted in {seconds['converting_cpu_s']:.1f} CPU s{calibrated}; "
+        f"checked against the source in {seconds['checking_cpu_s']:.1f} CPU s "
+        f"on {provenance['compared_on']['examples']} examples"
     )
