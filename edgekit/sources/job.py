@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from edgekit.artifact import MANIFEST, check_artifact_place, open_artifact, write_artifact
 from edgekit.errors import InputError
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.runtime.child_process import Limits
@@ -30,11 +33,31 @@ def run_conversion(request: Mapping[str, Any]) -> dict[str, float]:
     """
     _check(request)
     if parse(request["model"]).foreign:
+        return _convert_isolated(request)
+    return convert(request)
+
+
+def _convert_isolated(request: Mapping[str, Any]) -> dict[str, float]:
+    """Convert in a child, and take over what it made once it is whole.
+
+    The child may die at any moment; whatever it was writing then goes with `scratch`.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
+        inside = {**request, "output": str(Path(scratch) / "artifact"), "scratch": scratch}
         seconds: dict[str, float] = run_isolated(
-            f"{__name__}:convert", dict(request), what=request["model"], runner="TensorFlow",
+            f"{__name__}:convert_within", inside, what=request["model"], runner="TensorFlow",
             limits=LIMITS,
         )  # fmt: skip
-        return seconds
+        made = open_artifact(inside["output"])
+        made.check()
+        contents = {p.name: p.read_bytes() for p in made.folder.iterdir() if p.name != MANIFEST}
+        write_artifact(request["output"], made.manifest, contents)
+    return seconds
+
+
+def convert_within(request: Mapping[str, Any]) -> dict[str, float]:
+    """Do `convert` with all temporary files in the request's scratch folder."""
+    tempfile.tempdir = request["scratch"]
     return convert(request)
 
 
@@ -79,6 +102,11 @@ def _check(request: Mapping[str, Any]) -> None:
             raise InputError(f"--to {format}: no such format", expected="tflite, onnx or both")
     for text in request["shapes"]:
         _shape(text)
+    if request["target"]:
+        from edgekit.export.targets import accepted_versions
+
+        accepted_versions(request["target"])
+    check_artifact_place(request["output"])
 
 
 def _tuple(values: Sequence[float] | None) -> tuple[float, ...] | None:
