@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.files import file_sha256, replace_folder
+from edgekit.files import check_place, file_sha256, replace_folder
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -178,7 +178,7 @@ def open_artifact(folder: str | Path) -> Artifact:
     path = Path(folder) / MANIFEST
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{folder}: not an artifact", expected=f"a folder with {MANIFEST}"
         ) from None
@@ -220,12 +220,23 @@ def write_artifact(
         text = json.dumps(_json(manifest), indent=2, ensure_ascii=False) + "\n"
         (into / MANIFEST).write_text(text, encoding="utf-8")
 
+    check_artifact_place(folder)
+    replace_folder(folder, fill)
+    return Artifact(folder, manifest)
+
+
+def check_artifact_place(folder: str | Path) -> None:
+    """Find out whether `write_artifact` may and can write `folder`.
+
+    Raises:
+        InputError: it exists and is not an artifact, or cannot be written.
+    """
+    folder = Path(folder)
+    check_place(folder)
     if folder.exists() and not (folder / MANIFEST).is_file() and not _empty(folder):
         raise InputError(
             f"{folder}: already there and not an artifact", do="give another folder with -o"
         )
-    replace_folder(folder, fill)
-    return Artifact(folder, manifest)
 
 
 def _empty(folder: Path) -> bool:

@@ -27,15 +27,20 @@ def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
             for path in [*fresh.rglob("*"), fresh]:
                 _sync(path)
             old = fresh.with_name(fresh.name + "-old")
-            if folder.exists():
-                folder.rename(old)
-            fresh.rename(folder)
+            try:
+                if folder.exists():
+                    folder.rename(old)
+                fresh.rename(folder)
+            except BaseException:  # an interrupt too: the old folder comes back
+                if old.exists() and not folder.exists():
+                    old.rename(folder)
+                raise
             shutil.rmtree(old, ignore_errors=True)
             _sync(folder.parent)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written", got=error.strerror or error) from None
+        raise _cannot_be_written(folder, error) from None
 
 
 def write_file(path: str | Path, content: bytes | str) -> None:
@@ -45,7 +50,7 @@ def write_file(path: str | Path, content: bytes | str) -> None:
         InputError: the place cannot be written, or the disk is full.
     """
     path = Path(path)
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}-", dir=path.parent)
@@ -60,7 +65,33 @@ def write_file(path: str | Path, content: bytes | str) -> None:
         finally:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written", got=error.strerror or error) from None
+        raise _cannot_be_written(path, error) from None
+
+
+def check_place(path: str | Path) -> None:
+    """Try to write beside `path`: what cannot be kept is better known before the work than after.
+
+    Raises:
+        InputError: nothing can be written there.
+    """
+    path = Path(path)
+    try:
+        place = next((p for p in path.absolute().parents if p.exists()), path)
+        with tempfile.TemporaryDirectory(prefix=".edgekit-", dir=place):
+            pass
+    except OSError as error:
+        raise _cannot_be_written(path, error) from None
+
+
+def check_file_place(path: str | Path) -> None:
+    """Do the same for a file, which may not be where a folder is.
+
+    Raises:
+        InputError: nothing can be written there, or a folder is there.
+    """
+    check_place(path)
+    if Path(path).is_dir():
+        raise InputError(f"{path}: cannot be written", got="a folder", expected="a file")
 
 
 def file_sha256(path: str | Path) -> str:
@@ -70,6 +101,10 @@ def file_sha256(path: str | Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _cannot_be_written(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path}: cannot be written", got=error.strerror or error)
 
 
 def _sync(path: Path) -> None:

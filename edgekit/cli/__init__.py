@@ -50,14 +50,21 @@ class _Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=_Commands, context_settings={"auto_envvar_prefix": "EDGEKIT"})
+@click.group(
+    cls=_Commands,
+    context_settings={"auto_envvar_prefix": "EDGEKIT"},
+    invoke_without_command=True,
+)
 @click.version_option(__version__, prog_name="edgekit")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Take a model from Keras to a phone or a Raspberry Pi.
 
     Exit codes: 0 done; 1 a gate or a parity check failed; 2 the input is wrong; 3 the device or
     the installation is wrong; 130 interrupted.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main() -> None:
@@ -74,21 +81,31 @@ def run(arguments: list[str]) -> int:
         return _fail(str(error), error.exit_code)
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort as abort:
+        if isinstance(abort.__cause__, EOFError):  # click takes one for the end of a dialogue
+            return _fail_unforeseen(abort.__cause__)
         return _fail("interrupted", 130)
-    except BrokenPipeError:
-        # The reader of our pipe has gone; nothing is wrong, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except (BrokenPipeError, SystemExit):
+        # The reader of our pipe has gone: click and rich exit by themselves then, and only then.
+        # Nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except MemoryError:
         return _fail("out of memory: close other programs or take a smaller input", 3)
     except Exception as error:
-        if os.environ.get("EDGEKIT_TRACEBACK"):
-            raise
-        place = f"{type(error).__name__}: {error}"
-        hint = "set EDGEKIT_TRACEBACK=1 to see where, and report it"
-        return _fail(f"internal error: {place[:300]}: {hint}", 3)
+        return _fail_unforeseen(error)
     return 0
+
+
+def _fail_unforeseen(error: Exception) -> int:
+    if os.environ.get("EDGEKIT_TRACEBACK"):
+        raise error
+    if isinstance(error, OSError) and error.strerror:  # a full disk, a folder that may not be read
+        return _fail(f"{error.filename or 'output'}: {error.strerror}", 3)
+    place = f"{type(error).__name__}: {error}"
+    hint = "set EDGEKIT_TRACEBACK=1 to see where, and report it"
+    return _fail(f"internal error: {place[:300]}: {hint}", 3)
 
 
 def _fail(line: str, code: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.output import emit, output_options, stderr
-from edgekit.errors import InputError, SetupError
+from edgekit.errors import InputError, SetupError, one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -83,7 +83,7 @@ def command(
 
     from edgekit.cli.numbers import parse_share
     from edgekit.device import open_device
-    from edgekit.files import write_file
+    from edgekit.files import check_file_place, write_file
     from edgekit.profile.bench import bench
     from edgekit.profile.measurement import Options
     from edgekit.profile.targets import find_targets
@@ -91,16 +91,18 @@ def command(
     chosen = Options(
         cpus=_cores(cpus), max_spread=parse_share("--max-spread", max_spread), **options
     )
+    if output:
+        check_file_place(output)
     targets = find_targets(files, schemes=schemes, runtime=chosen.runtime)
     with stderr().status("bench") as status, open_device(device) as opened:
-        report = bench(targets, opened, chosen, lambda line: status.update(Text(line)))
+        report = bench(targets, opened, chosen, lambda line: status.update(Text(one_line(line))))
     data = report.to_json(samples=samples)
     if output:
         write_file(output, json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
     emit(data, as_json, *_tables(report))
     for row in report.rows:
         for doubt in row.doubts(chosen.max_spread):
-            stderr().print(f"{row.target.path.name}: {doubt}", markup=False)
+            stderr().print(one_line(f"{row.target.path.name}: {doubt}"), markup=False)
     _raise_failures(report)
 
 

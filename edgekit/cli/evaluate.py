@@ -47,8 +47,10 @@ def command(
     """
     from edgekit.artifact import open_artifact
     from edgekit.evaluate import evaluate, to_json
-    from edgekit.files import write_file
+    from edgekit.files import check_file_place, write_file
 
+    if output:
+        check_file_place(output)
     opened = open_artifact(artifact)
     with _progress() as on_example:
         found = evaluate(
@@ -89,8 +91,8 @@ def _table(result: dict[str, Any]) -> Table:
 
     rows = result["rows"]
     table = Table(
-        caption=one_line(
-            f"{rows[0]['n']} examples of {result['data']}; 95% intervals; points v f32"
+        caption=Text(
+            one_line(f"{rows[0]['n']} examples of {result['data']}; 95% intervals; points v f32")
         ),
         box=None,
         caption_justify="left",

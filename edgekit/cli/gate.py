@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from edgekit.cli.output import emit, output_options
-from edgekit.errors import CheckFailedError, InputError
+from edgekit.errors import CheckFailedError, InputError, one_line
 
 
 @click.command()
@@ -46,7 +46,7 @@ def command(
     emit(data, as_json)
     if not as_json:
         for verdict in verdicts:
-            click.echo(f"{verdict.outcome:8} {verdict.sentence}")
+            click.echo(one_line(f"{verdict.outcome:8} {verdict.sentence}"))
     if bad:
         raise CheckFailedError(
             f"gate: {len(bad)} of {len(verdicts)} checks failed", do=str(bad[0].sentence)

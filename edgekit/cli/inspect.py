@@ -109,15 +109,16 @@ def _json(summary: Summary) -> dict[str, Any]:
 def _pages(
     model: str, graph: Graph, summary: Summary, by: str | None, rows: tuple[Row, ...]
 ) -> list[RenderableType]:
-    from rich.markup import escape
+    from rich.text import Text
 
     from edgekit.errors import one_line
 
-    pages: list[RenderableType] = [f"[bold]{escape(one_line(model))}[/bold]  {summary.format}"]
+    title = Text.assemble((one_line(model), "bold"), f"  {summary.format}")
+    pages: list[RenderableType] = [title]
     pages.append(_facts(summary))
     if graph.others:
         names = ", ".join(f"{g.name} ({len(g.ops)} ops)" for g in graph.others)
-        pages.append(escape(one_line(f"not counted, other subgraphs: {names}")))
+        pages.append(f"not counted, other subgraphs: {names}")
     if by:
         columns = [by, "ops", "MAdds", "%", "params", "moved"]
         pages.append(_table(columns, [_cells(row, summary.madds) for row in rows], 1))

@@ -12,11 +12,12 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.errors import InputError
+from edgekit.errors import InputError, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -38,13 +39,16 @@ def output_options(command: Command) -> Command:
 
 
 def emit(data: Any, as_json: bool, *renderables: RenderableType) -> None:
-    """Print `data` as JSON, or the renderables for a person."""
+    """Print `data` as JSON, or the renderables for a person; a string is never markup."""
     if as_json:
         click.echo(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
         return
+    from rich.text import Text
+
     console = stdout()
     for renderable in renderables:
-        console.print(renderable)
+        plain = isinstance(renderable, str)
+        console.print(Text(one_line(str(renderable))) if plain else renderable)
 
 
 def stdout() -> Console:
@@ -74,6 +78,13 @@ def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
         raise InputError(option, got=text, expected=expected) from None
 
 
+class _OneLine(logging.Formatter):
+    """A remark is one line, whatever the names of files in it hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
+
+
 _log = logging.getLogger("edgekit")
 _native_stderr: int | None = None
 
@@ -85,10 +96,18 @@ def quieten() -> None:
     own stderr goes on through a copy of it.
     """
     global _native_stderr
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:  # closed by whoever started us: the next file would get its number
+            os.open(os.devnull, os.O_RDWR)
     _native_stderr = os.dup(2)
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    if isinstance(sys.stdout, TextIOWrapper):  # a file's name may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine())
     _log.addHandler(handler)
     _log.setLevel(logging.WARNING)
     _log.propagate = False

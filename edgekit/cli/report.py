@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edgekit.cli.output import emit, output_options
-from edgekit.errors import InputError, MissingExtraError
+from edgekit.errors import InputError, MissingExtraError, one_line
 
 
 @click.command()
@@ -29,11 +29,12 @@ def command(runs: tuple[str, ...], output: Path, title: str, as_json: bool) -> N
 
     RUN is an artifact, a result in JSON, or a folder that holds some.
     """
-    from edgekit.files import write_file
+    from edgekit.files import check_file_place, write_file
     from edgekit.report.results import read_results
 
     if output.suffix.lower() not in (".html", ".md"):
         raise InputError(f"{output}: not a report", got=output.suffix, expected=".html or .md")
+    check_file_place(output)
     results = read_results(runs)
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     if output.suffix.lower() == ".md":
@@ -50,4 +51,4 @@ def command(runs: tuple[str, ...], output: Path, title: str, as_json: bool) -> N
     data = {"schema": 1, "kind": "report", "path": str(output), "sources": list(results.sources)}
     emit(data, as_json)
     if not as_json:
-        click.echo(f"wrote {output}: {len(text.encode()) / 1e3:.0f} kB")
+        click.echo(one_line(f"wrote {output}: {output.stat().st_size / 1e3:.0f} kB"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from edgekit.errors import one_line
 from edgekit.quantize.scheme import SCHEMES
 
 if TYPE_CHECKING:
@@ -15,22 +16,31 @@ if TYPE_CHECKING:
 
 
 def table(
-    headings: Sequence[str], rows: Iterable[Sequence[str | Text]], caption: str = ""
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str | Text]],
+    caption: str = "",
+    text_columns: int = 1,
 ) -> Table:
-    """Return a plain table; the first column is text and may fold, the others are figures."""
+    """Return a plain table; the first columns are text and may fold, the others are figures."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=SIMPLE_HEAD, caption=caption or None, caption_justify="left", pad_edge=False)
+    made = Table(
+        box=SIMPLE_HEAD, caption=Text(one_line(caption)) if caption else None,
+        caption_justify="left", pad_edge=False,
+    )  # fmt: skip
     for position, heading in enumerate(headings):
-        first = position == 0
+        text = position < text_columns
         made.add_column(
-            heading, justify="left" if first else "right", overflow="fold", no_wrap=not first
+            Text(one_line(heading)),
+            justify="left" if text else "right",
+            overflow="fold",
+            no_wrap=not text,
         )
     for row in rows:
-        # A plain string is shown as it is: a file name may look like markup.
-        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        # A plain string is shown as it is: a file name may look like markup, or hold a newline.
+        made.add_row(*(Text(one_line(cell)) if isinstance(cell, str) else cell for cell in row))
     return made
 
 

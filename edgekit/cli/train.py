@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from edgekit.cli.output import emit, output_options
-from edgekit.errors import InputError
+from edgekit.errors import InputError, one_line
 from edgekit.train import Options
 
 Given = Mapping[str, Any]  # what the user wrote, by field of Options
@@ -155,10 +155,11 @@ def _data(run: Any) -> dict[str, Any]:
 
 
 def _table(run: Any) -> Any:
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=escape(f"{run.family} on {Path(run.data).name}"), title_justify="left")
+    heading = Text(one_line(f"{run.family} on {Path(run.data).name}"))
+    table = Table(title=heading, title_justify="left")
     for title in ("phase", "best on validation", "test"):
         table.add_column(title, justify="left" if title == "phase" else "right")
     for phase, scores in run.test.items():

@@ -185,7 +185,8 @@ def _table(compared: dict[str, list[Parity]]) -> Any:
         for name, parities in compared.items()
         for parity in parities
     ]
-    return table(("file", "output", "error", "SQNR dB", "cosine", "top-1", "parity"), rows)
+    headings = ("file", "output", "error", "SQNR dB", "cosine", "top-1", "parity")
+    return table(headings, rows, text_columns=2)
 
 
 def _error(parity: Parity) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,16 +106,17 @@ def random_examples(inputs: Sequence[TensorSpec], count: int, seed: int) -> Cali
 def _from_arrays(
     origin: str, arrays: Example, inputs: Sequence[TensorSpec], limit: int
 ) -> Calibration:
+    for spec in inputs:
+        array = arrays[spec.name]
+        if array.dtype.kind not in "buif" or array.ndim < 1 or array.shape[1:] != spec.shape[1:]:
+            raise InputError(
+                f"{origin}: input {spec.name} does not fit",
+                got=f"{array.dtype} {list(array.shape)}",
+                expected=f"numbers [N, {', '.join(map(str, spec.shape[1:]))}]",
+            )
     counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
         raise InputError(f"{origin}: inputs differ in length", got=counts)
-    for spec in inputs:
-        if arrays[spec.name].shape[1:] != spec.shape[1:]:
-            raise InputError(
-                f"{origin}: input {spec.name} does not fit",
-                got=list(arrays[spec.name].shape),
-                expected=f"[N, {', '.join(map(str, spec.shape[1:]))}]",
-            )
     chosen = _spread(next(iter(counts.values())), limit)
 
     def load(index: int) -> Example:
@@ -169,19 +173,24 @@ def _spread(count: int, limit: int) -> list[int]:
 
 
 def _load(path: Path) -> npt.NDArray[Any]:
-    try:
+    with _readable(path):
         array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read", got=error, expected="an .npy file") from None
     return array
 
 
 def _named_arrays(path: Path, inputs: Sequence[TensorSpec]) -> Example | None:
     """Return the arrays that bear the inputs' names, or None where the file holds others."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if {s.name for s in inputs} <= set(arrays):
-                return {s.name: arrays[s.name] for s in inputs}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read", got=error, expected="an .npz file") from None
+    with _readable(path), np.load(path, allow_pickle=False) as arrays:
+        if {s.name for s in inputs} <= set(arrays):
+            return {s.name: arrays[s.name] for s in inputs}
     return None
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        expected = f"an {path.suffix} file of NumPy"
+        raise InputError(f"{path}: cannot be read", got=reason, expected=expected) from None

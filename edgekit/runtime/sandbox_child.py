@@ -93,21 +93,28 @@ def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _limit(limits: Mapping[str, Any], threads: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_bytes"], limits["file_bytes"]))
-    files = min(limits["open_files"], resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, limits["file_bytes"])
+    _lower(resource.RLIMIT_NOFILE, limits["open_files"])
     # Address space, beyond what the runtime itself has reserved by now.
-    space = limits["memory_bytes"] + _address_space_bytes()
-    resource.setrlimit(resource.RLIMIT_AS, (space, space))
+    _lower(resource.RLIMIT_AS, limits["memory_bytes"] + _address_space_bytes())
     _limit_cpu(limits["timeout_s"], threads)
+
+
+def _lower(kind: int, most: int) -> None:
+    """Set a limit that cannot be raised again, unless the user's own is lower."""
+    allowed = resource.getrlimit(kind)[1]
+    value = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
+    resource.setrlimit(kind, (value, value))
 
 
 def _limit_cpu(timeout_s: float, threads: int) -> None:
     """Grant CPU time for one more call: should the parent die, nothing spins on for ever."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(usage.ru_utime + usage.ru_stime + timeout_s * threads) + _CPU_GRACE_S
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+    allowed = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    if allowed == resource.RLIM_INFINITY or soft < allowed:
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, allowed))
 
 
 def _address_space_bytes() -> int:

@@ -29,7 +29,7 @@ def load(text: str) -> Source:
         model = function()
     except (EdgekitError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{text}: failed", got=_brief(error)) from None
     if not isinstance(model, tf_keras.Model | keras3.Model):
         raise InputError(f"{text}: returned {type(model).__name__}", expected="a Keras model")
@@ -48,9 +48,9 @@ def _import(module: str, text: str) -> Any:
         sys.path.insert(0, here)
     try:
         return import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{text}: cannot import {module}", got=_brief(error)) from None
 
 
-def _brief(error: Exception) -> str:
+def _brief(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]

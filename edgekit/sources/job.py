@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from edgekit.artifact import MANIFEST, check_artifact_place, open_artifact, write_artifact
 from edgekit.errors import InputError
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.runtime.child_process import Limits
@@ -29,20 +32,35 @@ def run_conversion(request: Mapping[str, Any]) -> dict[str, float]:
         EdgekitError: the model or an option is wrong; nothing was written.
     """
     _check(request)
-    if not parse(request["model"]).foreign:
-        return convert(request)
-    done = run_isolated(
-        f"{__name__}:convert_apart", dict(request), what=request["model"], runner="TensorFlow",
-        limits=LIMITS,
-    )  # fmt: skip
+    if parse(request["model"]).foreign:
+        return _convert_isolated(request)
+    return convert(request)
+
+
+def _convert_isolated(request: Mapping[str, Any]) -> dict[str, float]:
+    """Convert in a child, and take over what it made once it is whole.
+
+    The child may die at any moment; whatever it was writing then goes with `scratch`.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
+        inside = {**request, "output": str(Path(scratch) / "artifact"), "scratch": scratch}
+        done = run_isolated(
+            f"{__name__}:convert_within", inside, what=request["model"], runner="TensorFlow",
+            limits=LIMITS,
+        )  # fmt: skip
+        made = open_artifact(inside["output"])
+        made.check()
+        contents = {p.name: p.read_bytes() for p in made.folder.iterdir() if p.name != MANIFEST}
+        write_artifact(request["output"], made.manifest, contents)
     for remark in done["remarks"]:
         _log.warning("%s", remark)
     seconds: dict[str, float] = done["seconds"]
     return seconds
 
 
-def convert_apart(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Run in the child: convert, and hand back what was said on the way."""
+def convert_within(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Do `convert` in the request's scratch folder, and hand back what was said on the way."""
+    tempfile.tempdir = request["scratch"]
     remarks: list[str] = []
     listener = logging.Handler(logging.WARNING)
     listener.emit = lambda record: remarks.append(record.getMessage())  # type: ignore[method-assign]
@@ -97,6 +115,11 @@ def _check(request: Mapping[str, Any]) -> None:
             raise InputError(f"--to {format}: no such format", expected="tflite, onnx or both")
     for text in request["shapes"]:
         _shape(text)
+    if request["target"]:
+        from edgekit.export.targets import accepted_versions
+
+        accepted_versions(request["target"])
+    check_artifact_place(request["output"])
 
 
 def _tuple(values: Sequence[float] | None) -> tuple[float, ...] | None:
