@@ -9,6 +9,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from importlib import metadata as packages
@@ -28,8 +29,8 @@ from edgekit.artifact import (
     write_artifact,
 )
 from edgekit.errors import InputError
-from edgekit.export import onnx, tflite
-from edgekit.export.lowering import Arrays, Lowered, lower, lower_function
+from edgekit.export import tflite
+from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
 from edgekit.export.metadata import add_metadata
 from edgekit.export.source import Source
 from edgekit.export.targets import check_target
@@ -37,13 +38,15 @@ from edgekit.parity.answers import answer
 from edgekit.profile.graph import read_graph
 from edgekit.profile.summary import summarize
 from edgekit.quantize.calibration import Calibration, open_calibration, random_examples
-from edgekit.quantize.scheme import Scheme
+from edgekit.quantize.scheme import SCHEMES, Scheme
 from edgekit.runtime import open_model
 
 _log = logging.getLogger("edgekit")
 
-FORMATS = {"tflite": ("f32", "f16", "w8", "w8a8", "w8a16", "qat-w8a8"), "onnx": onnx.SCHEMES}
+FORMATS = {"tflite": SCHEMES, "onnx": ("f32", "w8a8", "qat-w8a8")}
 REFERENCE_EXAMPLES = 16
+_PER_CHANNEL = "FULLY_CONNECTED"  # of which older runtimes take one scale alone
+_NAME_BYTES = 200  # of a file name, of which 255 are the limit, scheme and format included
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,11 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
     with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
         networks = _lower(source, plan, Path(scratch))
         signature = networks["float"].signature
+        _check_labels(source, signature)
         examples = _examples(signature, source, plan)
+        check_started = time.process_time()
         reference = _reference(networks, examples)
+        checking += time.process_time() - check_started
         for format, scheme in jobs:
             network = networks["qat" if scheme.learned else "float"]
             path = Path(scratch) / f"{_file_name(source.name)}.{scheme.name}.{format}"
@@ -101,7 +107,7 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
         files=tuple(files),
         family=source.family,
         reference={"path": REFERENCE, "sha256": _sha256(contents[REFERENCE])},
-        provenance=_provenance(source, plan, examples),
+        provenance=_provenance(source, plan, examples, len(next(iter(reference.values())))),
     )
     artifact = write_artifact(folder, manifest, contents)
     return Conversion(artifact, time.process_time() - started - checking, checking)
@@ -111,6 +117,8 @@ def _jobs(source: Source, plan: Plan) -> list[tuple[str, Scheme]]:
     """Return the pairs of format and scheme to make; what is not made is said."""
     jobs = []
     for scheme in plan.schemes:
+        if plan.io_dtype and scheme.activation_bits:
+            scheme.check_io(plan.io_dtype)
         if scheme.learned and source.learned is None:
             raise InputError(
                 f"scheme {scheme.name}: {source.name} has no learned ranges",
@@ -124,34 +132,50 @@ def _jobs(source: Source, plan: Plan) -> list[tuple[str, Scheme]]:
         made = [format for format in plan.formats if scheme.name in FORMATS[format]]
         if not made:
             raise InputError(f"scheme {scheme.name}: not made as {', '.join(plan.formats)}")
-        for format in set(plan.formats) - set(made):
-            _log.warning("%s is not made as %s; skipped", scheme.name, format)
+        for format in plan.formats:
+            if format not in made:
+                _log.warning("%s is not made as %s; skipped", scheme.name, format)
         jobs += [(format, scheme) for format in made]
     return jobs
 
 
 def _lower(source: Source, plan: Plan, scratch: Path) -> dict[str, Lowered]:
     lower_it = lower_function if source.kind == "saved_model" else lower
-    network = lower_it(source.model, scratch / "float", plan.shapes)
-    signature = network.signature
-    pictures = tuple(_picture(spec, source) for spec in signature.inputs)
-    networks = {"float": replace(network, signature=replace(signature, inputs=pictures))}
+    networks = {"float": lower_it(source.model, scratch / "float", plan.shapes)}
     if any(scheme.learned for scheme in plan.schemes):
-        names = [spec.name for spec in signature.outputs]
+        names = name_outputs(source.model)
         networks["qat"] = lower(source.learned, scratch / "qat", plan.shapes, names)
-    return networks
+    return {name: _with_normalisation(network, source) for name, network in networks.items()}
 
 
-def _picture(spec: TensorSpec, source: Source) -> TensorSpec:
-    """Return the spec with the normalisation that the source declares for pictures."""
-    return spec if spec.layout is None else replace(spec, mean=source.mean, std=source.std)
+def _with_normalisation(network: Lowered, source: Source) -> Lowered:
+    """Return the network with what the source declares for its pictures."""
+    inputs = tuple(
+        replace(spec, mean=source.mean, std=source.std) if spec.layout else spec
+        for spec in network.signature.inputs
+    )
+    return replace(network, signature=replace(network.signature, inputs=inputs))
+
+
+def _check_labels(source: Source, signature: Signature) -> None:
+    """Compare the labels with the scores before anything is converted."""
+    labels = (source.task or {}).get("labels")
+    if labels is None:
+        return
+    shapes = [list(spec.shape) for spec in signature.outputs]
+    if len(shapes) != 1 or shapes[0][-1:] != [len(labels)]:
+        raise InputError(
+            "labels",
+            got=f"{len(labels)} for {', '.join(f'an output {shape}' for shape in shapes)}",
+            expected="one for each score of the only output",
+        )
 
 
 def _task(source: Source, signature: Signature, reference: Arrays) -> dict[str, Any]:
     """Return the source's task, or what its shapes suggest, and what a classifier's scores are."""
     task = dict(source.task or {"name": "classify" if _scores_pictures(signature) else "tensors"})
     if task["name"] == "classify":
-        (scores,) = (v for name, v in reference.items() if name.startswith("float/"))
+        scores = reference[f"float/{signature.outputs[0].name}"]
         sums = scores.reshape(len(scores), -1).sum(axis=1)
         probable = scores.min() >= 0 and np.allclose(sums, 1, atol=1e-3)
         task["scores"] = "probabilities" if probable else "logits"
@@ -173,13 +197,23 @@ def _examples(signature: Signature, source: Source, plan: Plan) -> Calibration:
 
 
 def _reference(networks: Mapping[str, Lowered], examples: Calibration) -> Arrays:
-    """Return inputs and each network's own answers, `[N, ...]` under "input/", "float/", "qat/"."""
+    """Return inputs and each network's own answers, `[N, ...]` under "input/", "float/", "qat/".
+
+    Raises:
+        InputError: an answer is no number, so that nothing can be compared with it.
+    """
     kept: dict[str, list[Any]] = {}
     for example in examples.take(REFERENCE_EXAMPLES):
         for name, value in example.items():
             kept.setdefault(f"input/{name}", []).append(value)
         for network, lowered in networks.items():
             for name, value in lowered(example).items():
+                if value.dtype.kind == "f" and not np.isfinite(value).all():
+                    raise InputError(
+                        f"output {name} of the model itself",
+                        got=f"NaN or infinity on {examples.origin}",
+                        do="give --calibrate DATA that the model can answer, or mend the model",
+                    )
                 kept.setdefault(f"{network}/{name}", []).append(value)
     return {name: np.concatenate(values) for name, values in kept.items()}
 
@@ -193,24 +227,28 @@ def _write(
         return iter(examples)
 
     if path.suffix == ".onnx":
+        from edgekit.export import onnx  # tf2onnx and ONNX Runtime take a second to import
+
         learned = tflite.convert(network, scheme, io_dtype="float32") if scheme.learned else None
         path.write_bytes(onnx.convert(network, scheme, samples=samples, tflite=learned))
         return
     io_dtype = plan.io_dtype if scheme.activation_bits else None
     path.write_bytes(tflite.convert(network, scheme, samples=samples, io_dtype=io_dtype))
-    if plan.target and (refused := check_target(path, plan.target)):
+    refused = check_target(path, plan.target) if plan.target else ()
+    if any(refusal.op == _PER_CHANNEL for refusal in refused):
         path.write_bytes(
             tflite.convert(
                 network, scheme, samples=samples, io_dtype=io_dtype, per_channel_dense=False
             )
         )
-        if remaining := check_target(path, plan.target):
-            raise InputError(
-                f"scheme {scheme.name}: {plan.target} cannot run it",
-                got="; ".join(map(str, remaining)),
-                do="take another scheme or a newer runtime",
-            )
-        _log.warning("%s: one scale a dense layer, since %s", scheme.name, refused[0])
+        _log.warning("%s: one scale a dense layer, for %s", scheme.name, plan.target)
+        refused = check_target(path, str(plan.target))
+    if refused:
+        raise InputError(
+            f"scheme {scheme.name}: {plan.target} cannot run it",
+            got="; ".join(map(str, refused)),
+            do="take another scheme or a newer runtime",
+        )
     content = add_metadata(
         path.read_bytes(),
         name=source.name,
@@ -225,15 +263,16 @@ def _checked(
     path: Path, scheme: Scheme, gate: parity.Gate, source: Signature, reference: Arrays
 ) -> ModelFile:
     """Describe one file: hash, signatures, costs, and its answers against the source's."""
-    session = open_model(path)
-    signatures = {
-        name: _described(signature, source) for name, signature in session.signatures.items()
-    }
     inputs, expected = (
         {k.removeprefix(part): v for k, v in reference.items() if k.startswith(part)}
         for part in ("input/", "qat/" if scheme.learned else "float/")
     )
-    answers = answer(session, signatures, inputs)
+    with closing(open_model(path)) as session:
+        signatures = {
+            name: _described(signature, source, path.suffix)
+            for name, signature in session.signatures.items()
+        }
+        answers = answer(session, signatures, inputs)
     figures = [parity.compare(name, expected[name], answers[name], gate) for name in expected]
     costs = summarize(read_graph(path), allow_unknown=True)
     content = path.read_bytes()
@@ -251,7 +290,7 @@ def _checked(
     )
 
 
-def _described(signature: Signature, source: Signature) -> Signature:
+def _described(signature: Signature, source: Signature, suffix: str) -> Signature:
     """Return the file's own signature with the source's layout and normalisation of pictures."""
     known = {spec.name: spec for spec in source.inputs}
 
@@ -259,19 +298,19 @@ def _described(signature: Signature, source: Signature) -> Signature:
         origin = known.get(spec.name)
         if origin is None or origin.layout is None:
             return spec
-        layout = origin.layout if spec.shape == origin.shape else "NCHW"
+        layout = "NCHW" if suffix == ".onnx" else origin.layout
         return replace(spec, layout=layout, mean=origin.mean, std=origin.std)
 
     return replace(signature, inputs=tuple(describe(spec) for spec in signature.inputs))
 
 
-def _provenance(source: Source, plan: Plan, examples: Calibration) -> dict[str, Any]:
+def _provenance(source: Source, plan: Plan, examples: Calibration, compared: int) -> dict[str, Any]:
     names = ("tensorflow", "tf_keras", "keras", "tf2onnx", "onnxruntime", "ai-edge-litert", "numpy")
     return {
         **source.provenance,
         "edgekit": __version__,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "compared_on": {"data": examples.origin, "examples": REFERENCE_EXAMPLES},
+        "compared_on": {"data": examples.origin, "examples": compared},
         "calibration": {"data": examples.origin, "examples": len(examples)}
         if any(scheme.calibrated for scheme in plan.schemes)
         else None,
@@ -291,5 +330,6 @@ def _sha256(content: bytes) -> str:
 
 
 def _file_name(name: str) -> str:
-    """Return `name` with what no file system likes replaced."""
-    return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "model"
+    """Return `name` with what no file system likes replaced, and short enough for any."""
+    plain = re.sub(r"[^\w.+-]+", "-", name).encode()[:_NAME_BYTES].decode(errors="ignore")
+    return plain.strip("-.") or "model"

@@ -61,6 +61,14 @@ def channels_first(spec: TensorSpec) -> bool:
 
 
 def _float(network: Lowered) -> Any:
+    """Return the network in float; it is kept beside the lowered one for the next scheme."""
+    kept = network.folder.with_suffix(".onnx")
+    if not kept.exists():
+        onnx.save(_translate(network), kept)
+    return onnx.load(kept)
+
+
+def _translate(network: Lowered) -> Any:
     inputs = network.signature.inputs
     names = [s.name for s in inputs]
     model, _ = tf2onnx.convert.from_function(

@@ -67,10 +67,18 @@ def compare_sessions(one: Session, other: Session, inputs: Arrays, gate: Gate) -
     first = answer(one, {name: _arranged(reference, inputs)}, inputs)
     second = answer(other, {other_name: _arranged(candidate, given)}, given)
     outputs = _paired(reference.outputs, candidate.outputs, "outputs")
-    return [
-        compare(name, first[name], second[outputs[name]].reshape(first[name].shape), gate)
-        for name in first
-    ]
+    return [compare(name, first[name], _like(second[outputs[name]], first[name], name), gate)
+            for name in first]  # fmt: skip
+
+
+def _like(answer: Array, reference: Array, name: str) -> Array:
+    if answer.size != reference.size:
+        raise InputError(
+            f"output {name}: the files differ in shape",
+            got=list(answer.shape),
+            expected=str(list(reference.shape)),
+        )
+    return answer.reshape(reference.shape)
 
 
 def _paired(

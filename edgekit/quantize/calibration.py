@@ -17,12 +17,15 @@ import numpy.typing as npt
 from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
 from edgekit.tasks.classify import encode
-from edgekit.tasks.images import SUFFIXES, read_image, read_labelled_images
+from edgekit.tasks.images import SUFFIXES, Pixels, read_image, read_labelled_images
 
 ENOUGH = 100  # fewer samples leave the ranges uncertain
 _log = logging.getLogger("edgekit")
 
 Example = dict[str, npt.NDArray[Any]]
+Pictures = tuple[int, Callable[[int], Pixels]]  # how many, and one by its number
+
+_DAMAGE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -65,15 +68,17 @@ def open_calibration(
     Args:
         source: pictures (a folder, with or without class folders), a name or file of labelled
             pictures, an .npy of one input's values `[N, ...]` or an .npz with an array an input.
+            An .npy of uint8 for a picture holds pixels; everything else is taken as it is.
         inputs: the network's inputs; a picture needs `mean` and `std`.
         limit: how many examples to take at the most, spread evenly over the source.
 
     Raises:
-        InputError: nothing there, wrong shape, or pictures without a declared normalisation.
+        InputError: nothing there, wrong shape or type, or pictures without a declared
+            normalisation.
     """
     path = Path(source)
     if path.suffix == ".npy":
-        calibration = _from_arrays(str(source), {inputs[0].name: _load(path)}, inputs, limit)
+        calibration = _from_array(str(source), _load(path), inputs, limit)
     elif path.suffix == ".npz" and (arrays := _named_arrays(path, inputs)):
         calibration = _from_arrays(str(source), arrays, inputs, limit)
     else:
@@ -89,32 +94,49 @@ def open_calibration(
 
 
 def random_examples(inputs: Sequence[TensorSpec], count: int, seed: int) -> Calibration:
-    """Return seeded noise from -1 to 1: enough to compare floats, not to calibrate."""
+    """Return seeded noise: enough to compare files on, not to calibrate.
+
+    Floats lie between -1 and 1; integers are 0 or 1, which nearly every vocabulary has.
+    """
     rng = np.random.default_rng(seed)
     seeds = rng.integers(0, 2**31, count)
 
     def load(index: int) -> Example:
         noise = np.random.default_rng(seeds[index])
-        return {
-            s.name: noise.uniform(-1, 1, tuple(abs(d) for d in s.shape)).astype(s.dtype)
-            for s in inputs
-        }
+        return {s.name: _noise(noise, s) for s in inputs}
 
     return Calibration("noise", count, load)
+
+
+def _noise(rng: np.random.Generator, spec: TensorSpec) -> npt.NDArray[Any]:
+    shape = tuple(abs(size) for size in spec.shape)
+    if np.dtype(spec.dtype).kind == "f":
+        return rng.uniform(-1, 1, shape).astype(spec.dtype)
+    return rng.integers(0, 2, shape).astype(spec.dtype)
+
+
+def _from_array(
+    origin: str, array: npt.NDArray[Any], inputs: Sequence[TensorSpec], limit: int
+) -> Calibration:
+    """Take the array of an .npy, whose name says nothing of the input."""
+    if len(inputs) != 1:
+        raise InputError(
+            f"{origin}: one array for {len(inputs)} inputs",
+            do="give an .npz with the arrays " + ", ".join(s.name for s in inputs),
+        )
+    spec = inputs[0]
+    if array.dtype == np.uint8 and spec.layout and spec.dtype != "uint8":
+        _check_array(origin, array, spec)
+        return _from_pictures(origin, (len(array), lambda index: array[index]), inputs, limit)
+    return _from_arrays(origin, {spec.name: array}, inputs, limit)
 
 
 def _from_arrays(
     origin: str, arrays: Example, inputs: Sequence[TensorSpec], limit: int
 ) -> Calibration:
     for spec in inputs:
-        array = arrays[spec.name]
-        if array.dtype.kind not in "buif" or array.ndim < 1 or array.shape[1:] != spec.shape[1:]:
-            raise InputError(
-                f"{origin}: input {spec.name} does not fit",
-                got=f"{array.dtype} {list(array.shape)}",
-                expected=f"numbers [N, {', '.join(map(str, spec.shape[1:]))}]",
-            )
-    counts = {name: len(array) for name, array in arrays.items()}
+        _check_array(origin, arrays[spec.name], spec)
+    counts = {spec.name: len(arrays[spec.name]) for spec in inputs}
     if len(set(counts.values())) > 1:
         raise InputError(f"{origin}: inputs differ in length", got=counts)
     chosen = _spread(next(iter(counts.values())), limit)
@@ -126,11 +148,23 @@ def _from_arrays(
     return Calibration(origin, len(chosen), load)
 
 
+def _check_array(origin: str, array: npt.NDArray[Any], spec: TensorSpec) -> None:
+    """Refuse an array of another shape, or whose values `spec` could not hold."""
+    free = (-1, *spec.shape[1:])
+    fits = array.ndim == len(free) and all(
+        want in (-1, got) for want, got in zip(free, array.shape, strict=True)
+    )
+    if not fits or array.dtype.kind not in ("biuf" if np.dtype(spec.dtype).kind == "f" else "biu"):
+        sizes = ", ".join("any" if size < 0 else str(size) for size in spec.shape[1:])
+        raise InputError(
+            f"{origin}: input {spec.name} does not fit",
+            got=f"{array.dtype} {list(array.shape)}",
+            expected=f"{spec.dtype} [N, {sizes}]",
+        )
+
+
 def _from_pictures(
-    origin: str,
-    pictures: tuple[int, Callable[[int], npt.NDArray[np.uint8]]],
-    inputs: Sequence[TensorSpec],
-    limit: int,
+    origin: str, pictures: Pictures, inputs: Sequence[TensorSpec], limit: int
 ) -> Calibration:
     count, pixels = pictures
     if len(inputs) != 1 or inputs[0].layout != "NHWC":
@@ -154,27 +188,29 @@ def _from_pictures(
     return Calibration(origin, len(chosen), load)
 
 
-def _pictures(source: str | Path) -> tuple[int, Callable[[int], npt.NDArray[np.uint8]]]:
-    """Return how many pictures there are and how to read one."""
+def _pictures(source: str | Path) -> Pictures:
+    """Return pictures of a folder, or labelled ones class by class, so that spreading is fair."""
     path = Path(source)
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
         if files:
             return len(files), lambda index: read_image(files[index])
     images = read_labelled_images(source, "train")
+    images = images.subset(np.argsort(images.labels, kind="stable"))
     return len(images), images.pixels
 
 
 def _spread(count: int, limit: int) -> list[int]:
-    """Return at most `limit` indices, evenly over `count`, so that no class is left out."""
+    """Return at most `limit` indices, evenly over `count`."""
     if count <= limit:
         return list(range(count))
     return [int(i) for i in np.linspace(0, count - 1, limit).round()]
 
 
 def _load(path: Path) -> npt.NDArray[Any]:
+    """Map an .npy into memory: what is not asked for is not read."""
     with _readable(path):
-        array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+        array: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     return array
 
 
@@ -190,7 +226,7 @@ def _named_arrays(path: Path, inputs: Sequence[TensorSpec]) -> Example | None:
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         reason = getattr(error, "strerror", None) or error
         expected = f"an {path.suffix} file of NumPy"
         raise InputError(f"{path}: cannot be read", got=reason, expected=expected) from None

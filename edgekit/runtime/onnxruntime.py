@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class OnnxSession:
             )
             inputs = tuple(_spec(value) for value in self._session.get_inputs())
             outputs = tuple(_spec(value) for value in self._session.get_outputs())
+            if keep_tensors:
+                outputs = tuple(_with_scale(spec, model.graph) for spec in outputs)
         self.signatures: Mapping[str, Signature] = {DEFAULT_SIGNATURE: Signature(inputs, outputs)}
         self.facts: Mapping[str, Any] = {
             "runtime": "onnxruntime",
@@ -116,6 +119,18 @@ def _with_all_values(model: Any) -> Any:
                 known.add(name)
                 model.graph.output.append(onnx.ValueInfoProto(name=name))
     return model
+
+
+def _with_scale(spec: TensorSpec, graph: Any) -> TensorSpec:
+    """Return the spec with the scale of the node that quantizes to it, if one does."""
+    for node in graph.node:
+        if node.op_type == "QuantizeLinear" and node.output[0] == spec.name:
+            stored = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+            scale, zero_point = (stored.get(name) for name in (*node.input, "", "")[1:3])
+            if scale is not None and scale.size == 1:
+                zero = 0 if zero_point is None else int(zero_point.reshape(()))
+                return replace(spec, scale=float(scale.reshape(())), zero_point=zero)
+    return spec
 
 
 def _spec(value: Any) -> TensorSpec:

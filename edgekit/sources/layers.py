@@ -2,56 +2,109 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import asdict
 from typing import Any
 
-from edgekit.artifact import Artifact, ModelFile
+from edgekit.artifact import Artifact, ModelFile, open_artifact
 from edgekit.errors import InputError
-from edgekit.export.activations import layer_activations
 from edgekit.parity.answers import answer
 from edgekit.parity.layers import LayerParity, compare_layers
-from edgekit.runtime.sandbox import open_isolated
+from edgekit.runtime.sandbox import open_isolated, run_isolated
+from edgekit.sources import load, parse
+from edgekit.sources.job import LIMITS
 
 # SQNR of a layer's output: below the first a remark, below the second the layer diverges.
 FLOAT_DB = (80.0, 60.0)
 HALF_DB = (50.0, 40.0)
 INTEGER_DB = (20.0, 10.0)
+EXAMPLES = 4  # of the reference: every layer's answers to all of them are held at once
 
 
 def compare_with_source(
-    artifact: Artifact, file: ModelFile, model: str | None, runtime: str | None
+    artifact: Artifact,
+    file: ModelFile,
+    model: str | None = None,
+    *,
+    runtime: str | None = None,
+    trust: bool = False,
 ) -> list[LayerParity]:
     """Return every layer of the source whose output can be found in `file`, in order.
+
+    A foreign source is loaded in a child process.
 
     Args:
         artifact: where the file and the reference inputs lie.
         file: one file of it.
-        model: where the source lies now, if not where the manifest says.
+        model: a source to compare with in place of the one that the manifest names.
         runtime: which opens the file.
+        trust: let a foreign source run the code that it holds.
 
     Raises:
-        InputError: the source is gone, or no layer's name stands in the file.
+        InputError: the source is gone or has changed, has no layers of its own, or none of its
+            layers can be found in the file.
     """
+    where = model or artifact.manifest.provenance.get("source")
+    if not where:
+        raise InputError(f"{artifact.folder}: its source is not known", do="give --source MODEL")
+    reference = parse(where)
+    if reference.kind == "saved_model":
+        raise InputError(
+            f"{where}: a SavedModel has no layers", do="give the Keras model with --source MODEL"
+        )
+    request = {
+        "folder": str(artifact.folder.resolve()),
+        "file": file.path,
+        "model": where,
+        "given": model is not None,
+        "runtime": runtime,
+        "trust": trust,
+    }
+    if reference.foreign:
+        found = run_isolated(
+            f"{__name__}:compare", request, what=where, runner="TensorFlow", limits=LIMITS
+        )
+    else:
+        found = compare(request)
+    return [LayerParity(**layer) for layer in found]
+
+
+def compare(request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Load the source and compare; see `compare_with_source`."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from edgekit.export.activations import layer_activations
+    from edgekit.export.lowering import name_outputs
+
+    artifact = open_artifact(request["folder"])
+    (file,) = (f for f in artifact.manifest.files if f.path == request["file"])
+    provenance = artifact.manifest.provenance
+    source = load(request["model"], trust=request["trust"], seed=provenance.get("seed", 0))
+    if not request["given"]:
+        _check_unchanged(provenance, source.provenance)
     network = "qat" if file.scheme.startswith("qat-") else "float"
-    inputs, _ = artifact.reference(network)
-    layers = layer_activations(_network(artifact, model, network), inputs)
-    if network == "qat":
-        layers = {name.removeprefix("quant_"): value for name, value in layers.items()}
+    model = source.learned if network == "qat" else source.model
+    if model is None:
+        raise InputError(f"{request['model']}: no learned ranges", expected="a run with --qat")
+    inputs = {name: v[:EXAMPLES] for name, v in artifact.reference(network)[0].items()}
+    layers = layer_activations(model, inputs, name_outputs(source.model))
     path = artifact.path(file)
-    with closing(open_isolated(path, runtime=runtime, keep_tensors=True)) as session:
+    with closing(open_isolated(path, runtime=request["runtime"], keep_tensors=True)) as session:
         tensors = answer(session, file.signatures, inputs)
-    compared = list(compare_layers(layers, tensors, *_limits(file.scheme)))
+    compared = [asdict(layer) for layer in compare_layers(layers, tensors, *_limits(file.scheme))]
     if not compared:
         raise InputError(f"{path}: no tensor bears the name of one of the source's layers")
     return compared
 
 
-def _network(artifact: Artifact, model: str | None, network: str) -> Any:
-    from edgekit.sources import load
-
-    provenance = artifact.manifest.provenance
-    source = load(model or provenance["source"])
-    return source.learned if network == "qat" else source.model
+def _check_unchanged(written: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    for key in ("sha256", "weights_sha256"):
+        if written.get(key) != now.get(key):
+            raise InputError(
+                f"{now.get('source')}: changed since it was converted",
+                do="convert it again, or say so with --source",
+            )
 
 
 def _limits(scheme: str) -> tuple[float, float]:
