@@ -210,7 +210,7 @@ def _spread(count: int, limit: int) -> list[int]:
 def _load(path: Path) -> npt.NDArray[Any]:
     """Map an .npy into memory: what is not asked for is not read."""
     with _readable(path):
-        array: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
 
 
