@@ -220,12 +220,22 @@ def write_artifact(
         text = json.dumps(_json(manifest), indent=2, ensure_ascii=False) + "\n"
         (into / MANIFEST).write_text(text, encoding="utf-8")
 
+    check_folder(folder)
+    replace_folder(folder, fill)
+    return Artifact(folder, manifest)
+
+
+def check_folder(folder: str | Path) -> None:
+    """Make sure that an artifact may be written to `folder`.
+
+    Raises:
+        InputError: there is something else.
+    """
+    folder = Path(folder)
     if folder.exists() and not (folder / MANIFEST).is_file() and not _empty(folder):
         raise InputError(
             f"{folder}: already there and not an artifact", do="give another folder with -o"
         )
-    replace_folder(folder, fill)
-    return Artifact(folder, manifest)
 
 
 def _empty(folder: Path) -> bool:

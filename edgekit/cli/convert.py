@@ -81,6 +81,8 @@ def command(output: Path, as_json: bool, **options: Any) -> None:
     MODEL is a family preset (mobilenet_v2:1.0-224), a training run, a .keras or .h5 file of Keras
     2 or 3, a SavedModel, or module:function.
     """  # fmt: skip
+    from rich.text import Text
+
     from edgekit.artifact import open_artifact
     from edgekit.sources.job import run_conversion
 
@@ -92,7 +94,7 @@ def command(output: Path, as_json: bool, **options: Any) -> None:
     }
     if request["labels"]:
         request["labels"] = _read_labels(request["labels"])
-    with stderr().status(f"converting {options['model']}"):
+    with stderr().status(Text(f"converting {options['model']}")):
         seconds = run_conversion(request)
     artifact = open_artifact(output)
     files = artifact.manifest.files

@@ -43,7 +43,7 @@ def emit(data: Any, as_json: bool, *renderables: RenderableType) -> None:
         return
     console = stdout()
     for renderable in renderables:
-        console.print(renderable)
+        console.print(renderable, markup=False)  # a name may look like markup
 
 
 def stdout() -> Console:

@@ -304,9 +304,7 @@ def _described(signature: Signature, source: Signature, suffix: str) -> Signatur
     return replace(signature, inputs=tuple(describe(spec) for spec in signature.inputs))
 
 
-def _provenance(
-    source: Source, plan: Plan, examples: Calibration, compared: int
-) -> dict[str, Any]:
+def _provenance(source: Source, plan: Plan, examples: Calibration, compared: int) -> dict[str, Any]:
     names = ("tensorflow", "tf_keras", "keras", "tf2onnx", "onnxruntime", "ai-edge-litert", "numpy")
     return {
         **source.provenance,

@@ -15,7 +15,6 @@ from edgekit.quantize.scheme import Scheme
 Samples = Callable[[], Iterator[dict[str, Any]]]
 
 
-
 def convert(
     network: Lowered,
     scheme: Scheme,

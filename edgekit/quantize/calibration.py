@@ -209,7 +209,9 @@ def _spread(count: int, limit: int) -> list[int]:
 def _load(path: Path) -> npt.NDArray[Any]:
     """Map an .npy into memory: what is not asked for is not read."""
     try:
-        array: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+        array: npt.NDArray[Any] = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+            path, mode="r"
+        )
     except _DAMAGE as error:
         raise InputError(f"{path}: cannot be read", got=error, expected="an .npy file") from None
     return array

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from edgekit.artifact import check_folder
 from edgekit.errors import InputError
+from edgekit.export.targets import accepted_versions
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.runtime.child_process import Limits
 from edgekit.runtime.sandbox import run_isolated
@@ -29,13 +31,29 @@ def run_conversion(request: Mapping[str, Any]) -> dict[str, float]:
         EdgekitError: the model or an option is wrong; nothing was written.
     """
     _check(request)
-    if parse(request["model"]).foreign:
-        seconds: dict[str, float] = run_isolated(
-            f"{__name__}:convert", dict(request), what=request["model"], runner="TensorFlow",
-            limits=LIMITS,
-        )  # fmt: skip
-        return seconds
-    return convert(request)
+    if not parse(request["model"]).foreign:
+        return convert(request)
+    answer = run_isolated(
+        f"{__name__}:convert_and_listen", dict(request), what=request["model"],
+        runner="TensorFlow", limits=LIMITS,
+    )  # fmt: skip
+    for level, remark in answer["remarks"]:
+        _log.log(level, "%s", remark)
+    seconds: dict[str, float] = answer["seconds"]
+    return seconds
+
+
+def convert_and_listen(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert, and return the remarks of the way too: a child has nobody to tell them."""
+    remarks: list[tuple[int, str]] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            remarks.append((record.levelno, record.getMessage()))
+
+    _log.addHandler(Listener())
+    _log.setLevel(logging.INFO)
+    return {"seconds": convert(request), "remarks": remarks}
 
 
 def convert(request: Mapping[str, Any]) -> dict[str, float]:
@@ -73,12 +91,22 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
 
 def _check(request: Mapping[str, Any]) -> None:
     """Find what is wrong with the options before anything heavy is loaded."""
-    parse_schemes(request["schemes"])
-    for format in request["formats"].split(","):
+    schemes = parse_schemes(request["schemes"])
+    formats = request["formats"].split(",")
+    for format in formats:
         if format not in ("tflite", "onnx"):
             raise InputError(f"--to {format}: no such format", expected="tflite, onnx or both")
     for text in request["shapes"]:
         _shape(text)
+    if request["io_dtype"]:
+        integer = [scheme for scheme in schemes if scheme.activation_bits]
+        if not integer or "tflite" not in formats:
+            raise InputError("--io", got=request["io_dtype"], expected="an integer .tflite to make")
+        for scheme in integer:
+            scheme.check_io(request["io_dtype"])
+    if request["target"]:
+        accepted_versions(request["target"])
+    check_folder(request["output"])
 
 
 def _tuple(values: Sequence[float] | None) -> tuple[float, ...] | None:
