@@ -11,7 +11,7 @@ from edgekit.cli.output import emit, output_options
 from edgekit.errors import CheckFailedError, InputError
 
 if TYPE_CHECKING:
-    from edgekit.artifact import Artifact
+    from edgekit.artifact import Artifact, ModelFile, TensorSpec
     from edgekit.parity import Parity
     from edgekit.parity.layers import LayerParity
     from edgekit.runtime import Session
@@ -35,7 +35,8 @@ EXAMPLES = 16  # that two files are compared on
     help="What two files may differ by; by default what their types suggest.",
 )
 @click.option("--per-layer", is_flag=True, help="Name the first layer that diverges.")
-@click.option("--source", metavar="MODEL", help="With --per-layer: where the source lies now.")
+@click.option("--source", metavar="MODEL", help="With --per-layer: a source to compare with.")
+@click.option("--trust-model", is_flag=True, help="Run the code that a foreign source carries.")
 @output_options
 def command(a: Path, b: Path | None, as_json: bool, per_layer: bool, **options: Any) -> None:
     """Check an artifact A against its hashes and its source, or file B against file A."""
@@ -82,29 +83,38 @@ def _verify_pair(a: Path, b: Path, as_json: bool, options: dict[str, Any]) -> No
         closing(open_isolated(b, runtime=options["runtime"])) as other,
     ):
         gate = GATES[options["gate"] or ("w8a8" if _integer(one) or _integer(other) else "f32")]
-        parities = compare_sessions(one, other, _examples(one, options), gate)
+        parities = compare_sessions(one, other, _examples(one, other, options), gate)
     emit({"file": str(b), **figures(parities)}, as_json, _table({str(b): parities}))
     _fail_if_any({str(b): parities})
 
 
-def _examples(session: Session, options: dict[str, Any]) -> dict[str, Any]:
+def _examples(one: Session, other: Session, options: dict[str, Any]) -> dict[str, Any]:
     """Return real-valued examples `[N, ...]` for a file's inputs: the user's, or noise."""
-    from dataclasses import replace
-
     import numpy as np
 
-    from edgekit.cli.output import numbers
     from edgekit.quantize.calibration import open_calibration, random_examples
 
-    mean, std = numbers(options["mean"], "--mean"), numbers(options["std"], "--std")
-    (signature,) = session.signatures.values()
-    specs = [replace(s, dtype="float32", mean=mean, std=std) for s in signature.inputs]
+    specs = _real_inputs(one, other, options)
     if options["data"]:
-        specs = [replace(s, layout="NHWC" if len(s.shape) == 4 else None) for s in specs]
         examples = list(open_calibration(options["data"], specs, EXAMPLES))
     else:
         examples = list(random_examples(specs, EXAMPLES, options["seed"]))
     return {s.name: np.concatenate([e[s.name] for e in examples]) for s in specs}
+
+
+def _real_inputs(one: Session, other: Session, options: dict[str, Any]) -> list[TensorSpec]:
+    """Return what the first file takes, in real values and with pictures channels last."""
+    from edgekit.artifact import TensorSpec
+    from edgekit.cli.output import numbers
+    from edgekit.parity.answers import channels_last
+
+    mean, std = numbers(options["mean"], "--mean"), numbers(options["std"], "--std")
+    specs = []
+    for spec, shape in channels_last(one, other):
+        layout = "NHWC" if len(shape) == 4 else None
+        dtype = spec.dtype if spec.scale is None else "float32"
+        specs.append(TensorSpec(spec.name, shape, dtype, layout=layout, mean=mean, std=std))
+    return specs
 
 
 def _integer(session: Session) -> bool:
@@ -122,7 +132,13 @@ def _verify_layers(artifact: Artifact, as_json: bool, options: dict[str, Any]) -
     from edgekit.sources.layers import compare_with_source
 
     compared = {
-        file.path: compare_with_source(artifact, file, options["source"], options["runtime"])
+        file.path: compare_with_source(
+            artifact,
+            file,
+            options["source"],
+            runtime=options["runtime"],
+            trust=options["trust_model"],
+        )
         for file in _chosen(artifact, options["scheme"], options["runtime"])
     }
     data = [
@@ -135,22 +151,28 @@ def _verify_layers(artifact: Artifact, as_json: bool, options: dict[str, Any]) -
         if first:
             raise CheckFailedError(
                 f"{name}: first diverging layer is {first.layer}",
-                got=f"SQNR {first.sqnr_db:.1f} dB",
-                expected="at least 10 dB",
-                do=f"convert with --keep {first.layer}, or calibrate on more pictures",
+                got=f"SQNR {first.sqnr_db:.1f} dB in tensor {first.tensor}",
+                expected=f"at least {first.fail_db:g} dB",
             )
 
 
-def _chosen(artifact: Artifact, scheme: str | None, runtime: str | None) -> list[Any]:
-    """Return the files of the scheme that the runtime can open."""
+def _chosen(artifact: Artifact, scheme: str | None, runtime: str | None) -> list[ModelFile]:
+    """Return the files of the scheme that the runtime can open.
+
+    Raises:
+        InputError: there are none.
+    """
     from edgekit.runtime import RUNTIMES
 
-    files = [artifact.file(scheme=scheme)] if scheme else list(artifact.manifest.files)
-    if runtime in RUNTIMES:
-        files = [f for f in files if f.format == RUNTIMES[runtime][0]]
-    if not files:
-        raise InputError(f"{artifact.folder}: no file for {runtime}")
-    return files
+    if runtime is not None and runtime not in RUNTIMES:
+        raise InputError(f"runtime {runtime}: unknown", expected="one of " + ", ".join(RUNTIMES))
+    format = RUNTIMES[runtime][0] if runtime else None
+    artifact.file(scheme=scheme, format=format)  # says what there is, if there is none
+    return [
+        file
+        for file in artifact.manifest.files
+        if scheme in (None, file.scheme) and format in (None, file.format)
+    ]
 
 
 def _fail_if_any(compared: dict[str, list[Parity]]) -> None:
@@ -200,7 +222,8 @@ def _layer_table(name: str, layers: list[LayerParity]) -> Any:
 
     styles = {"ok": "green", "warn": "yellow", "diverges": "red"}
     rows = [
-        (layer.layer, f"{layer.sqnr_db:.1f}", f"{layer.cosine:.5f}", f"{layer.max_error:.3g}",
+        (layer.layer, f"{layer.sqnr_db:.1f}", f"{layer.cosine:.5f}",
+         "NaN" if layer.max_error is None else f"{layer.max_error:.3g}",
          Text(layer.verdict, styles[layer.verdict]))
         for layer in layers
     ]  # fmt: skip

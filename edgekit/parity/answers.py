@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -79,6 +79,26 @@ def _like(answer: Array, reference: Array, name: str) -> Array:
             expected=str(list(reference.shape)),
         )
     return answer.reshape(reference.shape)
+
+
+def channels_last(one: Session, other: Session) -> Iterator[tuple[TensorSpec, tuple[int, ...]]]:
+    """Yield each input of `one` with its shape, pictures channels last.
+
+    What is a picture channels first is told by the other file, if that has it the other way round,
+    else by a second dimension that can only be channels.
+
+    Raises:
+        InputError: the inputs of the two cannot be paired.
+    """
+    (reference,), (candidate,) = (session.signatures.values() for session in (one, other))
+    names = _paired(reference.inputs, candidate.inputs, "inputs")
+    theirs = {spec.name: spec.shape for spec in candidate.inputs}
+    for spec in reference.inputs:
+        shape, there = spec.shape, theirs[names[spec.name]]
+        turned = (shape[0], *shape[2:], shape[1]) if len(shape) == 4 else shape
+        alone = len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3)
+        first = (there != shape and there == turned) or (there == shape and alone)
+        yield spec, turned if first else shape
 
 
 def _paired(

@@ -52,8 +52,8 @@ def _convert_isolated(request: Mapping[str, Any]) -> dict[str, float]:
         made.check()
         contents = {p.name: p.read_bytes() for p in made.folder.iterdir() if p.name != MANIFEST}
         write_artifact(request["output"], made.manifest, contents)
-    for remark in done["remarks"]:
-        _log.warning("%s", remark)
+    for level, remark in done["remarks"]:
+        _log.log(level, "%s", remark)
     seconds: dict[str, float] = done["seconds"]
     return seconds
 
@@ -61,10 +61,14 @@ def _convert_isolated(request: Mapping[str, Any]) -> dict[str, float]:
 def convert_within(request: Mapping[str, Any]) -> dict[str, Any]:
     """Do `convert` in the request's scratch folder, and hand back what was said on the way."""
     tempfile.tempdir = request["scratch"]
-    remarks: list[str] = []
-    listener = logging.Handler(logging.WARNING)
-    listener.emit = lambda record: remarks.append(record.getMessage())  # type: ignore[method-assign]
-    _log.addHandler(listener)
+    remarks: list[tuple[int, str]] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            remarks.append((record.levelno, record.getMessage()))
+
+    _log.addHandler(Listener())
+    _log.setLevel(logging.INFO)
     return {"seconds": convert(request), "remarks": remarks}
 
 
@@ -109,12 +113,19 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
 
 def _check(request: Mapping[str, Any]) -> None:
     """Find what is wrong with the options before anything heavy is loaded."""
-    parse_schemes(request["schemes"])
-    for format in request["formats"].split(","):
+    schemes = parse_schemes(request["schemes"])
+    formats = request["formats"].split(",")
+    for format in formats:
         if format not in ("tflite", "onnx"):
             raise InputError(f"--to {format}: no such format", expected="tflite, onnx or both")
     for text in request["shapes"]:
         _shape(text)
+    if request["io_dtype"]:
+        integer = [scheme for scheme in schemes if scheme.activation_bits]
+        if not integer or "tflite" not in formats:
+            raise InputError("--io", got=request["io_dtype"], expected="an integer .tflite to make")
+        for scheme in integer:
+            scheme.check_io(request["io_dtype"])
     if request["target"]:
         from edgekit.export.targets import accepted_versions
 
