@@ -157,8 +157,7 @@ def _table(report: Report, kind: str) -> Table:
         latency = row.latency
         low_high = latency.interval and "-".join(significant(v) for v in latency.interval)
         table.add_row(
-            Text(one_line(row.target.path.name)),
-            *([Text(row.target.scheme or "")] if schemes else []),
+            Text(row.target.path.name), *([Text(row.target.scheme or "")] if schemes else []),
             significant(latency.p50), low_high or "?", significant(latency.p90),
             significant(latency.p99), significant(row.first_run_ms), significant(row.load_ms),
             megabytes(row.peak_memory_bytes),
