@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     metavar="SCHEME",
     help="Only these files of an artifact, as w8a8.",
 )
-@click.option("--threads", default=1, show_default=True)
+@click.option("--threads", default=1, show_default=True, help="Of the runtime.")
 @click.option("--runs", default=100, show_default=True, help="Timed runs of a file, at least.")
 @click.option("--min-seconds", default=1.0, show_default=True, help="Timed, at least.")
 @click.option("--max-seconds", default=60.0, show_default=True, help="Timed, at most.")
@@ -157,7 +157,8 @@ def _table(report: Report, kind: str) -> Table:
         latency = row.latency
         low_high = latency.interval and "-".join(significant(v) for v in latency.interval)
         table.add_row(
-            Text(row.target.path.name), *([Text(row.target.scheme or "")] if schemes else []),
+            Text(one_line(row.target.path.name)),
+            *([Text(row.target.scheme or "")] if schemes else []),
             significant(latency.p50), low_high or "?", significant(latency.p90),
             significant(latency.p99), significant(row.first_run_ms), significant(row.load_ms),
             megabytes(row.peak_memory_bytes),
