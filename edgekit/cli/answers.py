@@ -43,7 +43,7 @@ Params = dict[str, Any]
     help="Which file of an artifact, as w8a8; the first if not given.",
 )
 @click.option("--runtime", help="litert, tflite-runtime or onnxruntime; by format if not given.")
-@click.option("--threads", default=1, show_default=True)
+@click.option("--threads", default=1, show_default=True, help="Of the runtime.")
 @click.option(
     "--save",
     type=click.Path(path_type=Path),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     metavar="SCHEME",
     help="Only these files of an artifact, as w8a8.",
 )
-@click.option("--threads", default=1, show_default=True)
+@click.option("--threads", default=1, show_default=True, help="Of the runtime.")
 @click.option("--runs", default=100, show_default=True, help="Timed runs of a file, at least.")
 @click.option("--min-seconds", default=1.0, show_default=True, help="Timed, at least.")
 @click.option("--max-seconds", default=60.0, show_default=True, help="Timed, at most.")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--file", "scheme", metavar="SCHEME", help="Only this file, as w8a8.")
 @click.option("--runtime", help="litert, tflite-runtime or onnxruntime; by format if not given.")
-@click.option("--threads", default=1, show_default=True)
+@click.option("--threads", default=1, show_default=True, help="Of the runtime.")
 @click.option(
     "-o",
     "--output",

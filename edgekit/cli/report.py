@@ -22,7 +22,7 @@ from edgekit.errors import InputError, MissingExtraError, one_line
     metavar="FILE",
     help="Ends in .html or .md.",
 )
-@click.option("--title", default="Edge model report", show_default=True)
+@click.option("--title", default="Edge model report", show_default=True, help="Of the page.")
 @output_options
 def command(runs: tuple[str, ...], output: Path, title: str, as_json: bool) -> None:
     """Write one file about artifacts and the results of bench and evaluate.

@@ -26,21 +26,19 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(
-        box=SIMPLE_HEAD, caption=Text(one_line(caption)) if caption else None,
-        caption_justify="left", pad_edge=False,
-    )  # fmt: skip
+    def plain(cell: str | Text) -> Text:
+        # A file's name may look like markup, or hold a newline.
+        return Text(one_line(cell)) if isinstance(cell, str) else cell
+
+    made = Table(box=SIMPLE_HEAD, caption_justify="left", pad_edge=False)
+    made.caption = plain(caption) if caption else None
     for position, heading in enumerate(headings):
         text = position < text_columns
         made.add_column(
-            Text(one_line(heading)),
-            justify="left" if text else "right",
-            overflow="fold",
-            no_wrap=not text,
+            plain(heading), justify="left" if text else "right", overflow="fold", no_wrap=not text
         )
     for row in rows:
-        # A plain string is shown as it is: a file name may look like markup, or hold a newline.
-        made.add_row(*(Text(one_line(cell)) if isinstance(cell, str) else cell for cell in row))
+        made.add_row(*map(plain, row))
     return made
 
 

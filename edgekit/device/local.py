@@ -80,8 +80,9 @@ class LocalDevice:
                 _kill(process)
 
             timer = threading.Timer(timeout_s, expire)
-            timer.start()
+            timer.daemon = True  # an interrupt at any moment must not wait for it
             try:
+                timer.start()
                 yield from process.stdout or ()
                 process.wait()
             finally:

@@ -64,6 +64,8 @@ def compare_sessions(one: Session, other: Session, inputs: Arrays, gate: Gate) -
     )
     renamed = _paired(reference.inputs, candidate.inputs, "inputs")
     given = {renamed[name]: value for name, value in inputs.items()}
+    for spec in candidate.inputs:
+        _check_same(f"input {spec.name}", spec.shape[1:], given[spec.name].shape[1:])
     first = answer(one, {name: _arranged(reference, inputs)}, inputs)
     second = answer(other, {other_name: _arranged(candidate, given)}, given)
     outputs = _paired(reference.outputs, candidate.outputs, "outputs")
@@ -101,6 +103,15 @@ def channels_last(one: Session, other: Session) -> Iterator[tuple[TensorSpec, tu
         yield spec, turned if first else shape
 
 
+def _check_same(what: str, theirs: tuple[int, ...], ours: tuple[int, ...]) -> None:
+    """Insist on the same sizes, in any order: one file may have its channels first."""
+    sizes = sorted(size for size in theirs if size > 1), sorted(size for size in ours if size > 1)
+    if sizes[0] != sizes[1] and -1 not in theirs:
+        raise InputError(
+            f"the files cannot be compared: {what}", got=list(theirs), expected=str(list(ours))
+        )
+
+
 def _paired(
     ours: tuple[TensorSpec, ...], theirs: tuple[TensorSpec, ...], side: str
 ) -> dict[str, str]:
@@ -120,7 +131,11 @@ def _arranged(signature: Signature, inputs: Arrays) -> Signature:
 
     def arranged(spec: TensorSpec) -> TensorSpec:
         shape = inputs[spec.name].shape
-        first = len(spec.shape) == 4 and spec.shape[1] == shape[3] and spec.shape[3] == shape[2]
+        first = (
+            len(spec.shape) == len(shape) == 4
+            and spec.shape[1] == shape[3]
+            and spec.shape[3] == shape[2]
+        )
         return replace(spec, layout="NCHW") if first and spec.shape[1:] != shape[1:] else spec
 
     return replace(signature, inputs=tuple(arranged(spec) for spec in signature.inputs))

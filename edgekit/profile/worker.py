@@ -349,8 +349,11 @@ def make_inputs(
     if not config["inputs"]:
         rng = np.random.default_rng(config["seed"])
         return {name: random_array(rng, *spec) for name, spec in wanted.items()}
-    with np.load(config["inputs"], allow_pickle=False) as file:
-        arrays = {name: np.ascontiguousarray(file[name]) for name in file}
+    try:
+        with np.load(config["inputs"], allow_pickle=False) as file:
+            arrays = {name: np.ascontiguousarray(file[name]) for name in file}
+    except Exception as error:  # whatever NumPy, zipfile and zlib raise, the file is what is wrong
+        raise RefusedError(INPUT, f"inputs: cannot be read as .npz: {error}") from None
     if set(arrays) != set(wanted):
         got, expected = ", ".join(arrays) or "none", ", ".join(wanted)
         raise RefusedError(INPUT, f"{config['inputs']}: inputs {got}: expected {expected}")
