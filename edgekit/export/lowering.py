@@ -10,7 +10,7 @@ import keyword
 import logging
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Lowered:
     function: Any  # tf.ConcreteFunction; keyword inputs to a dict of outputs
     signature: Signature  # float32, shapes as converted
     folder: Path  # the SavedModel that the converters read
+    variables: Any = field(repr=False)  # which the function itself does not keep alive
 
     def __call__(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         """Return the network's own answer to real-valued inputs, one example at a time."""
@@ -151,7 +152,7 @@ def save(
         TensorSpec(name, _shape(value.shape), value.dtype.name, layout=_layout(value.shape))
         for name, value in function.structured_outputs.items()
     )
-    return Lowered(function, Signature(inputs, outputs), folder)
+    return Lowered(function, Signature(inputs, outputs), folder, module)
 
 
 def _declared_inputs(graph: Any) -> dict[str, tuple[Any, Any]]:
