@@ -154,12 +154,12 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     [
         ("inspect text.tflite", "not a TFLite model"),
         ("inspect text.onnx", "not an ONNX model"),
-        ("inspect text.txt", "not a model file"),
+        ("inspect text.txt", "no model"),
         ("inspect empty.tflite", "empty.tflite"),
         ("inspect cut.tflite", "cut.tflite: damaged"),
         ("inspect cut.onnx", "cut.onnx"),
         ("inspect none.tflite", "No such file"),
-        ("inspect nothing", "not an artifact"),
+        ("inspect nothing", "a folder without run.json"),
         ("inspect good.tflite --shape y=1,2", "no input y"),
         ("inspect good.tflite --shape x=0", "--shape x"),
         ("inspect good.tflite --by size", "not one of 'op', 'layer'"),
@@ -226,7 +226,7 @@ CALIBRATE = ("convert", "bad_input_models:tiny", "-o", "out", "--scheme", "w8a8"
     [
         ("nothing", "nothing: no class folders"),
         ("none.npy", "none.npy: no calibration examples"),
-        ("small.npy", "got float32 [4, 2, 4, 3], expected numbers [N, 4, 4, 3]"),
+        ("small.npy", "got float32 [4, 2, 4, 3], expected float32 [N, 4, 4, 3]"),
         ("number.npy", "got float32 []"),
         ("complex.npy", "got complex64"),
         ("objects.npy", "objects.npy: cannot be read"),
