@@ -22,7 +22,7 @@ LIGHT_ROOMS = (
     "report", "profile", "evaluate", "parity", "device", "runtime", "tasks", "artifact", "files",
     "errors",
 )  # fmt: skip
-# All that the layers from `report` down may load beside the standard library.
+# All that the layers from `report` down may load beside the standard library, and its own needs.
 ALLOWED = {
     "edgekit", "click", "rich", "numpy", "cython_runtime",
     "ai_edge_litert", "tflite_runtime", "onnxruntime", "flatbuffers", "onnx", "google", "ml_dtypes",

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.profile.graph import Graph, Op, Shapes, Tensor, free_inputs
 from edgekit.profile.kinds import (
@@ -21,6 +19,7 @@ from edgekit.profile.layers import layer_of
 
 try:
     import onnx
+    from google.protobuf.message import DecodeError
     from onnx import inliner, shape_inference
 except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "onnx", "onnx") from error

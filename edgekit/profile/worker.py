@@ -45,6 +45,7 @@ PACKAGES = {
     "tflite-runtime": "tflite-runtime",
     "onnxruntime": "onnxruntime",
 }
+EXTRAS = {"litert": "litert", "tflite-runtime": "tflite", "onnxruntime": "onnx"}  # of edgekit
 INPUT, SETUP = 2, 3  # exit codes: mend the input, mend the device
 BATCH_SECONDS = 0.2  # of timed runs between two lines of output
 WINDOW_SECONDS = 0.05  # of warm-up runs compared with the window before
@@ -300,8 +301,8 @@ def import_runtime(name: str) -> Any:
     try:
         return importlib.import_module(modules[name])
     except ImportError as error:
-        package = PACKAGES[name]
-        line = f"{package} cannot be imported ({error}): run: pip install {package}"
+        line = f"{PACKAGES[name]} cannot be imported ({error}): "
+        line += f"run: pip install 'edgekit[{EXTRAS[name]}]'"
         raise RefusedError(SETUP, line) from None
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.artifact import MANIFEST, check_artifact_place, open_artifact, write_artifact
-from edgekit.errors import InputError
+from edgekit.errors import InputError, MissingExtraError
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.runtime.child_process import Limits
 from edgekit.runtime.sandbox import run_isolated
@@ -75,8 +75,11 @@ def convert_within(request: Mapping[str, Any]) -> dict[str, Any]:
 def convert(request: Mapping[str, Any]) -> dict[str, float]:
     """Load the model, convert it and write the artifact; see `run_conversion`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from edgekit.export.conversion import Plan
-    from edgekit.export.conversion import convert as convert_source
+    try:
+        from edgekit.export.conversion import Plan
+        from edgekit.export.conversion import convert as convert_source
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "TensorFlow", "train") from None
     from edgekit.sources import load
 
     source = load(
