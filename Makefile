@@ -47,6 +47,6 @@ $(READY): setup.cfg constraints.txt pyproject.toml
 	@echo "setting up .venv with $$($(PYTHON) -V) (about a minute and 2.5 GB; once)"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[all]'
 	$(BIN)/python -m pip check
 	@touch $@
