@@ -39,7 +39,7 @@ from edgekit.profile.graph import read_graph
 from edgekit.profile.summary import summarize
 from edgekit.quantize.calibration import Calibration, open_calibration, random_examples
 from edgekit.quantize.scheme import SCHEMES, Scheme
-from edgekit.runtime import open_model
+from edgekit.runtime import Session, open_model
 
 _log = logging.getLogger("edgekit")
 
@@ -267,7 +267,7 @@ def _checked(
         {k.removeprefix(part): v for k, v in reference.items() if k.startswith(part)}
         for part in ("input/", "qat/" if scheme.learned else "float/")
     )
-    with closing(open_model(path)) as session:
+    with closing(_opened(path)) as session:
         signatures = {
             name: _described(signature, source, path.suffix)
             for name, signature in session.signatures.items()
@@ -288,6 +288,14 @@ def _checked(
         arena_bytes=costs.arena_bytes,
         parity=parity.figures(figures),
     )
+
+
+def _opened(path: Path) -> Session:
+    """Open what was just made, by its own name: where it lies for now is nobody's concern."""
+    try:
+        return open_model(path)
+    except InputError as error:
+        raise InputError(str(error).replace(f"{path.parent}/", "")) from None
 
 
 def _described(signature: Signature, source: Signature, suffix: str) -> Signature:

@@ -90,7 +90,7 @@ def fused(keras: Any) -> Any:
 
 
 def spread(model: Any, seed: int = 0) -> Any:
-    """Give every weight a value of its own: zero biases and fresh batch norms hide mistakes."""
+    """Give every weight a seeded value: zero biases and fresh batch norms hide mistakes."""
     rng = np.random.default_rng(seed)
     weights = []
     for variable, value in zip(model.weights, model.get_weights(), strict=True):
@@ -99,6 +99,8 @@ def spread(model: Any, seed: int = 0) -> Any:
             value = rng.uniform(0.5, 1.5, value.shape)
         elif any(kind in name for kind in ("beta", "mean", "bias")):
             value = rng.normal(0, 0.3, value.shape)
+        else:
+            value = rng.normal(0, np.prod(value.shape[:-1]) ** -0.5, value.shape)
         weights.append(value.astype(np.float32))
     model.set_weights(weights)
     return model

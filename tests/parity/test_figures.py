@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from edgekit.parity import GATES, Gate, compare, cosine, sqnr_db
-from edgekit.parity.layers import compare_layers
+from edgekit.parity import GATES, Gate, compare, cosine, figures, sqnr_db
 
 
 def test_sqnr_by_hand() -> None:
@@ -47,24 +48,9 @@ def test_not_a_number_never_passes(bad: float, scheme: str) -> None:
     assert not parity.passed
 
 
-def test_the_first_diverging_layer_is_named_in_order() -> None:
-    rng = np.random.default_rng(0)
-    layers = {name: rng.normal(size=(1, 4, 4, 2)) for name in ("conv", "conv_relu", "add")}
-    tensors = {
-        "net/add/add": layers["add"] + 0.5 * rng.normal(size=(1, 4, 4, 2)),
-        "net/conv_relu/Relu6;net/conv/Conv2D1": layers["conv_relu"] * 1.001,
-        "net/unrelated": np.zeros(3),
-    }
-    found = list(compare_layers(layers, tensors, warn_db=20, fail_db=10))
-    # the fused tensor holds what the later of its two layers answers: an error of 0.1% is 60 dB
-    assert [layer.layer for layer in found] == ["conv_relu", "add"]
-    assert found[0].sqnr_db == pytest.approx(60.0)
-    assert [layer.verdict for layer in found] == ["ok", "diverges"]
-
-
-def test_channels_first_is_turned_before_comparing() -> None:
-    layer = np.arange(24.0).reshape(1, 2, 3, 4)
-    found = list(
-        compare_layers({"conv": layer}, {"n/conv/out": layer.transpose(0, 3, 1, 2)}, 20, 10)
-    )
-    assert found[0].sqnr_db == 999.0
+def test_figures_are_json_even_where_the_file_answers_nan() -> None:
+    parity = compare("y", np.ones((2, 3)), np.full((2, 3), np.nan), GATES["f32"])
+    kept = json.loads(json.dumps(figures([parity]), allow_nan=False))
+    assert kept["passed"] is False
+    assert kept["outputs"][0]["max_error"] is None
+    assert kept["outputs"][0]["non_finite"] == 6

@@ -44,7 +44,8 @@ def test_pictures_are_read_one_by_one(tmp_path: Path, monkeypatch: pytest.Monkey
     reads: list[str] = []
     read = images.read_image
     monkeypatch.setattr(
-        "edgekit.quantize.calibration.read_image", lambda path: reads.append(path.name) or read(path)
+        "edgekit.quantize.calibration.read_image",
+        lambda path: reads.append(path.name) or read(path),
     )
     examples = iter(open_calibration(folder, [PICTURE]))
     assert reads == []
@@ -119,7 +120,9 @@ def test_npy_of_bytes_holds_pixels(tmp_path: Path) -> None:
     path = save(tmp_path / "x.npy", np.full((2, 4, 6, 3), 255, np.uint8))
     assert next(iter(open_calibration(path, [PICTURE])))["image"].max() == 1.0
     bare = TensorSpec("image", (1, 4, 6, 3), "float32", layout="NHWC")
-    with pytest.raises(InputError, match="how pixels become input values is not known: give --mean"):
+    with pytest.raises(
+        InputError, match="how pixels become input values is not known: give --mean"
+    ):
         open_calibration(path, [bare])
 
 
@@ -147,7 +150,10 @@ def test_what_is_no_number_is_named(tmp_path: Path, bad: float) -> None:
     ("array", "says"),
     [
         (np.zeros((0, 3)), "no calibration examples: got an empty set"),
-        (np.zeros((5, 4)), r"input x does not fit: got float64 \[5, 4\], expected float32 \[N, 3\]"),
+        (
+            np.zeros((5, 4)),
+            r"input x does not fit: got float64 \[5, 4\], expected float32 \[N, 3\]",
+        ),
         (np.zeros(3), r"does not fit: got float64 \[3\]"),
         (np.float64(1), r"does not fit: got float64 \[\]"),
         (np.zeros((5, 3), "U1"), r"does not fit: got <U1 \[5, 3\]"),
@@ -173,7 +179,7 @@ def test_one_array_for_two_inputs(tmp_path: Path) -> None:
 
 def test_inputs_of_different_length(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", ids=np.zeros((4, 5), int), x=np.zeros((5, 3)))
-    with pytest.raises(InputError, match="inputs differ in length: got {'x': 5, 'ids': 4}"):
+    with pytest.raises(InputError, match=r"inputs differ in length: got {'x': 5, 'ids': 4}"):
         open_calibration(tmp_path / "b.npz", [VECTOR, IDS])
 
 
