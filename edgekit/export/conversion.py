@@ -9,37 +9,31 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
-from importlib import metadata as packages
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgekit import __version__, parity
+from edgekit import __version__
 from edgekit.artifact import (
     REFERENCE,
     Artifact,
     Manifest,
     ModelFile,
     Signature,
-    TensorSpec,
     write_artifact,
 )
 from edgekit.errors import InputError
 from edgekit.export import tflite
+from edgekit.export.description import describe_file, describe_task, describe_tools
 from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
 from edgekit.export.metadata import add_metadata
 from edgekit.export.source import Source
 from edgekit.export.targets import check_target
-from edgekit.parity.answers import answer
-from edgekit.profile.graph import read_graph
-from edgekit.profile.summary import summarize
+from edgekit.parity import gate_of
 from edgekit.quantize.calibration import Calibration, open_calibration, random_examples
 from edgekit.quantize.scheme import SCHEMES, Scheme
-from edgekit.runtime import Session, open_model
 
 _log = logging.getLogger("edgekit")
 
@@ -96,18 +90,29 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
             path = Path(scratch) / f"{_file_name(source.name)}.{scheme.name}.{format}"
             _write(path, network, scheme, examples, source, plan)
             check_started = time.process_time()
-            gate = parity.gate_of(scheme.name, source.provenance)
-            files.append(_checked(path, scheme, gate, signature, reference))
+            gate = gate_of(scheme.name, source.provenance)
+            files.append(describe_file(path, scheme, gate, signature, reference))
             checking += time.process_time() - check_started
             contents[path.name] = path.read_bytes()
     contents[REFERENCE] = _packed(reference)
     manifest = Manifest(
         name=source.name,
-        task=_task(source, signature, reference),
+        task=describe_task(source, signature, reference),
         files=tuple(files),
         family=source.family,
-        reference={"path": REFERENCE, "sha256": _sha256(contents[REFERENCE])},
-        provenance=_provenance(source, plan, examples, len(next(iter(reference.values())))),
+        reference={"path": REFERENCE, "sha256": hashlib.sha256(contents[REFERENCE]).hexdigest()},
+        provenance={
+            **source.provenance,
+            "compared_on": {
+                "data": examples.origin,
+                "examples": len(next(iter(reference.values()))),
+            },
+            "calibration": {"data": examples.origin, "examples": len(examples)}
+            if any(scheme.calibrated for scheme in plan.schemes)
+            else None,
+            "seed": plan.seed,
+            **describe_tools(),
+        },
     )
     artifact = write_artifact(folder, manifest, contents)
     return Conversion(artifact, time.process_time() - started - checking, checking)
@@ -169,24 +174,6 @@ def _check_labels(source: Source, signature: Signature) -> None:
             got=f"{len(labels)} for {', '.join(f'an output {shape}' for shape in shapes)}",
             expected="one for each score of the only output",
         )
-
-
-def _task(source: Source, signature: Signature, reference: Arrays) -> dict[str, Any]:
-    """Return the source's task, or what its shapes suggest, and what a classifier's scores are."""
-    task = dict(source.task or {"name": "classify" if _scores_pictures(signature) else "tensors"})
-    if task["name"] == "classify":
-        scores = reference[f"float/{signature.outputs[0].name}"]
-        sums = scores.reshape(len(scores), -1).sum(axis=1)
-        probable = scores.min() >= 0 and np.allclose(sums, 1, atol=1e-3)
-        task["scores"] = "probabilities" if probable else "logits"
-    return task
-
-
-def _scores_pictures(signature: Signature) -> bool:
-    """Whether one picture goes in and one vector of several scores comes out."""
-    pictures = [spec.layout is not None for spec in signature.inputs]
-    vectors = [len(spec.shape) == 2 and spec.shape[1] > 1 for spec in signature.outputs]
-    return pictures == [True] and vectors == [True]
 
 
 def _examples(signature: Signature, source: Source, plan: Plan) -> Calibration:
@@ -259,82 +246,10 @@ def _write(
     path.write_bytes(content)
 
 
-def _checked(
-    path: Path, scheme: Scheme, gate: parity.Gate, source: Signature, reference: Arrays
-) -> ModelFile:
-    """Describe one file: hash, signatures, costs, and its answers against the source's."""
-    inputs, expected = (
-        {k.removeprefix(part): v for k, v in reference.items() if k.startswith(part)}
-        for part in ("input/", "qat/" if scheme.learned else "float/")
-    )
-    with closing(_opened(path)) as session:
-        signatures = {
-            name: _described(signature, source, path.suffix)
-            for name, signature in session.signatures.items()
-        }
-        answers = answer(session, signatures, inputs)
-    figures = [parity.compare(name, expected[name], answers[name], gate) for name in expected]
-    costs = summarize(read_graph(path), allow_unknown=True)
-    content = path.read_bytes()
-    return ModelFile(
-        path=path.name,
-        format=path.suffix[1:],
-        scheme=scheme.name,
-        sha256=_sha256(content),
-        size_bytes=len(content),
-        signatures=signatures,
-        madds=costs.madds if not costs.unknown else None,
-        params=costs.params,
-        arena_bytes=costs.arena_bytes,
-        parity=parity.figures(figures),
-    )
-
-
-def _opened(path: Path) -> Session:
-    """Open what was just made, by its own name: where it lies for now is nobody's concern."""
-    try:
-        return open_model(path)
-    except InputError as error:
-        raise InputError(str(error).replace(f"{path.parent}/", "")) from None
-
-
-def _described(signature: Signature, source: Signature, suffix: str) -> Signature:
-    """Return the file's own signature with the source's layout and normalisation of pictures."""
-    known = {spec.name: spec for spec in source.inputs}
-
-    def describe(spec: TensorSpec) -> TensorSpec:
-        origin = known.get(spec.name)
-        if origin is None or origin.layout is None:
-            return spec
-        layout = "NCHW" if suffix == ".onnx" else origin.layout
-        return replace(spec, layout=layout, mean=origin.mean, std=origin.std)
-
-    return replace(signature, inputs=tuple(describe(spec) for spec in signature.inputs))
-
-
-def _provenance(source: Source, plan: Plan, examples: Calibration, compared: int) -> dict[str, Any]:
-    names = ("tensorflow", "tf_keras", "keras", "tf2onnx", "onnxruntime", "ai-edge-litert", "numpy")
-    return {
-        **source.provenance,
-        "edgekit": __version__,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "compared_on": {"data": examples.origin, "examples": compared},
-        "calibration": {"data": examples.origin, "examples": len(examples)}
-        if any(scheme.calibrated for scheme in plan.schemes)
-        else None,
-        "seed": plan.seed,
-        "packages": {name: packages.version(name) for name in names},
-    }
-
-
 def _packed(arrays: Arrays) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _file_name(name: str) -> str:

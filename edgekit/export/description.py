@@ -1,0 +1,105 @@
+"""What a manifest says of a conversion: the task, each file, and the tools."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timezone
+from importlib import metadata as packages
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit import __version__, parity
+from edgekit.artifact import ModelFile, Signature, TensorSpec
+from edgekit.errors import InputError
+from edgekit.export.lowering import Arrays
+from edgekit.export.source import Source
+from edgekit.files import file_sha256
+from edgekit.parity.answers import answer
+from edgekit.profile.graph import read_graph
+from edgekit.profile.summary import summarize
+from edgekit.quantize.scheme import Scheme
+from edgekit.runtime import Session, open_model
+
+TOOLS = ("tensorflow", "tf_keras", "keras", "tf2onnx", "onnxruntime", "ai-edge-litert", "numpy")
+
+
+def describe_task(source: Source, signature: Signature, reference: Arrays) -> dict[str, Any]:
+    """Return the source's task, or what its shapes suggest, and what a classifier's scores are."""
+    task = dict(source.task or {"name": "classify" if _scores_pictures(signature) else "tensors"})
+    if task["name"] == "classify":
+        scores = reference[f"float/{signature.outputs[0].name}"]
+        sums = scores.reshape(len(scores), -1).sum(axis=1)
+        probable = scores.min() >= 0 and np.allclose(sums, 1, atol=1e-3)
+        task["scores"] = "probabilities" if probable else "logits"
+    return task
+
+
+def _scores_pictures(signature: Signature) -> bool:
+    """Whether one picture goes in and one vector of several scores comes out."""
+    pictures = [spec.layout is not None for spec in signature.inputs]
+    vectors = [len(spec.shape) == 2 and spec.shape[1] > 1 for spec in signature.outputs]
+    return pictures == [True] and vectors == [True]
+
+
+def describe_file(
+    path: Path, scheme: Scheme, gate: parity.Gate, source: Signature, reference: Arrays
+) -> ModelFile:
+    """Describe one file: hash, signatures, costs, and its answers against the source's."""
+    inputs, expected = (
+        {k.removeprefix(part): v for k, v in reference.items() if k.startswith(part)}
+        for part in ("input/", "qat/" if scheme.learned else "float/")
+    )
+    with closing(_opened(path)) as session:
+        signatures = {
+            name: _described(signature, source, path.suffix)
+            for name, signature in session.signatures.items()
+        }
+        answers = answer(session, signatures, inputs)
+    figures = [parity.compare(name, expected[name], answers[name], gate) for name in expected]
+    costs = summarize(read_graph(path), allow_unknown=True)
+    return ModelFile(
+        path=path.name,
+        format=path.suffix[1:],
+        scheme=scheme.name,
+        sha256=file_sha256(path),
+        size_bytes=path.stat().st_size,
+        signatures=signatures,
+        madds=costs.madds if not costs.unknown else None,
+        params=costs.params,
+        arena_bytes=costs.arena_bytes,
+        parity=parity.figures(figures),
+    )
+
+
+def _opened(path: Path) -> Session:
+    """Open what was just made, by its own name: where it lies for now is nobody's concern."""
+    try:
+        return open_model(path)
+    except InputError as error:
+        raise InputError(str(error).replace(f"{path.parent}/", "")) from None
+
+
+def _described(signature: Signature, source: Signature, suffix: str) -> Signature:
+    """Return the file's own signature with the source's layout and normalisation of pictures."""
+    known = {spec.name: spec for spec in source.inputs}
+
+    def describe(spec: TensorSpec) -> TensorSpec:
+        origin = known.get(spec.name)
+        if origin is None or origin.layout is None:
+            return spec
+        layout = "NCHW" if suffix == ".onnx" else origin.layout
+        return replace(spec, layout=layout, mean=origin.mean, std=origin.std)
+
+    return replace(signature, inputs=tuple(describe(spec) for spec in signature.inputs))
+
+
+def describe_tools() -> dict[str, Any]:
+    """Return what made the files, and when."""
+    return {
+        "edgekit": __version__,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "packages": {name: packages.version(name) for name in TOOLS},
+    }
