@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,11 +12,18 @@ import pytest
 import tiny_tflite
 from onnx import TensorProto, helper, numpy_helper
 
+from edgekit import runtime as runtimes
 from edgekit.errors import InputError
-from edgekit.runtime import open_model
+from edgekit.runtime import Session
 from edgekit.runtime.sandbox import open_isolated
 
 TFLITE = ["litert", "tflite-runtime"]
+
+
+def open_model(path: Path, *, runtime: str | None = None, **options: Any) -> Session:
+    """Open `path` here; tflite-runtime in a child if another test has imported TensorFlow."""
+    apart = runtime == "tflite-runtime" and "tensorflow" in sys.modules
+    return (open_isolated if apart else runtimes.open_model)(path, runtime=runtime, **options)
 
 
 def floats(*values: float) -> np.ndarray:
