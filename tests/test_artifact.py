@@ -7,6 +7,7 @@ import hashlib
 import json
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -132,19 +133,21 @@ def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "thesis.txt").read_text() == "years of work"
 
 
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """No file may grow past 1 kB: write() fails as it does on a full disk."""
+@contextmanager
+def full_disk(free_bytes: int) -> Iterator[None]:
+    """Let no file grow past `free_bytes`: write() fails as it does on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (free_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path, full_disk: None) -> None:
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "kept"
     write_file(target, b"old")
-    with pytest.raises(InputError, match="cannot be written"):
+    with full_disk(1000), pytest.raises(InputError, match="cannot be written"):
         write_file(target, b"new" * 1000)
     assert target.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["kept"]
@@ -152,13 +155,9 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, full_disk: None) -> Non
 
 def test_a_full_disk_leaves_the_old_artifact(tmp_path: Path) -> None:
     make(tmp_path / "a")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))  # less than the manifest
-    try:
-        with pytest.raises(InputError, match="cannot be written"):
-            make(tmp_path / "a", name="new")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    less_than_the_manifest = 200
+    with full_disk(less_than_the_manifest), pytest.raises(InputError, match="cannot be written"):
+        make(tmp_path / "a", name="new")
     assert open_artifact(tmp_path / "a").manifest.name == "m"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
