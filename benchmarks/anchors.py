@@ -35,11 +35,14 @@ class Device:
     clock_ghz: float
 
 
-# Left out: devices whose single thread runs on an unknown core (Denver 2 + A57), Apple's, and the
-# Snapdragon 675, whose rows come from an ncnn before fp16 arithmetic.
+# The first of a core gives its clock where none is asked for. Left out: devices whose
+# single thread runs on an unknown core (Denver 2 + A57), Apple's, and the Snapdragon 675, whose
+# rows come from an ncnn before fp16 arithmetic.
 DEVICES = (
-    Device("MSM8916", "0", "Snapdragon 410", "cortex-a53", 1.2),
     Device("Raspberry Pi 3", "0", "Raspberry Pi 3B+", "cortex-a53", 1.4),
+    Device("Raspberry Pi 4", "0", "Raspberry Pi 4B", "cortex-a72", 1.8),
+    Device("Raspberry Pi 5", "0", "Raspberry Pi 5", "cortex-a76", 2.4),
+    Device("MSM8916", "0", "Snapdragon 410", "cortex-a53", 1.2),
     Device("Rockchip RK3399 (", "1", "RK3399, little", "cortex-a53", 1.5),
     Device("EAIDK 310", "0", "RK3228H", "cortex-a53", 1.3),
     Device("AX630C", "0", "AX630C", "cortex-a53", 1.2),
@@ -49,12 +52,10 @@ DEVICES = (
     Device("RK3288", "0", "RK3288", "cortex-a17", 1.8),
     Device("MSM8994", "2", "Snapdragon 810", "cortex-a57", 2.0),
     Device("Jetson Nano", "0", "Jetson Nano", "cortex-a57", 1.43),
-    Device("Raspberry Pi 4", "0", "Raspberry Pi 4B", "cortex-a72", 1.8),
     Device("Rockchip RK3399 (", "2", "RK3399, big", "cortex-a72", 1.8),
     Device("Kirin 970", "2", "Kirin 970", "cortex-a73", 2.4),
     Device("MSM8998", "2", "Snapdragon 835", "cortex-a73", 2.45),
     Device("MSM8996", "0", "Snapdragon 821", "kryo", 2.35),
-    Device("Raspberry Pi 5", "0", "Raspberry Pi 5", "cortex-a76", 2.4),
     Device("SM8150", "2", "Snapdragon 855+", "cortex-a76", 2.96),
     Device("AGX Orin", "0", "Jetson AGX Orin", "cortex-a78", 2.2),
     Device("MT6989", "2", "Dimensity 9300", "cortex-x4", 3.25),
@@ -142,11 +143,15 @@ def _ncnn_rows(device: Device, threads: str) -> Iterator[tuple[str, str, float]]
 class Pair:
     """One network in XNNPACK, and what ncnn would take for it on the same core and threads."""
 
-    core: str
     dtype: str
     name: str
     xnnpack_ms: float
     ncnn_ms: float
+
+
+# Columns of XNNPACK's table: the core or the device, and the clock in GHz.
+SINGLE_THREADS = (("pixel1_1t", "kryo", 2.15), ("pixel2_1t", "cortex-a73", 2.35))
+FOUR_THREADS = (("rpi3plus", "Raspberry Pi 3", 1.4), ("rpi4_arm64", "Raspberry Pi 4", 1.5))
 
 
 def pairs(predicted_ms: Callable[[str, str, float, Graph], float]) -> Iterator[Pair]:
@@ -161,16 +166,20 @@ def pairs(predicted_ms: Callable[[str, str, float, Graph], float]) -> Iterator[P
     """
     for row in read_table("xnnpack_ms.csv"):
         dtype = {"fp32": "float32", "int8": "int8"}[row["dtype"]]
-        graph = mobilenet_v1(dtype=dtype) if "v1" in row["model"] else mobilenet_v2(dtype=dtype)
-        for column, core, clock_ghz in (("pixel1_1t", "kryo", 2.15), ("pixel2_1t", "cortex-a73", 2.35)):
+        graph = (mobilenet_v1 if row["model"] == "mobilenet_v1" else mobilenet_v2)(dtype=dtype)
+        for column, core, clock_ghz in SINGLE_THREADS:
             if row[column]:
                 ncnn_ms = predicted_ms(core, DTYPES[dtype], clock_ghz, graph)
-                yield Pair(core, DTYPES[dtype], f"{row['model']}, {column}", float(row[column]), ncnn_ms)
-        for column, needle, clock_ghz in (("rpi3plus", "Raspberry Pi 3", 1.4), ("rpi4_arm64", "Raspberry Pi 4", 1.5)):
+                yield Pair(DTYPES[dtype], f"{row['model']}, {column}", float(row[column]), ncnn_ms)
+        for column, needle, clock_ghz in FOUR_THREADS:
             device = next(d for d in DEVICES if d.needle == needle)
+            base_ms = next(
+                ms for name, found, ms in _ncnn_rows(device, "4")
+                if (name, found) == ("mobilenet", dtype)
+            )  # fmt: skip
             base = mobilenet_v1(dtype=dtype)
-            base_ms = next(ms for n, t, ms in _ncnn_rows(device, "4") if (n, t) == ("mobilenet", dtype))
             scale = predicted_ms(device.core, DTYPES[dtype], clock_ghz, graph) / predicted_ms(
                 device.core, DTYPES[dtype], device.clock_ghz, base
             )
-            yield Pair(device.core, DTYPES[dtype], f"{row['model']}, {column}", float(row[column]), base_ms * scale)
+            name = f"{row['model']}, {column}"
+            yield Pair(DTYPES[dtype], name, float(row[column]), base_ms * scale)

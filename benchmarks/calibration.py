@@ -2,8 +2,9 @@
 
 Every coefficient is bounded by physics (a share of the core's peak; positive bandwidth) and has a
 prior, so that few points suffice: a Gaussian on the logit of each efficiency and on the log of each
-bandwidth. The widths of the priors and of the noise were set before any fit. What is discrete, the
-SIMD width and the overlap, is chosen by the same penalised error, inside each fold.
+bandwidth, around a level that they share, so that what a few networks say of one class moves the
+others too. What is discrete, the SIMD width and the overlap, is chosen by the same penalised error,
+inside each fold.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from edgekit.profile.predict import op_times_ms
 from edgekit.profile.work import CLASSES, COMPUTE, MOVE, columns, list_work
 
 Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 BANDWIDTHS = ("activations", "weights", "matrices")
-# Prior means: shares of the peak, GB/s, microseconds; a factor of e^0.7 = 2 either way for bandwidth.
+# Prior means: shares of the peak, GB/s, microseconds.
 EFFICIENCY = {"pointwise": 0.5, "conv": 0.35, "conv3x3": 0.35, "depthwise": 0.25,
               "fully_connected": 0.5}  # fmt: skip
 GB_PER_S = (3.0, 3.0, 5.0)
 OVERHEAD_US = 3.0
-SPREADS = np.array([1.0] * len(COMPUTE) + [0.7] * len(BANDWIDTHS) + [1.0])
+COEFFICIENTS = len(COMPUTE) + len(BANDWIDTHS)
+# Standard deviations of the priors: e^0.7 = 2, e^1 = 2.7 either way; overhead, then the level.
+SPREADS = np.array([0.7] * COEFFICIENTS + [1.0, 1.0])
 OVERLAPS = (1.0, 2.0, 4.0)
 
 
@@ -37,7 +41,9 @@ class Setting:
     """What is known of a core and a runtime before any latency."""
 
     madds_per_cycle: float  # at best: SIMD lanes times pipes
-    simd_widths: tuple[int, ...]  # of the runtime's kernels; the fit chooses where there are several
+    simd_widths: tuple[
+        int, ...
+    ]  # of the runtime's kernels; the fit chooses where there are several
     noise: float  # relative error that even the right coefficients would leave
     winograd: float = 1.0  # multiplications saved by 3x3 kernels, at most
 
@@ -60,7 +66,7 @@ class Tables:
         self.works = [works[id(p.graph)] for p in points]
         self.ms = np.array([p.ms for p in points])
         self.rounding = np.array([p.rounding_ms / p.ms for p in points])
-        self.clock_ghz = float(np.median([p.clock_ghz for p in points]))
+        self.clock_ghz = points[0].clock_ghz
         self.slowness = self.clock_ghz / np.array([p.clock_ghz for p in points])
         self.ops = np.array([len(w) for w in self.works])
         self._tables: dict[int, Array] = {}
@@ -76,14 +82,14 @@ class Tables:
             self._tables[simd_width] = made
         return self._tables[simd_width]
 
-    def predict(self, rates: Rates, rows: Sequence[int] | Array) -> Array:
+    def predict(self, rates: Rates, rows: Indices) -> Array:
         """Return the latency in ms of some points."""
         whole = op_times_ms(self.table(rates.simd_width)[rows], rates)[2].sum(-1)
         overhead: Array = self.ops[rows] * self.slowness[rows] * rates.overhead_us / 1e3
         return np.asarray(whole + overhead)
 
 
-def fit(tables: Tables, rows: Array, setting: Setting) -> Fit:
+def fit(tables: Tables, rows: Indices, setting: Setting) -> Fit:
     """Fit some points of a core; deterministic."""
     found = [
         _fit_coefficients(tables, rows, setting, width, overlap)
@@ -93,17 +99,18 @@ def fit(tables: Tables, rows: Array, setting: Setting) -> Fit:
 
 
 def _fit_coefficients(
-    tables: Tables, rows: Array, setting: Setting, width: int, overlap: float
+    tables: Tables, rows: Indices, setting: Setting, width: int, overlap: float
 ) -> Fit:
     shares = np.array([EFFICIENCY[name] for name in COMPUTE])
-    start = np.r_[np.log(shares / (1 - shares)), np.log(GB_PER_S), np.log(OVERHEAD_US)]
+    start = np.r_[np.log(shares / (1 - shares)), np.log(GB_PER_S), np.log(OVERHEAD_US), 0]
     noise = np.hypot(setting.noise, tables.rounding[rows] / np.sqrt(3))
     target = np.log(tables.ms[rows])
 
     def residuals(theta: Array) -> Array:
         rates = _rates(theta, tables.clock_ghz, setting, width, overlap)
         error = (np.log(tables.predict(rates, rows)) - target) / noise
-        return np.r_[error, (theta - start) / SPREADS]
+        penalised: Array = np.r_[error, (theta - start) / SPREADS]
+        return penalised
 
     solved = least_squares(residuals, start, method="lm")
     rates = _rates(solved.x, tables.clock_ghz, setting, width, overlap)
@@ -111,15 +118,16 @@ def _fit_coefficients(
 
 
 def _rates(theta: Array, clock_ghz: float, setting: Setting, width: int, overlap: float) -> Rates:
-    shares = 1 / (1 + np.exp(-theta[: len(COMPUTE)]))
+    """Return the rates of logits, logs, and the level that they share."""
+    moved = theta[:COEFFICIENTS] + theta[-1]
+    shares = 1 / (1 + np.exp(-moved[: len(COMPUTE)]))
     efficiency = dict(zip(COMPUTE, shares.tolist(), strict=True))
     efficiency["conv3x3"] *= setting.winograd
-    bandwidths = np.exp(theta[len(COMPUTE) : -1]).tolist()
     return Rates(
         peak_gmadds=clock_ghz * setting.madds_per_cycle,
         efficiency=efficiency,
-        gb_per_s=dict(zip(BANDWIDTHS, bandwidths, strict=True)),
-        overhead_us=float(np.exp(theta[-1])),
+        gb_per_s=dict(zip(BANDWIDTHS, np.exp(moved[len(COMPUTE) :]).tolist(), strict=True)),
+        overhead_us=float(np.exp(theta[-2])),
         simd_width=width,
         overlap=overlap,
     )

@@ -12,7 +12,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,15 +28,16 @@ from calibration import Fit, Setting, Tables, fit, leave_out, leave_out_both
 from edgekit.files import write_file
 from edgekit.profile import cores
 from edgekit.profile.graph import Graph
+from edgekit.profile.predict import shares_of_time, time_op
 from results import FOLDER, Row, write_results
 
 Array = npt.NDArray[np.float64]
 Key = tuple[str, str, str]  # core, runtime, dtype
 CORES = Path(cores.__file__).parent / "cores"
 LEVEL = 0.9  # of the intervals
-WORST_PERCENT = 20.0  # a calibration that errs by more, networks left out, does not come along
-# Multiply-adds a cycle at best, float32 and int8, by Arm's software optimization guides: lanes times
-# pipes; dot products count where the core has them. Kryo as two 128-bit pipes.
+WORST_PERCENT = 20.0  # networks left out; what errs by more does not come along
+# Multiply-adds a cycle at best, float32 and int8, by Arm's software optimization guides: lanes
+# times pipes; dot products count where the core has them. Kryo as two 128-bit pipes.
 PEAKS = {
     "cortex-a53": (4, 8), "cortex-a55": (4, 16), "cortex-a17": (4, 8), "cortex-a57": (4, 8),
     "cortex-a72": (4, 8), "cortex-a73": (4, 8), "kryo": (8, 16), "cortex-a76": (8, 32),
@@ -46,7 +47,11 @@ PEAKS = {
 LITTLE = ("cortex-a53", "cortex-a55")
 BIG = ("cortex-a17", "cortex-a57", "cortex-a72", "cortex-a73", "kryo")
 NEWER = ("cortex-a76", "cortex-a78", "cortex-x4")
-CLASSES = {"little, in-order": LITTLE, "big, ARMv7 to ARMv8.0": BIG, "big, ARMv8.2 and later": NEWER}
+CLASSES = {
+    "little, in-order": LITTLE,
+    "big, ARMv7 to ARMv8.0": BIG,
+    "big, ARMv8.2 and later": NEWER,
+}
 HALF_PRECISION = ("cortex-a55", *NEWER)  # ncnn computes float32 networks in fp16 there
 REMARKS = {
     "pixel1": "TFLite of 2018, before XNNPACK: its README gives 49 ms where this table has 73.8",
@@ -92,6 +97,12 @@ class Study:
         """The log ratios that the interval is made of."""
         return self.without_both if len(self.devices) > 1 else self.without_network
 
+    @property
+    def worth_having(self) -> bool:
+        """Whether it errs little enough, and less than a line through log MAdds does."""
+        line = mape(log_line(self.points, lambda p: p.network))
+        return mape(self.without_network) <= min(WORST_PERCENT, line)
+
     def predict_ms(self, clock_ghz: float, graph: Graph) -> float:
         """Return the fit's latency for any graph."""
         point = Point(*self.key[:2], "", clock_ghz, "", graph, 1.0, 0.0, "")
@@ -111,7 +122,8 @@ def main() -> int:
     studies = make_studies()
     rows = [*pixel_rows(studies["pixel1", "tflite", "f32"])]
     if not options.smoke:
-        rows += [row for core in ("pixel2", "pixel4") for row in ovic_rows(studies[core, "tflite", "int8"])]
+        for core in ("pixel2", "pixel4"):
+            rows += ovic_rows(studies[core, "tflite", "int8"])
         rows += class_rows(studies)
     if options.fit:
         write_calibrations(studies, CORES)
@@ -136,12 +148,16 @@ def _setting(key: Key) -> Setting:
     core, runtime, dtype = key
     peak = PEAKS[core][dtype == "int8"]
     if runtime == "tflite":
-        # One family of networks: 3% is what a stopwatch leaves. Its kernels' width is not documented.
+        # One family of networks, one device. The width of its kernels is not documented.
         return Setting(peak, (1, 4, 8, 16, 32), noise=0.03)
     # ncnn packs channels by 4 floats, 8 halves or 8 bytes; its networks differ widely.
-    half = core in HALF_PRECISION and dtype == "f32"
+    half = _halves(key)
     width = 8 if half or dtype == "int8" else 4
     return Setting(peak * (1 + half), (width,), noise=0.10, winograd=4.0)
+
+
+def _halves(key: Key) -> bool:
+    return key[0] in HALF_PRECISION and key[1:] == ("ncnn", "f32")
 
 
 def mape(ratios: Array) -> float:
@@ -202,7 +218,7 @@ def ovic_rows(study: Study) -> list[Row]:
 
 
 def class_rows(studies: Mapping[Key, Study]) -> list[Row]:
-    """ncnn's table by class of core: networks left out, devices left out, coverage."""
+    """The table of ncnn by class of core: networks left out, devices left out, coverage."""
     rows = []
     for name, members in CLASSES.items():
         for dtype in ("f32", "int8"):
@@ -247,13 +263,16 @@ def _covered(study: Study) -> float:
 
 
 def write_calibrations(studies: Mapping[Key, Study], folder: Path) -> None:
-    """Write a file for every calibration that errs little enough, and no other."""
-    spread = device_spread([s for s in studies.values() if len(s.devices) > 1])
+    """Write a file for every calibration that is worth having, and no other."""
+    ncnn = [s for s in studies.values() if s.key[1] == "ncnn"]
+    spread = device_spread([s for s in ncnn if len(s.devices) > 1])
+    # What other kinds of network err by, where one kind alone was published.
+    elsewhere = half_width(np.concatenate([s.without_network for s in ncnn if s.worth_having]))
     for path in folder.glob("*.json"):
         path.unlink()
     for key, study in studies.items():
-        if mape(study.without_network) <= WORST_PERCENT:
-            data = describe(study, spread, _transfers(studies, key[2]) if key[1] == "ncnn" else {})
+        if study.worth_having:
+            data = describe(study, spread, elsewhere, _transfers(studies, key))
             text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
             write_file(folder / f"{'.'.join(key)}.json", text)
 
@@ -268,7 +287,9 @@ def device_spread(studies: Sequence[Study]) -> float:
     return float(np.sqrt(np.mean(np.square(means))))
 
 
-def describe(study: Study, spread: float, transfers: Mapping[str, Any]) -> dict[str, Any]:
+def describe(
+    study: Study, spread: float, elsewhere: float, transfers: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return a calibration as `edgekit.profile.cores.from_json` reads it."""
     core, runtime, dtype = study.key
     width = half_width(study.strictest)
@@ -277,15 +298,15 @@ def describe(study: Study, spread: float, transfers: Mapping[str, Any]) -> dict[
         width = float(np.hypot(width, quantile * spread))  # another device was never seen
     clocks = [p.clock_ghz for p in study.points]
     madds = [sum(w.madds for w in works) for works in study.tables.works]
-    kinds = {w.kind for works in study.tables.works for w in works if w.madds}
-    half = core in HALF_PRECISION and dtype == "f32" and runtime == "ncnn"
-    remark = "float32 networks, computed in fp16" if half else REMARKS.get(core, "")
+    apart = 2 * width if runtime == "ncnn" else max(2 * width, elsewhere)
+    remark = "float32 networks, computed in fp16" if _halves(study.key) else REMARKS.get(core, "")
     return {
         "core": core, "runtime": runtime, "dtype": dtype, "clock_ghz": study.tables.clock_ghz,
         "clocks_ghz": [min(clocks), max(clocks)], "remark": remark,
         "rates": _rounded(asdict(study.fit.rates)), "level": LEVEL,
-        "factor": _digits(float(np.exp(width))), "errors": _errors(study),
-        "madds": [min(madds), max(madds)], "classes": sorted(kinds),
+        "factor": _digits(float(np.exp(width))),
+        "factor_elsewhere": _digits(float(np.exp(apart))), "errors": _errors(study),
+        "madds": [min(madds), max(madds)], "shares": _shares(study),
         "transfers": transfers, "points": _sources(study.points),
     }  # fmt: skip
 
@@ -303,6 +324,18 @@ def _errors(study: Study) -> dict[str, dict[str, float]]:
     return errors
 
 
+def _shares(study: Study) -> dict[str, tuple[float, float]]:
+    """Return the least and most of a point's time that each kernel class takes."""
+    rates = study.fit.rates
+    found = [shares_of_time([time_op(w, rates) for w in works]) for works in study.tables.works]
+    kinds = sorted({kind for shares in found for kind in shares})
+    return {
+        kind: (_digits(min(s.get(kind, 0.0) for s in found)),
+               _digits(max(s.get(kind, 0.0) for s in found)))
+        for kind in kinds
+    }  # fmt: skip
+
+
 def _sources(points: Sequence[Point]) -> list[dict[str, Any]]:
     devices: dict[tuple[str, float, str], list[str]] = {}
     for p in points:
@@ -313,8 +346,14 @@ def _sources(points: Sequence[Point]) -> list[dict[str, Any]]:
     ]
 
 
-def _transfers(studies: Mapping[Key, Study], dtype: str) -> dict[str, Any]:
-    """Return how XNNPACK's published latencies compare with ncnn's, over all cores of both."""
+def _transfers(studies: Mapping[Key, Study], key: Key) -> dict[str, Any]:
+    """Return how XNNPACK's published latencies compare with ncnn's, over all cores of both.
+
+    None of the pairs is of a core where ncnn computes in fp16: nothing carries over there.
+    """
+    _, runtime, dtype = key
+    if runtime != "ncnn" or _halves(key):
+        return {}
     found = [
         pair
         for pair in pairs(lambda core, dt, ghz, g: studies[core, "ncnn", dt].predict_ms(ghz, g))

@@ -51,12 +51,18 @@ class Calibration:
     rates: Rates
     level: float  # of the interval
     factor: float  # the interval is the latency over and times this
+    factor_elsewhere: float  # the same for a network unlike the points
     errors: Mapping[str, Mapping[str, float]]  # protocol -> mape_percent, max_percent, n, ...
     points: tuple[Mapping[str, Any], ...]  # network, device, source
     madds: tuple[int, int]  # of the networks among the points, least and most
-    classes: tuple[str, ...]  # kernel classes that the points hold
+    shares: Mapping[str, tuple[float, float]]  # kernel class -> least and most of a point's time
     remark: str = ""
     transfers: Mapping[str, Transfer] | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The kernel classes that the points hold."""
+        return tuple(self.shares)
 
     @property
     def error_percent(self) -> float:
@@ -125,8 +131,9 @@ def from_json(data: Mapping[str, Any]) -> Calibration:
     """Read a calibration from JSON types."""
     fields = dict(data)
     fields["rates"] = Rates(**fields["rates"])
-    for name in ("clocks_ghz", "madds", "classes", "points"):
+    for name in ("clocks_ghz", "madds", "points"):
         fields[name] = tuple(fields[name])
+    fields["shares"] = {name: (least, most) for name, (least, most) in data["shares"].items()}
     fields["transfers"] = {
         runtime: Transfer(t["ratio"], t["factor"], tuple(t["points"]))
         for runtime, t in (fields.get("transfers") or {}).items()

@@ -11,6 +11,7 @@ Weights of a dense layer meet one position each and stream at the bandwidth of `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -25,7 +26,8 @@ from edgekit.profile.work import CLASSES, COMPUTE, Work, columns, list_work
 UNSEEN_SHARE = 0.10  # of the time in classes that no point holds: more is refused
 MADDS_MARGIN = 1.5  # beyond the points' multiply-adds the interval is widened
 MADDS_LIMIT = 10.0  # and farther than this it is refused
-UNSEEN_FACTOR = 2.0  # on the log of the interval's half-width, for each reason
+SHARE_MARGIN = 0.05  # beyond the points' share of time in a class a network is unlike them
+UNSEEN_FACTOR = 2.0  # on the log of the interval's half-width, where a limit is passed
 
 Array = npt.NDArray[np.float64]
 
@@ -49,7 +51,7 @@ class OpTime:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A predicted latency of one inference, single-threaded; never to be taken for a measured one."""
+    """A predicted latency of one inference, single-threaded; never shown as a measured one."""
 
     calibration: Calibration
     runtime: str  # that the figure is for
@@ -135,11 +137,11 @@ def _time_ops(
             f"{main.runtime}",
             expected=", ".join(sorted(by_dtype)),
         )
-    return tuple(_time_op(work, by_dtype.get(work.dtype, main)) for work in works)
+    return tuple(time_op(work, by_dtype.get(work.dtype, main).rates) for work in works)
 
 
-def _time_op(work: Work, calibration: Calibration) -> OpTime:
-    rates = calibration.rates
+def time_op(work: Work, rates: Rates) -> OpTime:
+    """Return the predicted time of one op."""
     table = columns([work], rates.simd_width)
     compute, memory, whole = (float(part[0]) for part in op_times_ms(table, rates))
     overhead_ms = rates.overhead_us / 1e3
@@ -149,21 +151,33 @@ def _time_op(work: Work, calibration: Calibration) -> OpTime:
 def _finish(
     calibration: Calibration, runtime: str, works: Sequence[Work], ops: tuple[OpTime, ...]
 ) -> Prediction:
+    """Add up, and widen the interval for every reason that there is."""
     latency_ms = sum(op.ms for op in ops)
-    width = np.log(calibration.factor)
-    reasons = [*_unseen(calibration, ops, latency_ms), *_out_of_range(calibration, works)]
-    width *= UNSEEN_FACTOR ** len(reasons)
+    unlike = _unlike(calibration, ops)
+    width = math.log(calibration.factor_elsewhere if unlike else calibration.factor)
+    beyond = [*_unseen(calibration, ops), *_out_of_range(calibration, works)]
+    width *= UNSEEN_FACTOR ** len(beyond)
+    reasons = [*unlike, *beyond]
     if runtime != calibration.runtime:
         transfer = (calibration.transfers or {})[runtime]
         latency_ms *= transfer.ratio
         ops = tuple(_scaled(op, transfer.ratio) for op in ops)
-        width = float(np.hypot(width, np.log(transfer.factor)))
+        width = math.hypot(width, math.log(transfer.factor))
         reasons.append(
             f"carried over from {calibration.runtime} to {runtime}: x{transfer.ratio:.2f} in "
             f"{len(transfer.points)} published pairs"
         )
-    interval = (latency_ms * float(np.exp(-width)), latency_ms * float(np.exp(width)))
+    interval = (latency_ms * math.exp(-width), latency_ms * math.exp(width))
     return Prediction(calibration, runtime, latency_ms, interval, tuple(reasons), ops)
+
+
+def shares_of_time(ops: Sequence[OpTime]) -> dict[str, float]:
+    """Return the share of the time that each kernel class takes."""
+    total = sum(op.ms for op in ops)
+    shares: dict[str, float] = {}
+    for op in ops:
+        shares[op.work.kind] = shares.get(op.work.kind, 0.0) + op.ms / total
+    return shares
 
 
 def _scaled(op: OpTime, ratio: float) -> OpTime:
@@ -171,19 +185,27 @@ def _scaled(op: OpTime, ratio: float) -> OpTime:
                    memory_ms=op.memory_ms * ratio, overhead_ms=op.overhead_ms * ratio)  # fmt: skip
 
 
-def _unseen(
-    calibration: Calibration, ops: Sequence[OpTime], latency_ms: float
-) -> list[str]:
+def _unlike(calibration: Calibration, ops: Sequence[OpTime]) -> list[str]:
+    """Return the reason to widen where a class takes a share of the time that no point gives it."""
+    found = shares_of_time(ops)
+    strange = [
+        f"{kind} {found.get(kind, 0):.0%} ({least:.0%} to {most:.0%})"
+        for kind, (least, most) in calibration.shares.items()
+        if not least - SHARE_MARGIN <= found.get(kind, 0) <= most + SHARE_MARGIN
+    ]
+    return [f"shares of time unlike the points': {', '.join(strange)}"] if strange else []
+
+
+def _unseen(calibration: Calibration, ops: Sequence[OpTime]) -> list[str]:
     """Return the reason to widen where some ops are of a class that no point holds.
 
     Raises:
         InputError: they take so much of the time that the figure would be a guess.
     """
-    unseen = [op for op in ops if op.work.madds and op.work.kind not in calibration.classes]
-    share = sum(op.ms for op in unseen) / latency_ms
-    if not unseen:
-        return []
-    names = ", ".join(sorted({op.work.kind for op in unseen}))
+    found = shares_of_time(ops)
+    unseen = sorted({op.work.kind for op in ops if op.work.madds} - set(calibration.classes))
+    share = sum(found[kind] for kind in unseen)
+    names = ", ".join(unseen)
     if share > UNSEEN_SHARE:
         raise InputError(
             f"core {calibration.core}: no calibration for {names} ({calibration.runtime}, "
@@ -191,7 +213,7 @@ def _unseen(
             got=f"{share:.0%} of the time in them",
             expected=f"mostly {', '.join(calibration.classes)}",
         )
-    return [f"{names} ({share:.1%} of the time) not among the points"]
+    return [f"{names} ({share:.1%} of the time) not among the points"] if unseen else []
 
 
 def _out_of_range(calibration: Calibration, works: Sequence[Work]) -> list[str]:

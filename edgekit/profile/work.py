@@ -21,9 +21,10 @@ COMPUTE = ("pointwise", "conv", "conv3x3", "depthwise", "fully_connected")
 MOVE = "move"
 CLASSES = (*COMPUTE, MOVE)
 
-_VIEWS = set("reshape squeeze expand_dims flatten unsqueeze identity noise dropout shape".split())
-_FUSED = set("activation relu relu6 relu_n1_to_1 relu_0_to_1 clip normalization "
-             "batch_normalization".split())  # fmt: skip
+_VIEWS = {"reshape", "squeeze", "expand_dims", "flatten", "unsqueeze", "identity", "noise",
+          "dropout", "shape"}  # fmt: skip
+_FUSED = {"activation", "relu", "relu6", "relu_n1_to_1", "relu_0_to_1", "clip", "normalization",
+          "batch_normalization"}  # fmt: skip
 _QUANTIZED = {"int8": "int8", "uint8": "int8", "int16": "int16", "float16": "f16"}
 
 
@@ -89,7 +90,7 @@ def _free(op: Op, makers: Mapping[int, Op], forms: Mapping[int, Tensor]) -> bool
 
 
 def _quantized_forms(graph: Graph) -> dict[int, Tensor]:
-    """Return, for each float tensor of a quantized ONNX graph, the int8 one that is moved for it."""
+    """Return, by float tensor of a quantized ONNX graph, the int8 one that is moved for it."""
     forms: dict[int, Tensor] = {}
     for op in graph.ops:
         first = op.inputs[0] if op.inputs else None
