@@ -35,9 +35,12 @@ LARGE_MB = 100
 
 # Each prints JSON: CPU seconds after imports, MAdds where it counts them, peak resident memory.
 END = """
-import json, resource
-print(json.dumps([time.process_time() - began, madds,
-                  resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]))
+spent = time.process_time() - began
+import json, pathlib
+# VmHWM begins with this program; ru_maxrss would begin with its parent.
+status = pathlib.Path("/proc/self/status").read_text()
+resident = int(status.split("VmHWM:")[1].split()[0]) * 1024
+print(json.dumps([spent, madds, resident]))
 """
 OURS = """
 import sys, time
@@ -171,7 +174,7 @@ def export(scratch: Path) -> Path:
 
 
 def make_peers() -> str | None:
-    """Return the interpreter of the environment that holds onnx_tool, made once; None without it."""
+    """Return the interpreter of the environment of onnx_tool, made once; None without it."""
     python = PEERS / "bin/python"
     if not (PEERS / "ready").exists():
         venv.create(PEERS, with_pip=True, clear=True)

@@ -81,9 +81,9 @@ def columns(works: Sequence[Work], simd_width: int) -> npt.NDArray[np.float64]:
 
 def _free(op: Op, makers: Mapping[int, Op], forms: Mapping[int, Tensor]) -> bool:
     """Whether a runtime spends nothing on `op`: a view, or folded into the op before it."""
-    if op.kind in _VIEWS or any(t.index in forms for t in op.outputs):
-        return True
     data = [t for t in op.inputs if t is not None and not t.constant]
+    if op.kind in _VIEWS or (op.kind == "dequantize_linear" and forms):
+        return True
     if op.kind == "quantize_linear" and data and data[0].index in forms:
         return True
     return op.kind in _FUSED and len(data) == 1 and data[0].index in makers
