@@ -4,8 +4,9 @@ Every coefficient is bounded by physics (a share of the core's peak; positive ba
 prior, so that few points suffice: a Gaussian on the logit of each efficiency and on the log of each
 bandwidth, around a level that they share, so that what a few networks say of one class moves the
 others too. What is discrete, the SIMD width and the overlap, is chosen by the same penalised error,
-inside each fold. The form was not chosen blindly: the shared level and the priors' widths came after
-three variants over all cores, which moved the Pixel 1's left-out error between 2.47% and 2.54%.
+inside each fold. The form was not chosen blindly: the shared level and the priors' widths came
+after three variants over all cores, which moved the Pixel 1's left-out error between 2.47% and
+2.54%.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from edgekit.errors import InputError
 from edgekit.profile.cores import Calibration, Rates, find_core
 from edgekit.profile.graph import Graph
+from edgekit.profile.madds import check_rules
 from edgekit.profile.work import CLASSES, COMPUTE, Work, columns, list_work
 
 UNSEEN_SHARE = 0.10  # of the time in classes that no point holds: more is refused
@@ -72,8 +73,9 @@ def predict(graph: Graph, core: str, runtime: str | None = None) -> Prediction:
         runtime: what will run it; by default the one that the core was calibrated with.
 
     Raises:
-        InputError: core, dtype, runtime or kind of op are outside the calibration.
+        InputError: core, dtype, runtime or kind of op are outside the calibration, or an op has no rule.
     """
+    check_rules(graph)
     works = list_work(graph)
     if not works:
         raise InputError(f"{graph.name}: no op to predict")

@@ -115,6 +115,13 @@ def test_outside_the_calibration_is_refused(
     assert line in str(caught.value)
 
 
+def test_an_op_without_a_rule_is_no_free_op() -> None:
+    graph = network()
+    custom = Op("custom:Mystery", "Mystery", graph.outputs, (Tensor(9, "z", (1, 8), "float32"),))
+    with pytest.raises(InputError, match="no MAdd rule for Mystery"):
+        predict(replace(graph, ops=(*graph.ops, custom)), "toy")
+
+
 def test_somewhat_outside_is_widened_with_the_reason() -> None:
     found = predict(network(size=200), "toy")  # 7.7M MAdds, 3.8 times the most
     assert found.interval_ms[1] / found.latency_ms == pytest.approx(1.2**2)
