@@ -73,7 +73,8 @@ def predict(graph: Graph, core: str, runtime: str | None = None) -> Prediction:
         runtime: what will run it; by default the one that the core was calibrated with.
 
     Raises:
-        InputError: core, dtype, runtime or kind of op are outside the calibration, or an op has no rule.
+        InputError: core, dtype, runtime or kind of op are outside the calibration, or an op has
+            no rule.
     """
     check_rules(graph)
     works = list_work(graph)

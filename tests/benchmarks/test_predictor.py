@@ -68,14 +68,15 @@ def studies(shared_data: Path):  # type: ignore[no-untyped-def]  # of a program,
     if not (shared_data / "anchors").is_dir():
         pytest.skip("needs the published latencies")
     anchors.DATA = shared_data
-    from predictor import make_studies
+    from study import make_studies
 
     return make_studies()
 
 
 def test_baselines_and_ours_on_the_22_checkpoints(studies) -> None:  # type: ignore[no-untyped-def]
     """The baselines' errors are published figures: 4.0% for the line, 3.2% for the four terms."""
-    from predictor import four_terms, log_line, mape, worst
+    from baselines import four_terms, log_line
+    from study import mape, worst
 
     study = studies["pixel1", "tflite", "f32"]
     line, terms = (f(study.points, lambda p: p.network) for f in (log_line, four_terms))
@@ -87,7 +88,7 @@ def test_baselines_and_ours_on_the_22_checkpoints(studies) -> None:  # type: ign
 
 
 def test_what_comes_along_is_what_the_fit_finds(studies) -> None:  # type: ignore[no-untyped-def]
-    from predictor import CORES
+    from core_files import CORES
 
     for key in (("pixel1", "tflite", "f32"), ("cortex-a72", "ncnn", "f32")):
         stored = json.loads((CORES / f"{'.'.join(key)}.json").read_text())["rates"]
