@@ -107,8 +107,8 @@ def _class_rows(case: str, found: Sequence[Study]) -> list[Row]:
         rows.append(_row(case, metric, "%", mape(ratios), line, source, f"<= {line:.1f}"))
     both = np.concatenate([s.without_both for s in several])
     rows.append(_row(case, "MAPE, both left out", "%", mape(both)))
-    covered = float(np.mean([covered(s) for s in found]))
-    rows.append(_row(case, "inside the 90% interval", "%", covered, None, None, "80..100"))
+    inside = float(np.mean([covered(s) for s in found]))
+    rows.append(_row(case, "inside the 90% interval", "%", inside, None, None, "80..100"))
     return rows
 
 
