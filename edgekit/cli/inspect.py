@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.artifact import MANIFEST
-from edgekit.cli.output import emit, output_options
+from edgekit.cli.memory import bytes_text
+from edgekit.cli.output import emit, output_options, stderr
 from edgekit.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,34 +28,65 @@ if TYPE_CHECKING:
               help="Sizes of an input whose shape is free; may be repeated.")  # fmt: skip
 @click.option("--allow-unknown", is_flag=True,
               help="Count what has a rule and list the ops that have none.")  # fmt: skip
+@click.option(
+    "--cores",
+    metavar="NAME,...",
+    help="Predict the latency on these cores: pixel1, cortex-a72, cortex-a53@1.2 (GHz).",
+)
+@click.option(
+    "--runtime",
+    help="Predict for this one instead of the one a core was fitted in: "
+    "xnnpack, which LiteRT runs on.",
+)
+@click.option("--measure", is_flag=True, help="Run once here and say what the process took.")
 @click.option("--trust-model", is_flag=True,
               help="Run the code that a foreign model file carries.")  # fmt: skip
 @output_options
 def command(
-    model: str, by: str | None, shapes: tuple[str, ...], allow_unknown: bool, trust_model: bool,
-    as_json: bool,
+    model: str, by: str | None, shapes: tuple[str, ...], allow_unknown: bool, cores: str | None,
+    runtime: str | None, measure: bool, trust_model: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Count MAdds, parameters and planned memory of a model.
+    """Count MAdds, parameters and planned memory of a model, and predict its latency.
 
     FILE is a .tflite or .onnx file, an artifact folder, or a model that `convert` takes: a preset
     as mobilenet_v2:1.0-224, a run, a .keras or .h5 file, module:function. One
     multiply with its add is one MAdd; all figures are for batch 1.
     """
+    from edgekit.cli import memory
+    from edgekit.cli.predictions import (
+        predict_all,
+        prediction_pages,
+        predictions_json,
+        raise_refusals,
+    )
+
     given = dict(_parse_shape(text) for text in shapes)
     if (Path(model) / MANIFEST).is_file():
-        _inspect_artifact(Path(model), given, allow_unknown, as_json)
+        _inspect_artifact(Path(model), given, allow_unknown, cores, runtime, measure, as_json)
         return
     from edgekit.profile.summary import by_kind, by_layer, summarize
     from edgekit.sources.graph import graph_of
 
     graph = graph_of(model, given, trust=trust_model)
     summary = summarize(graph, allow_unknown=allow_unknown)
+    predictions, refusals = predict_all(graph, cores, runtime) if cores else ([], [])
+    taken = memory.measure([Path(model)])[0] if measure else None
     rows = {"op": by_kind, "layer": by_layer}[by](graph) if by else ()
     data: dict[str, Any] = {"file": model, **_json(summary)}
     if by:
         data[f"by_{by}"] = [asdict(row) for row in rows]
     data["others"] = [{"name": g.name, "ops": len(g.ops)} for g in graph.others]
-    emit(data, as_json, *_pages(model, graph, summary, by, rows))
+    if cores:
+        data["predictions"] = predictions_json(graph, predictions)
+    if taken:
+        data["measured_memory"] = taken
+    pages = _pages(model, graph, summary, by, rows)
+    pages += memory.pages(summary, taken)
+    pages += prediction_pages(graph, predictions, all_ops=by is not None)
+    emit(data, as_json, *pages)
+    if cores and graph.format == "keras":
+        stderr().print("float32 assumed: the preset was not converted yet")
+    raise_refusals(refusals)
 
 
 def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
@@ -68,10 +100,13 @@ def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _inspect_artifact(
-    folder: Path, shapes: Mapping[str, tuple[int, ...]], allow_unknown: bool, as_json: bool
-) -> None:
+    folder: Path, shapes: Mapping[str, tuple[int, ...]], allow_unknown: bool,
+    cores: str | None, runtime: str | None, measure: bool, as_json: bool,
+) -> None:  # fmt: skip
     """One line for each file."""
     from edgekit.artifact import open_artifact
+    from edgekit.cli import memory
+    from edgekit.cli.predictions import artifact_pages, predict_all, raise_refusals, summary_json
     from edgekit.cli.tables import short_names
     from edgekit.profile.graph import read_graph
     from edgekit.profile.summary import summarize
@@ -79,19 +114,27 @@ def _inspect_artifact(
     artifact = open_artifact(folder)
     artifact.check()
     files = artifact.manifest.files
-    summaries = [
-        summarize(read_graph(artifact.path(file), shapes), allow_unknown=allow_unknown)
-        for file in files
-    ]
+    paths = [artifact.path(file) for file in files]
+    graphs = [read_graph(path, shapes) for path in paths]
+    summaries = [summarize(graph, allow_unknown=allow_unknown) for graph in graphs]
+    predicted = [predict_all(graph, cores, runtime) if cores else ([], []) for graph in graphs]
+    taken = memory.measure(paths) if measure else []
     data = [{"file": f.path, "scheme": f.scheme, "size_bytes": f.size_bytes, **_json(s)}
             for f, s in zip(files, summaries, strict=True)]  # fmt: skip
     columns = ["file", "MAdds", "params", "file size", "arena"]
     names = short_names([file.path for file in files])
     rows = [
-        [name, _madds(s), f"{s.params:,}", _bytes(f.size_bytes), _bytes(s.arena_bytes)]
+        [name, _madds(s), f"{s.params:,}", bytes_text(f.size_bytes), bytes_text(s.arena_bytes)]
         for name, f, s in zip(names, files, summaries, strict=True)
     ]
-    emit({"artifact": artifact.manifest.name, "files": data}, as_json, _table(columns, rows, 1))
+    for entry, (found, _) in zip(data, predicted, strict=True):
+        entry |= {"predictions": [summary_json(p) for p in found]} if cores else {}
+    for entry, one in zip(data, taken, strict=False):
+        entry["measured_memory"] = one
+    pages = [_table(columns, rows, 1), *artifact_pages(names, [found for found, _ in predicted])]
+    pages += [memory.measured_page(names, taken)] if taken else []
+    emit({"artifact": artifact.manifest.name, "files": data}, as_json, *pages)
+    raise_refusals([refusal for _, refusals in predicted for refusal in refusals])
 
 
 def _json(summary: Summary) -> dict[str, Any]:
@@ -133,10 +176,7 @@ def _facts(summary: Summary) -> RenderableType:
         ("ops", f"{summary.ops:,}"),
         ("MAdds", f"{summary.madds:,}"),
         ("parameters", f"{summary.params:,}"),
-        ("weights", _bytes(summary.weight_bytes)),
-        ("activations", f"{_bytes(summary.activation_bytes)} in all, at least "
-                        f"{_bytes(summary.peak_bytes)} at once"),
-        ("arena", f"{_bytes(summary.arena_bytes)} planned greedily by size"),
+        ("activations", f"{bytes_text(summary.activation_bytes)} in all"),
         ("intensity", f"{summary.intensity:.2f} MAdds a byte moved"),
     ]  # fmt: skip
     if summary.unknown:
@@ -151,7 +191,7 @@ def _facts(summary: Summary) -> RenderableType:
 def _cells(row: Row, total: int) -> list[str]:
     share = f"{100 * (row.madds or 0) / total:.1f}" if total else ""
     madds = "unknown" if row.madds is None else f"{row.madds:,}"
-    return [row.name, str(row.ops), madds, share, f"{row.params:,}", _bytes(row.moved_bytes)]
+    return [row.name, str(row.ops), madds, share, f"{row.params:,}", bytes_text(row.moved_bytes)]
 
 
 def _table(columns: list[str] | None, rows: list[list[str]], text_columns: int) -> RenderableType:
@@ -174,11 +214,3 @@ def _table(columns: list[str] | None, rows: list[list[str]], text_columns: int) 
 
 def _madds(summary: Summary) -> str:
     return f"{summary.madds:,}" + (" + unknown" if summary.unknown else "")
-
-
-def _bytes(size: int) -> str:
-    """Return a size as people read it: decimal units, three digits."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= factor:
-            return f"{size / factor:.3g} {unit}"
-    return f"{size} B"

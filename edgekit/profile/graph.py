@@ -36,6 +36,7 @@ class Tensor:
     dtype: str  # as NumPy and ml_dtypes spell it
     constant: bool = False  # stored in the file, or made from what is stored alone
     parameter: bool = False  # a stored weight: no shape, axis, scale or limit
+    scales: int = 0  # of its quantization: 1 for the whole, or one a channel; 0 where not told
 
     @property
     def known(self) -> bool:

@@ -229,12 +229,10 @@ class _Reader:
         shape = fixed if fixed is not None else self._free_shape(raw)
         stored_bytes = self._stored_bytes(raw, name)
         quantization = raw.Quantization()
-        weight = dtype.startswith(("float", "bfloat")) or (
-            quantization is not None and quantization.ScaleLength() > 0
-        )
-        tensor = Tensor(
-            index, name, shape, dtype, bool(stored_bytes), bool(stored_bytes) and weight
-        )
+        scales = 0 if quantization is None else int(quantization.ScaleLength())
+        weight = dtype.startswith(("float", "bfloat")) or scales > 0
+        stored = bool(stored_bytes)
+        tensor = Tensor(index, name, shape, dtype, stored, stored and weight, scales)
         expected = tensor.size_bytes
         if stored_bytes and raw.Sparsity() is None and expected not in (None, stored_bytes):
             raise ValueError(f"tensor {name[:60]} holds {stored_bytes} bytes for {expected}")
