@@ -92,7 +92,7 @@ def test_measured_memory_stands_apart(shared_data: Path, tmp_path: Path) -> None
 def test_measure_wants_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tf_keras")
     assert run(["inspect", "mobilenet_v2:0.35-96", "--measure"]) == 2
-    assert "a preset has no file to run: convert it first" in capsys.readouterr().err
+    assert "mobilenet_v2:0.35-96 is no file to run: convert it first" in capsys.readouterr().err
 
 
 def test_preset_is_assumed_to_be_float(capsys: pytest.CaptureFixture[str]) -> None:
