@@ -1,4 +1,4 @@
-"""Writes edgekit/profile/cores/*.json: coefficients, sources, errors, and what the points cover."""
+"""Writes edgekit/profile/fitted/*.json: coefficients, sources, errors, what the points cover."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgekit.profile import cores
 from edgekit.profile.predict import shares_of_time, time_op
 from study import LEVEL, Key, Study, covered, half_width, halves, mape, worst
 
-CORES = Path(cores.__file__).parent / "cores"
+CORES = Path(cores.__file__).parent / "fitted"
 REMARKS = {
     "pixel1": "TFLite of 2018, before XNNPACK: its README gives 49 ms where this table has 73.8",
     "pixel2": "published in whole ms; uint8 networks",

@@ -1,6 +1,6 @@
 """The cores that latency can be predicted for: what a fit on published latencies found.
 
-`cores/CORE.RUNTIME.DTYPE.json` is written by `python benchmarks/predictor.py --fit` and holds the
+`fitted/CORE.RUNTIME.DTYPE.json` is written by `python benchmarks/predictor.py --fit` and holds the
 coefficients, the source of every point, the error by protocol and what the points cover.
 """
 
@@ -95,7 +95,7 @@ class Calibration:
 @cache
 def calibrations() -> tuple[Calibration, ...]:
     """Return every calibration that comes along, by core, runtime and dtype."""
-    folder = files("edgekit.profile") / "cores"
+    folder = files("edgekit.profile") / "fitted"
     found = [
         from_json(json.loads(entry.read_text(encoding="utf-8")))
         for entry in folder.iterdir()
