@@ -19,8 +19,9 @@ Array = npt.NDArray[np.float64]
 Key = tuple[str, str, str]  # core, runtime, dtype
 LEVEL = 0.9  # of the intervals
 WORST_PERCENT = 20.0  # networks left out; what errs by more does not come along
-# Multiply-adds a cycle at best, float32 and int8, by Arm's software optimization guides: lanes
-# times pipes; dot products count where the core has them. Kryo as two 128-bit pipes.
+# Multiply-adds a cycle at best, float32 and int8: lanes times pipes; dot products count where the
+# core has them. Assumed, not looked up in the vendors' guides (Kryo as two 128-bit pipes); they
+# only bound what the fit may call efficient.
 PEAKS = {
     "cortex-a53": (4, 8), "cortex-a55": (4, 16), "cortex-a17": (4, 8), "cortex-a57": (4, 8),
     "cortex-a72": (4, 8), "cortex-a73": (4, 8), "kryo": (8, 16), "cortex-a76": (8, 32),

@@ -113,12 +113,17 @@ def open_model(
     return open_in(Path(path), threads=threads, keep_tensors=keep_tensors)
 
 
-def check_inputs(inputs: Arrays, signature: Signature, where: str) -> None:
-    """Compare names, shapes and dtypes with what the signature takes.
+def check_inputs(
+    inputs: Arrays, signatures: Mapping[str, Signature], name: str, where: str
+) -> None:
+    """Compare names, shapes and dtypes with what the signature called `name` takes.
 
     Raises:
-        InputError: something differs; the line names it.
+        InputError: there is no such signature, or something differs; the line names it.
     """
+    if name not in signatures:
+        raise InputError(f"{where}: no signature {name}", expected=", ".join(signatures))
+    signature = signatures[name]
     names = [spec.name for spec in signature.inputs]
     if set(inputs) != set(names):
         raise InputError(

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.artifact import DEFAULT_SIGNATURE, Signature, TensorSpec
-from edgekit.errors import InputError
 from edgekit.runtime import Arrays, check_inputs, read_model, runtime_errors
 
 Details = Mapping[str, Any]
@@ -44,11 +43,7 @@ class InterpreterSession:
         self, inputs: Arrays, signature: str = DEFAULT_SIGNATURE
     ) -> dict[str, npt.NDArray[Any]]:
         """Run one inference."""
-        if signature not in self.signatures:
-            raise InputError(
-                f"{self._path}: no signature {signature}", expected=", ".join(self.signatures)
-            )
-        check_inputs(inputs, self.signatures[signature], str(self._path))
+        check_inputs(inputs, self.signatures, signature, str(self._path))
         if self._interpreter is None:
             raise ValueError("the session is closed")
         with runtime_errors(self._path, "cannot be run"):

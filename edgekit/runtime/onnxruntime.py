@@ -62,9 +62,7 @@ class OnnxSession:
         self, inputs: Arrays, signature: str = DEFAULT_SIGNATURE
     ) -> dict[str, npt.NDArray[Any]]:
         """Run one inference."""
-        if signature not in self.signatures:
-            raise InputError(f"{self._path}: no signature {signature}", expected=DEFAULT_SIGNATURE)
-        check_inputs(inputs, self.signatures[signature], str(self._path))
+        check_inputs(inputs, self.signatures, signature, str(self._path))
         if self._session is None:
             raise ValueError("the session is closed")
         names = [spec.name for spec in self.signatures[signature].outputs]

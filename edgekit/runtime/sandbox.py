@@ -102,11 +102,7 @@ class IsolatedSession:
         self, inputs: Arrays, signature: str = DEFAULT_SIGNATURE
     ) -> dict[str, npt.NDArray[Any]]:
         """Run one inference."""
-        if signature not in self.signatures:
-            raise InputError(
-                f"{self._path}: no signature {signature}", expected=", ".join(self.signatures)
-            )
-        check_inputs(inputs, self.signatures[signature], str(self._path))
+        check_inputs(inputs, self.signatures, signature, str(self._path))
         _, outputs = self._child.ask({"signature": signature}, inputs)
         return outputs
 
