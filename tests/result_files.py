@@ -31,8 +31,23 @@ def bench_json(
     device = {"url": "local", "kind": kind, "cpu": cpu, "board": None, "machine": "x86_64",
               "cores": 2, "governor": None}  # fmt: skip
     rows = [_row(file, rounds, threads, version, kind, samples) for file, rounds in files.items()]
-    return {"schema": 1, "kind": "bench", "edgekit": "0.1.0", "date": "2026-01-01T00:00:00+00:00",
-            "device": device, "options": {}, "rows": rows, "failures": {}}  # fmt: skip
+    return {"schema": 2, "kind": "bench", "edgekit": "0.1.0", "date": "2026-01-01T00:00:00+00:00",
+            "devices": {"local": device}, "options": {}, "rows": rows, "counts": [],
+            "finished": True, "failures": []}  # fmt: skip
+
+
+def counts_json(files: Mapping[str, float], *, cpu: str = "cortex-a76") -> dict[str, Any]:
+    """Return instruction counts of files on an emulated core."""
+    url = f"qemu:{cpu}"
+    device = {"url": url, "kind": "simulated", "cpu": cpu, "board": None, "machine": "aarch64",
+              "cores": 1, "governor": None}  # fmt: skip
+    counts = [
+        {"file": file, "scheme": None, "sha256": hashlib.sha256(file.encode()).hexdigest(),
+         "device": url, "kind": "simulated", "instructions": instructions, "per_madd": 0.2,
+         "runtime": {"name": "litert", "version": "2.3.0", "threads": 1}, "spread": 0.0}
+        for file, instructions in files.items()
+    ]  # fmt: skip
+    return {**bench_json({}), "devices": {url: device}, "counts": counts}
 
 
 def _row(
@@ -50,7 +65,7 @@ def _row(
         "file": file, "path": file, "format": parts[-1], "size_bytes": 1_000_000,
         "sha256": hashlib.sha256(file.encode()).hexdigest(),
         "scheme": parts[-2] if len(parts) > 2 else None, "artifact": None,
-        "madds": None, "params": None, "kind": kind,
+        "madds": None, "params": None, "device": "local", "kind": kind,
         "runtime": {"name": "litert", "version": version, "threads": threads}, "inputs": [],
         "latency_ms": {"n": len(pooled), "rounds": len(rounds), "mean": statistics.mean(pooled),
                        "p50": p50, "p90": max(pooled), "p99": None,

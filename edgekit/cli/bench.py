@@ -12,14 +12,22 @@ from edgekit.cli.output import emit, output_options, stderr
 from edgekit.errors import InputError, SetupError, one_line
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from collections.abc import Sequence
 
     from edgekit.profile.measurement import Report
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="ARTIFACT...")
-@click.option("--on", "device", default="local", show_default=True, help="Where to run: local.")
+@click.option(
+    "--on",
+    "places",
+    multiple=True,
+    default=["local"],
+    show_default=True,
+    metavar="DEVICE",
+    help="local, ssh://[USER@]HOST[:PORT], adb:[SERIAL] or qemu:CORE; may be given several times.",
+)
 @click.option("--runtime", help="litert, tflite-runtime or onnxruntime; by format if not given.")
 @click.option(
     "--file",
@@ -59,6 +67,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="Call a median noisy that is known less well.",
 )
+@click.option(
+    "--retries",
+    default=1,
+    show_default=True,
+    help="Of a file that throttled or is noisy, after a cool-down.",
+)
+@click.option(
+    "--cool-down", "cool_down_s", default=10.0, show_default=True, help="Seconds before a retry."
+)
+@click.option(
+    "--validity",
+    type=click.Choice(["mlperf"]),
+    help="1024 runs and 60 s at least, 300 s of cool-down, 5 retries.",
+)
 @click.option("--seed", default=0, show_default=True, help="Of the random inputs.")
 @click.option(
     "--samples/--no-samples",
@@ -67,53 +89,88 @@ if TYPE_CHECKING:
     help="Keep every run's time in the result.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="JSON", help="Write the result here."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="JSON",
+    help="Write the result here, after every round; a result that was cut short is completed.",
 )
+@click.option("--fresh", is_flag=True, help="Complete nothing, start anew.")
 @output_options
 def command(
-    files: tuple[str, ...], device: str, schemes: tuple[str, ...], cpus: str | None,
-    max_spread: str, samples: bool, output: Path | None, as_json: bool, **options: Any,
+    files: tuple[str, ...], places: tuple[str, ...], schemes: tuple[str, ...], cpus: str | None,
+    max_spread: str, validity: str | None, samples: bool, output: Path | None, fresh: bool,
+    as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Time model files: artifact folders, .tflite and .onnx.
 
     Each file is loaded in several fresh processes, in turn with the others. Only the runtime's
     invoke is timed. The interval is the 95% interval of the median, from the spread between rounds.
+    On qemu:CORE the instructions of one inference are counted instead, exactly.
     """
     from rich.text import Text
 
+    from edgekit.cli.bench_tables import tables
     from edgekit.cli.numbers import parse_share
     from edgekit.device import open_device
     from edgekit.files import check_file_place, write_file
-    from edgekit.profile.bench import bench
     from edgekit.profile.measurement import Options
-    from edgekit.profile.targets import find_targets
+    from edgekit.profile.result_file import read_unfinished, to_json
+    from edgekit.profile.side_by_side import bench_side_by_side
+    from edgekit.profile.targets import find_targets, with_madds
 
     chosen = Options(
         cpus=_cores(cpus), max_spread=parse_share("--max-spread", max_spread), **options
     )
+    chosen = chosen.valid_for_mlperf() if validity else chosen
+    devices = [open_device(url) for url in dict.fromkeys(places)]
     if output:
         check_file_place(output)
     targets = find_targets(files, schemes=schemes, runtime=chosen.runtime)
-    with stderr().status("bench") as status, open_device(device) as opened:
-        report = bench(targets, opened, chosen, lambda line: status.update(Text(one_line(line))))
-    data = report.to_json(samples=samples)
-    if output:
-        write_file(output, json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
-    emit(data, as_json, *_tables(report))
-    for row in report.rows:
-        for doubt in row.doubts(chosen.max_spread):
-            stderr().print(one_line(f"{row.target.path.name}: {doubt}"), markup=False)
-    _raise_failures(report)
+    if any(device.counter for device in devices):
+        targets = [with_madds(target) for target in targets]
+    kept = [] if fresh or not output else read_unfinished(output, targets, chosen)
+    if kept:
+        rounds = sum(len(row.rounds) for row in kept)
+        stderr().print(
+            f"{output}: {rounds} finished rounds are kept, the rest is run", markup=False
+        )
+
+    def keep(reports: Sequence[Report]) -> None:
+        if output:
+            data = to_json(reports, samples=samples)
+            write_file(output, json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
+
+    with stderr().status("bench") as status:
+        reports = bench_side_by_side(
+            targets, devices, chosen, lambda line: status.update(Text(one_line(line))),
+            kept=kept, keep=keep,
+        )  # fmt: skip
+    emit(to_json(reports, samples=samples), as_json, *tables(reports))
+    _print_doubts(reports, chosen.max_spread)
+    _raise_failures(reports)
 
 
-def _raise_failures(report: Report) -> None:
+def _print_doubts(reports: Sequence[Report], max_spread: float) -> None:
+    for report in reports:
+        where = f"{report.url}: " if len(reports) > 1 else ""
+        doubts = [(row.target, row.doubts(max_spread)) for row in report.rows]
+        doubts += [(count.target, count.doubts()) for count in report.counts]
+        for target, texts in doubts:
+            for text in texts:
+                line = one_line(f"{where}{target.path.name}: {text}")
+                stderr().print(line, markup=False, soft_wrap=True)
+
+
+def _raise_failures(reports: Sequence[Report]) -> None:
     """End with the failures' exit code, after the finished rows were shown."""
-    if report.failures:
-        kind = InputError if report.exit_code == InputError.exit_code else SetupError
-        *others, last = report.failures.values()
-        for line in others:
+    lines = list(dict.fromkeys(line for r in reports for line in r.failures.values()))
+    if lines:
+        worst = max(r.exit_code for r in reports)
+        kind = InputError if worst == InputError.exit_code else SetupError
+        for line in lines[:-1]:
             stderr().print(f"edgekit: {line}", markup=False, soft_wrap=True)
-        raise kind(last)
+        raise kind(lines[-1])
 
 
 def _cores(text: str | None) -> tuple[int, ...] | None:
@@ -121,44 +178,3 @@ def _cores(text: str | None) -> tuple[int, ...] | None:
         return tuple(int(core) for core in text.split(",")) if text else None
     except ValueError:
         raise InputError("--cpus", got=text, expected="core numbers, as 0,1") from None
-
-
-def _tables(report: Report) -> list[Table]:
-    """Return a table for each kind of figure: measured and simulated never share a column."""
-    return [_table(report, kind) for kind in dict.fromkeys(r.kind for r in report.rows)]
-
-
-def _table(report: Report, kind: str) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    from edgekit.cli.tables import short_names
-    from edgekit.errors import one_line
-    from edgekit.report.numbers import megabytes, significant
-
-    rows = [r for r in report.rows if r.kind == kind]
-    runtimes = ", ".join(dict.fromkeys(f"{r.runtime['name']} {r.runtime['version']}" for r in rows))
-    threads = report.options.threads
-    caption = (
-        f"{kind} on {report.device['url']}: {report.device.get('cpu') or 'unknown CPU'}, "
-        f"{runtimes}, {threads} thread{'s' * (threads > 1)}; times in ms, peak memory of the "
-        f"process in MB, interval of p50 at 95%, {report.options.rounds} rounds"
-    )
-    table = Table(
-        box=SIMPLE_HEAD, caption=Text(caption), caption_justify="left", pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )  # fmt: skip
-    table.add_column("file", overflow="fold", ratio=1)
-    for name in ("p50", "95% interval", "p90", "p99", "first", "load", "MB"):
-        table.add_column(name, justify="right", no_wrap=True)
-    names = short_names([r.target.path.name for r in rows])
-    for row, name in zip(rows, names, strict=True):
-        latency = row.latency
-        low_high = latency.interval and "-".join(significant(v) for v in latency.interval)
-        table.add_row(
-            Text(one_line(name)), significant(latency.p50), low_high or "?",
-            significant(latency.p90), significant(latency.p99), significant(row.first_run_ms),
-            significant(row.load_ms), megabytes(row.peak_memory_bytes),
-        )  # fmt: skip
-    return table

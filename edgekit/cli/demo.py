@@ -53,7 +53,7 @@ def command(output: Path, seed: int, as_json: bool) -> None:
         ["verify", artifact],
         ["inspect", artifact],
         ["evaluate", artifact, "--data", "digits", "-o", evaluation],
-        ["bench", artifact, "--on", "local", "-o", bench],
+        ["bench", artifact, "--on", "local", "--retries", "0", "-o", bench],
         ["run", artifact, *pictures, "--file", "qat-w8a8", "--top", "2", "--save",
          str(output / "pictures")],
         ["report", artifact, evaluation, bench, "-o", report],

@@ -12,6 +12,9 @@ from edgekit.errors import CheckFailedError, InputError, one_line
 @click.argument("base", metavar="BASE")
 @click.argument("new", metavar="NEW")
 @click.option("--max-slowdown", default="5%", show_default=True, help="Of p50.")
+@click.option(
+    "--max-instructions", default="1%", show_default=True, help="More of one inference: qemu:CORE."
+)
 @click.option("--max-drop", default=0.5, show_default=True, help="Of a metric, in points of 100.")
 @click.option(
     "--allow-unclear", is_flag=True, help="Pass where noise hides whether a limit is kept."
@@ -23,7 +26,8 @@ from edgekit.errors import CheckFailedError, InputError, one_line
 )
 @output_options
 def command(
-    base: str, new: str, max_slowdown: str, max_drop: float, allow_unclear: bool,
+    base: str, new: str, max_slowdown: str, max_instructions: str, max_drop: float,
+    allow_unclear: bool,
     allow_different_device: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Compare the results NEW with BASE: JSON files of bench and evaluate, or folders of them.
@@ -37,7 +41,12 @@ def command(
 
     if not 0 <= max_drop <= 100:
         raise InputError("--max-drop", got=max_drop, expected="points from 0 to 100")
-    limits = Limits(parse_share("--max-slowdown", max_slowdown), max_drop, allow_different_device)
+    limits = Limits(
+        max_slowdown=parse_share("--max-slowdown", max_slowdown),
+        max_instructions=parse_share("--max-instructions", max_instructions),
+        max_drop=max_drop,
+        allow_different_device=allow_different_device,
+    )
     verdicts = compare(read_results([base]), read_results([new]), limits)
     bad = [v for v in verdicts if v.outcome == "failed" or (
         v.outcome == "unclear" and not allow_unclear)]  # fmt: skip

@@ -16,6 +16,9 @@ Kind = Literal["measured", "simulated", "predicted"]
 # URL scheme -> module with `open_url(url) -> Device`
 DEVICES: dict[str, str] = {
     "local": "edgekit.device.local",
+    "ssh": "edgekit.device.ssh",
+    "adb": "edgekit.device.adb",
+    "qemu": "edgekit.device.qemu",
 }
 
 
@@ -25,12 +28,14 @@ class ProgramError(SetupError):
     Attributes:
         status: the exit code as a shell gives it (128 + N for signal N), None after a timeout.
         ending: the same in words, as "SIGSEGV".
+        words: the end of what it wrote to stderr.
     """
 
-    def __init__(self, what: str, status: int | None, *, ending: str) -> None:
+    def __init__(self, what: str, status: int | None, *, ending: str, words: str = "") -> None:
         super().__init__(what, got=ending)
         self.status = status
         self.ending = ending
+        self.words = words
 
 
 class Device(Protocol):
@@ -55,8 +60,21 @@ class Device(Protocol):
         ...
 
     @property
+    def setup_command(self) -> str | None:
+        """What installs runtimes there; None where it is the pip of edgekit itself."""
+        ...
+
+    @property
+    def counter(self) -> str | None:
+        """The file in the folder that gets the instructions up to each mark of a program.
+
+        None where time is measured instead.
+        """
+        ...
+
+    @property
     def facts(self) -> Mapping[str, Any]:
-        """What only the connection knows of the device; the rest is read on it."""
+        """What the connection knows better than a program that looks around on the device."""
         ...
 
     def __enter__(self) -> Device:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit import __version__
 from edgekit.device import Kind
 from edgekit.errors import InputError
+from edgekit.profile.counting import Count
 from edgekit.profile.statistics import Interval, Summary, ratio_interval, summarize
 from edgekit.profile.targets import Target
 from edgekit.runtime import RUNTIMES
 
-SCHEMA = 1
+# The clock of a core that throttles falls by more than this; what a governor does is less.
+CLOCK_DROP = 0.9
+MLPERF = {"runs": 1024, "min_seconds": 60.0, "cool_down_s": 300.0, "retries": 5}
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Options:
     signature: str | None = None  # entry point; the first where None
     cpus: tuple[int, ...] | None = None  # cores to stay on
     max_spread: float = 0.05  # a wider median (half the interval over p50) is called noisy
+    retries: int = 0  # of a file that throttled or is noisy
+    cool_down_s: float = 10.0  # before each
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -51,10 +55,19 @@ class Options:
              f"at least min-seconds, {self.min_seconds:g}"),
             (self.warmup_runs < 0, "warmup", self.warmup_runs, "0 or more"),
             (self.seed < 0, "seed", self.seed, "0 or more"),
+            (self.retries < 0, "retries", self.retries, "0 or more"),
+            (not 0 <= self.cool_down_s < math.inf, "cool-down", self.cool_down_s, "0 or more"),
         ]  # fmt: skip
         for failed, name, got, expected in wrong:
             if failed:
                 raise InputError(f"bench: {name}", got=got, expected=expected)
+
+    def valid_for_mlperf(self) -> Options:
+        """Return these with what MLPerf Mobile asks of a valid run, at least."""
+        wanted = {name: max(getattr(self, name), least) for name, least in MLPERF.items()}
+        longest = max(self.max_seconds, 2 * wanted["min_seconds"])
+        return replace(self, **{**wanted, "max_seconds": longest, "runs": int(wanted["runs"]),
+                                "retries": int(wanted["retries"])})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,7 +83,16 @@ class Round:
     baseline_memory_bytes: int | None  # resident before the file was opened
     peak_memory_bytes: int | None  # resident, at most
     before: Mapping[str, Any]  # clocks, temperature, load
-    after: Mapping[str, Any]
+    after: Mapping[str, Any]  # empty where the device was lost
+    during: tuple[Mapping[str, Any], ...] = ()  # about every second
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the machine said so, or its clock fell while the model ran."""
+        states = [self.before, *self.during, self.after]
+        clocks = [max(s["clocks_khz"]) for s in states if s.get("clocks_khz")]
+        fell = bool(clocks) and min(clocks) < CLOCK_DROP * clocks[0]
+        return fell or any(_flagged(s) for s in states)
 
 
 @dataclass(frozen=True)
@@ -78,10 +100,12 @@ class Row:
     """One file's rounds."""
 
     target: Target
+    device: str  # its URL
     kind: Kind
     runtime: Mapping[str, Any]  # name, version, threads, nodes and how many a delegate took
     inputs: Sequence[Mapping[str, Any]]
     rounds: tuple[Round, ...]
+    discarded: int = 0  # rounds that throttled and were repeated
 
     @property
     def latency(self) -> Summary:
@@ -124,9 +148,15 @@ class Row:
              f"noisy: the median is known to {spread or 0:.0%}, asked {max_spread:.0%}"),
             (not all(r.warm for r in self.rounds), "still becoming faster after the warm-up"),
             (any(r.truncated for r in self.rounds), "fewer runs than asked"),
-            (any(_throttled(s) for r in self.rounds for s in (r.before, r.after)), "throttled"),
+            (any(r.throttled for r in self.rounds), "throttled"),
         ]  # fmt: skip
         return [text for holds, text in doubts if holds]
+
+    def is_valid(self, max_spread: float) -> bool:
+        """Whether no round throttled and the median is known as well as asked."""
+        spread = self.latency.spread
+        steady = spread is None or spread <= max_spread
+        return steady and not any(r.throttled for r in self.rounds)
 
 
 @dataclass(frozen=True)
@@ -137,8 +167,15 @@ class Report:
     device: Mapping[str, Any]
     options: Options
     failures: Mapping[str, str]  # file -> the line that says why it has no row, or not all rounds
+    counts: tuple[Count, ...] = ()  # of a device that counts instructions instead
     exit_code: int = 0  # of the failures
     date: str = ""  # ISO 8601, UTC
+    finished: bool = True  # nothing is left to do
+
+    @property
+    def url(self) -> str:
+        """The device's."""
+        return str(self.device["url"])
 
     def ratio(self, base: int, new: int) -> tuple[float, Interval | None]:
         """Return p50(row `new`) / p50(row `base`) and its interval, paired by round."""
@@ -147,46 +184,8 @@ class Report:
             [r.samples_ms for r in old.rounds], [r.samples_ms for r in fresh.rounds], paired=True
         )
 
-    def to_json(self, *, samples: bool = True) -> dict[str, Any]:
-        """Return the result as JSON types; see `edgekit.report.results` for its reader."""
-        options = asdict(self.options)
-        options["inputs"] = self.options.inputs and str(self.options.inputs)
-        return {
-            "schema": SCHEMA,
-            "kind": "bench",
-            "edgekit": __version__,
-            "date": self.date,
-            "device": dict(self.device),
-            "options": options,
-            "rows": [_row_json(row, self.options.max_spread, samples) for row in self.rows],
-            "failures": dict(self.failures),
-        }
 
-
-def _row_json(row: Row, max_spread: float, samples: bool) -> dict[str, Any]:
-    latency = asdict(row.latency)
-    rounds = [asdict(r) for r in row.rounds]
-    for one in rounds:
-        if not samples:
-            del one["samples_ms"]
-    target = {**asdict(row.target), "path": str(row.target.path)}
-    return {
-        "file": row.target.path.name,
-        **target,
-        "kind": row.kind,
-        "runtime": dict(row.runtime),
-        "inputs": list(row.inputs),
-        "latency_ms": {**latency, "spread": row.latency.spread},
-        "load_ms": row.load_ms,
-        "first_run_ms": row.first_run_ms,
-        "peak_memory_bytes": row.peak_memory_bytes,
-        "model_memory_bytes": row.model_memory_bytes,
-        "doubts": row.doubts(max_spread),
-        "rounds": rounds,
-    }
-
-
-def _throttled(state: Mapping[str, Any]) -> bool:
+def _flagged(state: Mapping[str, Any]) -> bool:
     """Return whether a Pi says so: the low bits are now, the others are since it was booted."""
     flags = state.get("throttled")
     return bool(flags and int(flags, 16) & 0xF)

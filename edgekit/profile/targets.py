@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.artifact import MANIFEST, open_artifact
 from edgekit.errors import InputError
 from edgekit.files import file_sha256
+from edgekit.profile.graph import read_graph
+from edgekit.profile.madds import total_madds
 from edgekit.runtime import RUNTIMES, file_format
 
 
@@ -43,6 +45,16 @@ def find_targets(
     for path in map(Path, paths):
         found += _artifact_targets(path, schemes, runtime) if path.is_dir() else [_target(path)]
     return found
+
+
+def with_madds(target: Target) -> Target:
+    """Return the target with its multiply-adds, where every op has a rule for them."""
+    try:
+        return (
+            target if target.madds else replace(target, madds=total_madds(read_graph(target.path)))
+        )
+    except InputError:
+        return target
 
 
 def _artifact_targets(folder: Path, schemes: Sequence[str], runtime: str | None) -> list[Target]:

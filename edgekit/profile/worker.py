@@ -3,7 +3,8 @@
 It needs Python 3.9, NumPy and a runtime, nothing else, and is copied to the device as it stands:
 `python worker.py CONFIG.json`, or the configuration on stdin. It writes one JSON object a line as
 it goes, so a cut connection keeps the runs that were finished. Only the runtime's invoke is timed;
-inputs are set beforehand. See `DEFAULTS` for the configuration and `main` for the events.
+inputs are set beforehand. Where the device counts instructions, inferences are marked instead of
+timed; and it can answer examples. See `DEFAULTS` for the configuration, `main` for the events.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ DEFAULTS: dict[str, Any] = {
     "min_seconds": 1.0,  # at least, counting invoke alone
     "max_seconds": 60.0,  # whichever of the two comes first then
     "cpus": None,  # cores to stay on, as [0, 1]
+    "counter": None,  # the file of instruction counts: marks inferences instead of timing them
+    "answers": None,  # .npz to write: answers the examples [N, ...] of `inputs` instead of timing
+    "setup": None,  # the command that installs a runtime on this device
 }
 PACKAGES = {
     "litert": "ai-edge-litert",
@@ -50,6 +54,11 @@ INPUT, SETUP = 2, 3  # exit codes: mend the input, mend the device
 BATCH_SECONDS = 0.2  # of timed runs between two lines of output
 WINDOW_SECONDS = 0.05  # of warm-up runs compared with the window before
 STABLE = 0.98  # warm when a window is not faster than this times the best before it
+STATE_SECONDS = 1.0  # of timed runs between two looks at clocks and temperatures
+MARK_FD = 0x6D61726B  # no file: a seek on it fails, and the emulator's plugin sees it
+COUNTED = 6  # inferences; the first ones are warm-up
+COUNTS = ("integer", "branch", "memory", "simd", "dot", "other", "accesses", "l1_misses",
+          "l2_misses")  # fmt: skip
 
 # The instruction sets that decide how fast integer and half kernels are.
 FEATURES = {
@@ -78,8 +87,10 @@ def main(arguments: list[str]) -> int:
     """Run one configuration and return the exit code.
 
     Events, in order: `device` (facts), `loaded` (load_ms, runtime, inputs, baseline_memory_bytes),
-    `first` (ms), `warm` (runs, stable, state), `runs` (ns of each run; many), `done`
-    (peak_memory_bytes, state, truncated); or `error` (code, line) in the place of any.
+    `first` (ms), `warm` (runs, stable, state), `runs` (ns of each run; many, with the state about
+    every second), `done` (peak_memory_bytes, state, truncated). Where instructions are counted,
+    `counted` (inferences) stands after `loaded`, where examples are answered, `answered`
+    (examples). `error` (code, line) stands in the place of any.
     """
     try:
         text = Path(arguments[0]).read_text(encoding="utf-8") if arguments else sys.stdin.read()
@@ -104,16 +115,19 @@ def run(config: dict[str, Any]) -> None:
     if config["cpus"]:
         pin(config["cpus"])
     say("device", **device_facts())
-    module = import_runtime(config["runtime"])
+    module = import_runtime(config["runtime"], config["setup"])
     baseline_bytes = memory_bytes("VmRSS")
     try:
         began = time.perf_counter_ns()
         model = OPENERS[config["runtime"]](module, config)
         load_ns = time.perf_counter_ns() - began
+        if config["answers"]:
+            say("answered", examples=answer(model, config), runtime=runtime_facts(config, model))
+            return
         invoke = model.bind(config)
         say("loaded", load_ms=load_ns / 1e6, runtime=runtime_facts(config, model),
             inputs=model.described, baseline_memory_bytes=baseline_bytes)  # fmt: skip
-        time_model(invoke, config)
+        (count_model if config["counter"] else time_model)(invoke, config)
     except (RuntimeError, ValueError, OSError, TypeError) as error:
         raise RefusedError(INPUT, f"{config['runtime']} refuses the model: {error}") from None
 
@@ -125,7 +139,7 @@ def time_model(invoke: Callable[[], Any], config: dict[str, Any]) -> None:
     say("first", ms=timed(invoke, 1)[0] / 1e6)
     runs, stable = warm_up(invoke, config["warmup_runs"], config["warmup_max_seconds"])
     say("warm", runs=runs, stable=stable, state=device_state())
-    count = elapsed_ns = last_ns = 0
+    count = elapsed_ns = last_ns = looked_ns = 0
     while count < config["runs"] or elapsed_ns < config["min_seconds"] * 1e9:
         if elapsed_ns >= config["max_seconds"] * 1e9:
             break
@@ -134,9 +148,52 @@ def time_model(invoke: Callable[[], Any], config: dict[str, Any]) -> None:
         batch = timed(invoke, max(1, fitting if config["min_seconds"] else min(left, fitting)))
         last_ns = max(1, middle(batch))
         count, elapsed_ns = count + len(batch), elapsed_ns + sum(batch)
-        say("runs", ns=batch)
+        if elapsed_ns - looked_ns > STATE_SECONDS * 1e9:
+            looked_ns = elapsed_ns
+            say("runs", ns=batch, state=device_state())
+        else:
+            say("runs", ns=batch)
     say("done", peak_memory_bytes=memory_bytes("VmHWM"), state=device_state(),
         truncated=count < config["runs"])  # fmt: skip
+
+
+def count_model(invoke: Callable[[], Any], config: dict[str, Any]) -> None:
+    """Say what each of COUNTED inferences executed, by the marks that the emulator counts to."""
+    gc.collect()
+    gc.disable()
+    mark(0)
+    for inference in range(1, COUNTED + 1):
+        invoke()
+        mark(inference)
+    text = read(config["counter"]) or ""
+    marks = [[int(n) for n in line.split()[1:]] for line in text.splitlines()]
+    if len(marks) != COUNTED + 1:
+        raise RefusedError(SETUP, f"{len(marks)} of {COUNTED + 1} marks were counted")
+    inferences = [
+        {name: marks[i][j] - marks[i - 1][j] for j, name in enumerate(COUNTS)}
+        for i in range(1, len(marks))
+    ]
+    say("counted", inferences=inferences)
+
+
+def mark(number: int) -> None:
+    """Set a mark that the emulator sees; elsewhere nothing happens."""
+    with contextlib.suppress(OSError):
+        os.lseek(MARK_FD, number, os.SEEK_SET)
+
+
+def answer(model: Any, config: dict[str, Any]) -> int:
+    """Write the model's answers to the examples and return how many there were."""
+    import numpy as np
+
+    with np.load(config["inputs"], allow_pickle=False) as file:
+        inputs = {name: file[name] for name in file}
+    examples = min(len(array) for array in inputs.values())
+    answers = [
+        model.answer({n: a[i : i + 1] for n, a in inputs.items()}, config) for i in range(examples)
+    ]
+    np.savez(config["answers"], **{n: np.concatenate([a[n] for a in answers]) for n in answers[0]})
+    return examples
 
 
 def timed(invoke: Callable[[], Any], runs: int) -> list[int]:
@@ -221,6 +278,11 @@ class TFLiteModel:
             self.interpreter.set_tensor(details[name]["index"], array)
         return self.interpreter.invoke  # type: ignore[no-any-return]
 
+    def answer(self, arrays: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+        """Return the outputs by the names of the signature."""
+        runner = self.interpreter.get_signature_runner(config["signature"])
+        return dict(runner(**arrays))
+
     def facts(self) -> dict[str, Any]:
         """Return how many nodes of the first graph a delegate took."""
         try:
@@ -267,6 +329,11 @@ class OnnxModel:
             binding.bind_output(output.name)
         return functools.partial(self._invoke, binding)
 
+    def answer(self, arrays: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+        """Return the outputs by name."""
+        names = [output.name for output in self.session.get_outputs()]
+        return dict(zip(names, self.session.run(names, arrays)))  # noqa: B905 (Python 3.9)
+
     def facts(self) -> dict[str, Any]:
         """Return the execution providers."""
         return {"providers": self.session.get_providers()}
@@ -285,8 +352,12 @@ OPENERS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
 }
 
 
-def import_runtime(name: str) -> Any:
+def import_runtime(name: str, setup: str | None) -> Any:
     """Import a runtime.
+
+    Args:
+        name: as the configuration has it.
+        setup: the command that installs it on this device; pip where None.
 
     Raises:
         RefusedError: unknown, not installed, or broken.
@@ -302,7 +373,7 @@ def import_runtime(name: str) -> Any:
         return importlib.import_module(modules[name])
     except ImportError as error:
         line = f"{PACKAGES[name]} cannot be imported ({error}): "
-        line += f"run: pip install 'edgekit[{EXTRAS[name]}]'"
+        line += "run: " + (setup or f"pip install 'edgekit[{EXTRAS[name]}]'")
         raise RefusedError(SETUP, line) from None
 
 

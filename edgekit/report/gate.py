@@ -8,10 +8,10 @@ from typing import Any, Literal, TypeVar
 
 from edgekit.errors import InputError
 from edgekit.profile.statistics import Interval, ratio_interval
-from edgekit.report.results import Results, Score, Timing
+from edgekit.report.results import Counting, Results, Score, Timing
 
 Outcome = Literal["ok", "failed", "unclear"]
-Row = TypeVar("Row", Timing, Score)
+Row = TypeVar("Row", Timing, Counting, Score)
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Limits:
     """What is allowed."""
 
     max_slowdown: float = 0.05  # of p50, as a share
+    max_instructions: float = 0.01  # more of one inference, as a share
     max_drop: float = 0.5  # of a metric, in points of 100
     allow_different_device: bool = False  # or runtime, version, threads
 
@@ -28,11 +29,11 @@ class Verdict:
     """One comparison."""
 
     file: str
-    measure: str  # "p50" or the metric
+    measure: str  # "p50", "instructions" or the metric
     unit: str
     base: float
     new: float
-    change: float  # new / base - 1 for times, points of 100 lost for metrics
+    change: float  # new / base - 1 for times and instructions, points of 100 lost for metrics
     interval: Interval | None  # of the change
     limit: float
     outcome: Outcome
@@ -50,11 +51,15 @@ def compare(base: Results, new: Results, limits: Limits) -> list[Verdict]:
         InputError: the two do not compare: nothing in common, a file that `new` lacks, another
             device, runtime or thread count, or another kind of figure.
     """
-    if not base.timings and not base.scores:
+    if not (base.timings or base.countings or base.scores):
         raise InputError("gate: nothing to compare in the base", expected="rows of a result")
     verdicts = [
         _compare_times(b, n, limits)
         for b, n in _pairs(base.timings, new.timings, lambda t: (t.conditions.runtime,))
+    ]
+    verdicts += [
+        _compare_counts(b, n, limits)
+        for b, n in _pairs(base.countings, new.countings, lambda c: (c.conditions.runtime,))
     ]
     return verdicts + [
         _compare_scores(b, n, limits)
@@ -79,6 +84,8 @@ def _pairs(
                 and within(n) == within(row)
                 and _suffix(n.file) == _suffix(row.file)
             ]
+        if len(matches) > 1:  # one call on several devices
+            matches = [n for n in matches if _core(n) == _core(row)]
         if len(matches) != 1:
             raise InputError(
                 f"gate: {row.file} in the base",
@@ -87,6 +94,10 @@ def _pairs(
             )
         pairs.append((row, matches[0]))
     return pairs
+
+
+def _core(row: Timing | Counting | Score) -> tuple[Hashable, ...]:
+    return () if isinstance(row, Score) else (row.conditions.cpu, row.conditions.board)
 
 
 def _compare_times(base: Timing, new: Timing, limits: Limits) -> Verdict:
@@ -110,7 +121,24 @@ def _compare_times(base: Timing, new: Timing, limits: Limits) -> Verdict:
     )  # fmt: skip
 
 
-def _check_conditions(base: Timing, new: Timing, limits: Limits) -> None:
+def _compare_counts(base: Counting, new: Counting, limits: Limits) -> Verdict:
+    """Compare two exact counts: no noise, so no interval and no doubt."""
+    _check_conditions(base, new, limits)
+    change = new.instructions / base.instructions - 1
+    outcome: Outcome = "ok" if change <= limits.max_instructions else "failed"
+    how = "more" if change > 0 else "fewer"
+    sentence = (
+        f"{new.file}: {abs(change):.2%} {how} instructions on {new.conditions.cpu}, "
+        f"{base.instructions / 1e6:.4g} -> {new.instructions / 1e6:.4g} M an inference; "
+        f"allowed is {limits.max_instructions:+.1%}"
+    )
+    return Verdict(
+        new.file, "instructions", "instructions", base.instructions, new.instructions, change,
+        None, limits.max_instructions, outcome, sentence,
+    )  # fmt: skip
+
+
+def _check_conditions(base: Timing | Counting, new: Timing | Counting, limits: Limits) -> None:
     old, fresh = asdict(base.conditions), asdict(new.conditions)
     for name, value in old.items():
         differs = fresh[name] != value

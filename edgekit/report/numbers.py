@@ -17,6 +17,6 @@ def megabytes(size_bytes: int | None) -> str:
     return significant(None if size_bytes is None else size_bytes / 1e6)
 
 
-def millions(count: int | None) -> str:
+def millions(count: float | None) -> str:
     """Return a count in millions."""
     return significant(None if count is None else count / 1e6)

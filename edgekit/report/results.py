@@ -13,9 +13,8 @@ from edgekit.device import Kind
 from edgekit.errors import InputError
 from edgekit.profile.statistics import Interval
 
-SCHEMA = 1
+SCHEMAS = {"bench": 2, "evaluation": 1}  # kind -> version
 T = TypeVar("T")
-KINDS = ("bench", "evaluation")
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,19 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Counting:
+    """One file's instructions on an emulated core."""
+
+    file: str
+    scheme: str | None
+    sha256: str
+    conditions: Conditions
+    instructions: float  # of one inference
+    spread: float  # largest difference between inferences, as a share
+    per_madd: float | None
+
+
+@dataclass(frozen=True)
 class Score:
     """One row of an evaluation."""
 
@@ -81,6 +93,7 @@ class Results:
 
     artifacts: tuple[Artifact, ...] = ()
     timings: tuple[Timing, ...] = ()
+    countings: tuple[Counting, ...] = ()
     scores: tuple[Score, ...] = ()
     devices: tuple[Mapping[str, Any], ...] = ()  # facts, one a benchmark
     sources: tuple[str, ...] = field(default=())  # where it was found
@@ -96,6 +109,7 @@ def read_results(paths: Sequence[str | Path]) -> Results:
     return Results(
         artifacts=tuple(a for r in found for a in r.artifacts),
         timings=tuple(t for r in found for t in r.timings),
+        countings=tuple(c for r in found for c in r.countings),
         scores=tuple(s for r in found for s in r.scores),
         devices=_distinct(d for r in found for d in r.devices),
         sources=tuple(s for r in found for s in r.sources),
@@ -132,7 +146,7 @@ def _parse(path: Path) -> Any:
 
 
 def _is_result(raw: Any) -> bool:
-    return isinstance(raw, dict) and raw.get("kind") in KINDS
+    return isinstance(raw, dict) and raw.get("kind") in tuple(SCHEMAS)
 
 
 def _read_file(path: Path, raw: Any) -> Results:
@@ -143,18 +157,18 @@ def _read_file(path: Path, raw: Any) -> Results:
     """
     if path.name == MANIFEST:
         return Results(artifacts=(open_artifact(path.parent),), sources=(str(path.parent),))
-    if not _is_result(raw) or raw.get("schema") != SCHEMA:
+    if not _is_result(raw) or raw.get("schema") != SCHEMAS[raw["kind"]]:
         got = f"{raw.get('kind')}, schema {raw.get('schema')}" if isinstance(raw, dict) else "other"
-        raise InputError(
-            f"{path}: not a result", got=got, expected=f"{' or '.join(KINDS)}, schema {SCHEMA}"
-        )
+        expected = " or ".join(f"{kind}, schema {version}" for kind, version in SCHEMAS.items())
+        raise InputError(f"{path}: not a result", got=got, expected=expected)
     try:
         if raw["kind"] == "evaluation":
             return Results(scores=tuple(_score(r) for r in raw["rows"]), sources=(str(path),))
-        device = dict(raw["device"])
+        devices = {str(url): dict(facts) for url, facts in raw["devices"].items()}
         return Results(
-            timings=tuple(_timing(r, device) for r in raw["rows"]),
-            devices=(device,),
+            timings=tuple(_timing(r, devices[r["device"]]) for r in raw["rows"]),
+            countings=tuple(_counting(c, devices[c["device"]]) for c in raw["counts"]),
+            devices=tuple(devices.values()),
             sources=(str(path),),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -162,31 +176,49 @@ def _read_file(path: Path, raw: Any) -> Results:
 
 
 def _timing(row: Mapping[str, Any], device: Mapping[str, Any]) -> Timing:
-    latency, runtime = row["latency_ms"], row["runtime"]
-    rounds = tuple(tuple(map(_time, r.get("samples_ms", ()))) for r in row["rounds"])
+    latency = row["latency_ms"]
+    rounds = tuple(tuple(map(_above_zero, r.get("samples_ms", ()))) for r in row["rounds"])
     return Timing(
         file=str(row["file"]),
         format=str(row["format"]),
         scheme=_optional(row["scheme"], str),
         sha256=str(row["sha256"]),
         size_bytes=int(row["size_bytes"]),
-        conditions=Conditions(
-            kind=_kind(row["kind"]),
-            runtime=str(runtime["name"]),
-            version=str(runtime["version"]),
-            threads=int(runtime["threads"]),
-            cores=_optional(device.get("cores"), int),
-            **{k: _optional(device.get(k), str) for k in ("cpu", "board", "machine", "governor")},
-        ),
-        p50_ms=_time(latency["p50"]),
-        p90_ms=_time(latency["p90"]),
-        p99_ms=None if latency["p99"] is None else _time(latency["p99"]),
+        conditions=_conditions(row, device),
+        p50_ms=_above_zero(latency["p50"]),
+        p90_ms=_above_zero(latency["p90"]),
+        p99_ms=None if latency["p99"] is None else _above_zero(latency["p99"]),
         interval=_interval(latency["interval"]),
-        first_run_ms=_time(row["first_run_ms"]),
-        load_ms=_time(row["load_ms"]),
+        first_run_ms=_above_zero(row["first_run_ms"]),
+        load_ms=_above_zero(row["load_ms"]),
         peak_memory_bytes=_optional(row["peak_memory_bytes"], int),
         rounds_ms=rounds if all(rounds) else (),
         doubts=tuple(map(str, row["doubts"])),
+    )
+
+
+def _counting(row: Mapping[str, Any], device: Mapping[str, Any]) -> Counting:
+    per_madd = row["per_madd"]
+    return Counting(
+        file=str(row["file"]),
+        scheme=_optional(row["scheme"], str),
+        sha256=str(row["sha256"]),
+        conditions=_conditions(row, device),
+        instructions=_above_zero(row["instructions"]),
+        spread=_finite(row["spread"]),
+        per_madd=None if per_madd is None else _above_zero(per_madd),
+    )
+
+
+def _conditions(row: Mapping[str, Any], device: Mapping[str, Any]) -> Conditions:
+    runtime = row["runtime"]
+    return Conditions(
+        kind=_kind(row["kind"]),
+        runtime=str(runtime["name"]),
+        version=str(runtime["version"]),
+        threads=int(runtime["threads"]),
+        cores=_optional(device.get("cores"), int),
+        **{k: _optional(device.get(k), str) for k in ("cpu", "board", "machine", "governor")},
     )
 
 
@@ -234,8 +266,8 @@ def _finite(value: Any) -> float:
     return number
 
 
-def _time(value: Any) -> float:
+def _above_zero(value: Any) -> float:
     number = _finite(value)
     if number <= 0:
-        raise ValueError(f"a time of {value!r} ms")
+        raise ValueError(f"{value!r} is not above 0")
     return number

@@ -11,7 +11,7 @@ from tiny_models import make_artifact, write_tflite
 from edgekit.cli import run
 from edgekit.report.results import read_results
 
-QUICK = ["--rounds", "2", "--runs", "4", "--min-seconds", "0", "--warmup", "1"]
+QUICK = ["--rounds", "2", "--runs", "4", "--min-seconds", "0", "--warmup", "1", "--retries", "0"]
 
 
 def test_table_fits_80_columns(
@@ -34,9 +34,9 @@ def test_json_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_tflite(tmp_path / "[bold] 'name'\n😀.tflite")
     assert run(["bench", str(path), *QUICK, "--json", "--no-samples"]) == 0
     data = json.loads(capsys.readouterr().out)
-    assert (data["schema"], data["kind"]) == (1, "bench")
+    assert (data["schema"], data["kind"], data["finished"]) == (2, "bench", True)
     assert data["rows"][0]["file"] == path.name
-    assert data["device"]["cores"] >= 1
+    assert data["devices"]["local"]["cores"] >= 1
     assert "samples_ms" not in data["rows"][0]["rounds"][0]
 
 

@@ -16,6 +16,7 @@ from edgekit.device.local import LocalDevice
 from edgekit.errors import InputError, SetupError
 from edgekit.profile.bench import bench
 from edgekit.profile.measurement import Options
+from edgekit.profile.result_file import to_json
 from edgekit.profile.targets import find_targets
 
 QUICK = Options(rounds=2, runs=4, min_seconds=0.0, warmup_runs=1)
@@ -62,7 +63,7 @@ def run_scripted(tmp_path: Path, calls: Any, files: int = 1, rounds: int = 2) ->
 
 def test_a_report_by_hand(tmp_path: Path) -> None:
     report, _ = run_scripted(tmp_path, [(events(1.0, 3.0), None), (events(2.0, 2.0), None)])
-    row = report.to_json()["rows"][0]
+    row = to_json([report])["rows"][0]
     assert row["latency_ms"]["p50"] == 2.0
     assert row["latency_ms"]["n"] == 4
     assert row["latency_ms"]["interval"] == pytest.approx([2.0, 2.0])  # both rounds' medians are 2
@@ -70,9 +71,9 @@ def test_a_report_by_hand(tmp_path: Path) -> None:
     assert (row["peak_memory_bytes"], row["model_memory_bytes"]) == (300, 200)
     assert row["rounds"][0]["samples_ms"] == (1.0, 3.0)
     assert row["kind"] == "measured"
-    assert report.to_json()["device"]["cpu"] == "test"
-    assert "samples_ms" not in report.to_json(samples=False)["rows"][0]["rounds"][0]
-    json.dumps(report.to_json(), allow_nan=False)
+    assert to_json([report])["devices"]["local"]["cpu"] == "test"
+    assert "samples_ms" not in to_json([report], samples=False)["rows"][0]["rounds"][0]
+    json.dumps(to_json([report]), allow_nan=False)
 
 
 def test_files_take_turns(tmp_path: Path) -> None:

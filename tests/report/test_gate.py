@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from result_files import bench_json, evaluation_json, write
+from result_files import bench_json, counts_json, evaluation_json, write
 
 from edgekit.cli import run
 from edgekit.errors import InputError
@@ -162,3 +162,39 @@ def test_json_alone_on_stdout(tmp_path: Path) -> None:
     data = json.loads(done.stdout)
     assert data["passed"] is True
     assert data["verdicts"][0]["outcome"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("factor", "arguments", "code"),
+    [
+        (1.0, [], 0), (1.009, [], 0), (1.011, [], 1), (0.5, [], 0),
+        (1.011, ["--max-instructions", "2%"], 0), (1.001, ["--max-instructions", "0"], 1),
+    ],
+)  # fmt: skip
+def test_instructions_are_exact(
+    factor: float, arguments: list[str], code: int, tmp_path: Path
+) -> None:
+    base = write(tmp_path / "b.json", counts_json({"m.tflite": 50e6}))
+    new = write(tmp_path / "n.json", counts_json({"m.tflite": 50e6 * factor}))
+    assert run(["gate", str(base), str(new), *arguments]) == code
+
+
+def test_the_sentence_of_instructions(tmp_path: Path) -> None:
+    base = results(tmp_path, "base", counts_json({"m.tflite": 50e6}))
+    new = results(tmp_path, "new", counts_json({"m.tflite": 60e6}))
+    (verdict,) = compare(base, new, Limits())
+    assert verdict.interval is None
+    assert verdict.sentence == (
+        "m.tflite: 20.00% more instructions on cortex-a76, 50 -> 60 M an inference; "
+        "allowed is +1.0%"
+    )
+
+
+def test_counts_pair_by_core_and_refuse_another(tmp_path: Path) -> None:
+    a72, a76 = (counts_json({"m.tflite": n}, cpu=c) for n, c in ((1e8, "a72"), (5e7, "a76")))
+    both = {**a72, "counts": a72["counts"] + a76["counts"],
+            "devices": a72["devices"] | a76["devices"]}  # fmt: skip
+    two = results(tmp_path, "two", both)
+    assert [v.change for v in compare(two, two, Limits())] == [0.0, 0.0]
+    with pytest.raises(InputError, match="cpu differs"):
+        compare(results(tmp_path, "1", a72), results(tmp_path, "2", a76), Limits())

@@ -43,8 +43,8 @@ def test_the_same_device_once(tmp_path: Path) -> None:
     [
         ("", "not JSON"),
         ("[1]", "not a result"),
-        ('{"kind": "bench", "schema": 2, "rows": []}', "schema 1"),
-        ('{"kind": "bench", "schema": 1}', "malformed"),
+        ('{"kind": "bench", "schema": 1, "rows": []}', "schema 2"),
+        ('{"kind": "bench", "schema": 2}', "malformed"),
         ('{"kind": "evaluation", "schema": 1, "rows": [1]}', "malformed"),
         ("[" * 100_000, "not JSON"),
     ],

@@ -1,0 +1,99 @@
+"""The tables of edgekit bench: one for times and one for instruction counts, in 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from edgekit.cli.tables import short_names, table
+from edgekit.report.numbers import megabytes, millions, significant
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edgekit.profile.counting import Count
+    from edgekit.profile.measurement import Report, Row
+
+DEVICE_WIDTH = 16  # of the 80 columns
+
+
+def tables(reports: Sequence[Report]) -> list[Table]:
+    """Return a table for each kind of figure: measured and simulated never share a column."""
+    made = []
+    timed = [(report, row) for report in reports for row in report.rows]
+    for kind in dict.fromkeys(row.kind for _, row in timed):
+        made.append(_times([(r, row) for r, row in timed if row.kind == kind], kind))
+    if counts := [count for report in reports for count in report.counts]:
+        made.append(_counts(counts))
+        if any(count.cache for count in counts):
+            made.append(_caches([count for count in counts if count.cache]))
+    return made
+
+
+def _times(timed: Sequence[tuple[Report, Row]], kind: str) -> Table:
+    several = len({row.device for _, row in timed}) > 1
+    names = short_names([row.target.path.name for _, row in timed])
+    cells = []
+    for (_, row), name in zip(timed, names, strict=True):
+        latency = row.latency
+        low_high = latency.interval and "-".join(significant(v) for v in latency.interval)
+        cells.append([
+            *([row.device] if several else []), name, significant(latency.p50), low_high or "?",
+            significant(latency.p90), significant(latency.p99), significant(row.first_run_ms),
+            significant(row.load_ms), megabytes(row.peak_memory_bytes),
+        ])  # fmt: skip
+    headings = ["file", "p50", "95% interval", "p90", "p99", "first", "load", "MB"]
+    options = timed[0][0].options
+    threads = f"{options.threads} thread{'s' * (options.threads > 1)}"
+    where = "; ".join(
+        f"{report.url}: {report.device.get('cpu') or 'unknown CPU'}, {_runtimes(report.rows)}"
+        for report in {report.url: report for report, _ in timed}.values()
+    )
+    caption = (
+        f"{kind} on {where}; {threads}; times in ms, peak memory of the process in MB, "
+        f"interval of p50 at 95%, {options.rounds} rounds"
+    )
+    made = table(["device"] * several + headings, cells, caption, text_columns=1 + several)
+    return _with_devices(made, [row for _, row in timed]) if several else made
+
+
+def _counts(counts: Sequence[Count]) -> Table:
+    names = short_names([count.target.path.name for count in counts])
+    cells = [
+        [
+            count.device, name, millions(count.instructions),
+            significant(count.per_madd) if count.per_madd else "?",
+            *(f"{count.of(part) / count.instructions:.0%}" for part in ("memory", "simd", "dot")),
+            f"{count.spread:.3%}",
+        ]
+        for count, name in zip(counts, names, strict=True)
+    ]  # fmt: skip
+    caption = (
+        f"simulated, {_runtimes(counts)}, 1 thread: millions of instructions of one inference, "
+        "for each MAdd, shares of loads and stores, SIMD and dot products, largest difference "
+        "between inferences; an emulator tells no time"
+    )
+    headings = ["device", "file", "M instr.", "/MAdd", "memory", "SIMD", "dot", "spread"]
+    return _with_devices(table(headings, cells, caption, text_columns=2), counts)
+
+
+def _caches(counts: Sequence[Count]) -> Table:
+    names = short_names([count.target.path.name for count in counts])
+    cells = [
+        [count.device, name, *(f"{count.of(n) / 1e3:,.1f}" for n in ("accesses", "l1_misses",
+                                                                       "l2_misses"))]
+        for count, name in zip(counts, names, strict=True)
+    ]  # fmt: skip
+    headings = ["device", "file", "accesses", "L1D misses", "L2 misses"]
+    caption = "simulated data caches, thousands in one inference: LRU, no prefetcher"
+    return _with_devices(table(headings, cells, caption, text_columns=2), counts)
+
+
+def _with_devices(made: Table, rows: Sequence[Row] | Sequence[Count]) -> Table:
+    """Keep short names of devices in one piece; files' names fold instead."""
+    made.columns[0].no_wrap = max(len(row.device) for row in rows) <= DEVICE_WIDTH
+    return made
+
+
+def _runtimes(rows: Sequence[Row] | Sequence[Count]) -> str:
+    return ", ".join(dict.fromkeys(f"{r.runtime['name']} {r.runtime['version']}" for r in rows))

@@ -1,0 +1,116 @@
+"""Debian packages of another architecture, by apt with a state of its own; nothing is installed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgekit.device import ProgramError
+from edgekit.device.process import finish
+from edgekit.errors import SetupError
+
+# Python 3.11, for which there are wheels of every runtime, and a QEMU that takes plugins.
+CODENAME = "bookworm"
+DOWNLOAD_SECONDS = 1200.0
+FIELDS = "$(CODENAME) $(REPO_URI) $(RELEASE) $(COMPONENT)"
+
+
+class Archive:
+    """The Debian archive that this machine already uses, seen as another architecture.
+
+    Args:
+        state: a folder for lists and packages.
+        architecture: as "arm64".
+        codename: of the release whose packages are wanted.
+
+    Raises:
+        SetupError: no apt, or it knows no such release.
+    """
+
+    def __init__(self, state: Path, architecture: str, codename: str = CODENAME) -> None:
+        self._state = state
+        for folder in ("lists/partial", "cache/archives/partial"):
+            (state / folder).mkdir(parents=True, exist_ok=True)
+        (state / "status").touch()
+        (state / "sources.list").write_text("".join(_sources(codename)), encoding="utf-8")
+        settings = {
+            "APT::Architecture": architecture, "APT::Architectures": architecture,
+            "APT::Install-Recommends": "false", "APT::Sandbox::User": "root",
+            "Dir::State": state, "Dir::State::lists": state / "lists",
+            "Dir::State::status": state / "status", "Dir::Cache": state / "cache",
+            "Dir::Etc::sourcelist": state / "sources.list", "Dir::Etc::sourceparts": "/dev/null",
+        }  # fmt: skip
+        self._options = [part for k, v in settings.items() for part in ("-o", f"{k}={v}")]
+        self._apt("update")
+
+    def unpack(self, names: Sequence[str], root: Path) -> None:
+        """Download packages with all that they need, and lay their files into `root`.
+
+        Maintainer scripts do not run.
+
+        Raises:
+            SetupError: a download failed.
+        """
+        archives = self._state / "cache" / "archives"
+        known = set(archives.glob("*.deb"))
+        self._apt("install", "--yes", "--download-only", *names)
+        # Debian's merged /usr: without these links tar would make folders of them.
+        for folder in ("bin", "sbin", "lib"):
+            (root / "usr" / folder).mkdir(parents=True, exist_ok=True)
+            if not (root / folder).is_symlink():
+                (root / folder).symlink_to(f"usr/{folder}")
+        for package in sorted(set(archives.glob("*.deb")) - known):
+            _unpack_one(package, root)
+
+    def source(self, name: str, folder: Path) -> Path:
+        """Download a source package and return its upstream archive.
+
+        Raises:
+            SetupError: the download failed.
+        """
+        self._apt("source", "--download-only", name, folder=folder)
+        return next(folder.glob("*.orig.tar.*"))
+
+    def _apt(self, *arguments: str, folder: Path | None = None) -> None:
+        argv = ["apt-get", "-qq", *self._options, *arguments]
+        done = subprocess.run(
+            argv, cwd=folder, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False
+        )
+        if done.returncode:
+            problems = [line for line in done.stderr.splitlines() if line.startswith("E:")]
+            raise SetupError(
+                f"qemu: apt-get {arguments[0]} failed",
+                got=problems[0] if problems else f"exit code {done.returncode}",
+                do="look whether the network is there, then run: edgekit device create qemu",
+            )
+
+
+def _sources(codename: str) -> list[str]:
+    """Return lines for sources.list: where this machine itself gets that release from."""
+    argv = ["apt-get", "indextargets", "--format", FIELDS, "Created-By: Packages"]
+    try:
+        text = finish([*argv, "Origin: Debian"], what="qemu: apt-get", timeout_s=60)
+    except ProgramError as error:
+        raise SetupError("qemu: apt-get does not work", got=error.ending) from None
+    found = {tuple(line.split()) for line in text.splitlines()}
+    places = sorted(place for place in found if place[0].partition("-")[0] == codename)
+    if not places:
+        raise SetupError(
+            f"qemu: apt knows no Debian {codename}",
+            got=", ".join(sorted({p[0] for p in found})) or "no Debian release",
+            expected=f"{codename} in its sources, and apt-get update done",
+            do="use a machine or a container of Debian 12",
+        )
+    return [f"{kind} {' '.join(place[1:])}\n" for place in places for kind in ("deb", "deb-src")]
+
+
+def _unpack_one(package: Path, root: Path) -> None:
+    with subprocess.Popen(
+        ["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE
+    ) as reader:
+        tar = ["tar", "-x", "--keep-directory-symlink", "--no-same-owner", "-C", str(root)]
+        done = subprocess.run(tar, stdin=reader.stdout, capture_output=True, text=True, check=False)
+    if done.returncode or reader.returncode:
+        got = (done.stderr.strip().splitlines() or ["dpkg-deb failed"])[-1]
+        raise SetupError(f"qemu: {package.name} cannot be unpacked", got=got)
