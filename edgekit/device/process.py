@@ -24,6 +24,7 @@ def stream(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
     stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
 ) -> Iterator[str]:
     """Run a program and give the lines of its stdout as they come.
 
@@ -34,6 +35,7 @@ def stream(
         folder: to run in.
         environment: beside this process's own.
         stdin: what it may read; nothing where None.
+        stdout: takes what it writes; no lines are given then.
 
     Raises:
         ProgramError: it ended badly or took too long; the lines before that were given.
@@ -47,7 +49,7 @@ def stream(
                 cwd=folder,
                 env={**os.environ, **(environment or {})},
                 stdin=stdin or subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=stdout or subprocess.PIPE,
                 stderr=stderr,
                 encoding="utf-8",
                 errors="replace",
@@ -79,7 +81,12 @@ def stream(
 
 
 def finish(
-    argv: Sequence[str], *, what: str, timeout_s: float, stdin: IO[bytes] | None = None
+    argv: Sequence[str],
+    *,
+    what: str,
+    timeout_s: float,
+    stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
 ) -> str:
     """Run a program to its end and return its stdout.
 
@@ -87,7 +94,8 @@ def finish(
         ProgramError: it ended badly or took too long.
         SetupError: it could not be started.
     """
-    return "".join(stream(argv, what=what, timeout_s=timeout_s, stdin=stdin))
+    lines = stream(argv, what=what, timeout_s=timeout_s, stdin=stdin, stdout=stdout)
+    return "".join(lines)
 
 
 def _kill(process: subprocess.Popen[str]) -> None:

@@ -23,17 +23,22 @@ class Archive:
         state: a folder for lists and packages.
         architecture: as "arm64".
         codename: of the release whose packages are wanted.
+        backports: of that release, too.
 
     Raises:
         SetupError: no apt, or it knows no such release.
     """
 
-    def __init__(self, state: Path, architecture: str, codename: str = CODENAME) -> None:
+    def __init__(
+        self, state: Path, architecture: str, codename: str = CODENAME, *, backports: bool = False
+    ) -> None:
         self._state = state
         for folder in ("lists/partial", "cache/archives/partial"):
             (state / folder).mkdir(parents=True, exist_ok=True)
         (state / "status").touch()
-        (state / "sources.list").write_text("".join(_sources(codename)), encoding="utf-8")
+        (state / "sources.list").write_text(
+            "".join(_sources(codename, backports)), encoding="utf-8"
+        )
         settings = {
             "APT::Architecture": architecture, "APT::Architectures": architecture,
             "APT::Install-Recommends": "false", "APT::Sandbox::User": "root",
@@ -44,17 +49,18 @@ class Archive:
         self._options = [part for k, v in settings.items() for part in ("-o", f"{k}={v}")]
         self._apt("update")
 
-    def unpack(self, names: Sequence[str], root: Path) -> None:
+    def unpack(self, names: Sequence[str], root: Path, *, release: str | None = None) -> None:
         """Download packages with all that they need, and lay their files into `root`.
 
-        Maintainer scripts do not run.
+        Maintainer scripts do not run. `release` is preferred, as "bookworm-backports".
 
         Raises:
             SetupError: a download failed.
         """
         archives = self._state / "cache" / "archives"
         known = set(archives.glob("*.deb"))
-        self._apt("install", "--yes", "--download-only", *names)
+        preferred = ["-t", release] if release else []
+        self._apt("install", "--yes", "--download-only", *preferred, *names)
         # Debian's merged /usr: without these links tar would make folders of them.
         for folder in ("bin", "sbin", "lib"):
             (root / "usr" / folder).mkdir(parents=True, exist_ok=True)
@@ -86,7 +92,7 @@ class Archive:
             )
 
 
-def _sources(codename: str) -> list[str]:
+def _sources(codename: str, backports: bool) -> list[str]:
     """Return lines for sources.list: where this machine itself gets that release from."""
     argv = ["apt-get", "indextargets", "--format", FIELDS, "Created-By: Packages"]
     try:
@@ -102,6 +108,12 @@ def _sources(codename: str) -> list[str]:
             expected=f"{codename} in its sources, and apt-get update done",
             do="use a machine or a container of Debian 12",
         )
+    if backports:
+        places += [
+            (c, uri, f"{codename}-backports", part)
+            for c, uri, release, part in places
+            if release == codename
+        ]
     return [f"{kind} {' '.join(place[1:])}\n" for place in places for kind in ("deb", "deb-src")]
 
 
