@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import arm_board
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,3 +21,25 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the published models and photographs in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Path:
+    """The userland of the emulated cores; tests that need it skip where a tool is missing."""
+    return arm_board.userland_or_skip()
+
+
+@pytest.fixture(scope="session")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[arm_board.Board]:
+    """A real aarch64 sshd and adbd on loopback; tests that need it skip where a tool is missing."""
+    if reason := arm_board.missing():
+        pytest.skip(reason)
+    with arm_board.running(tmp_path_factory.mktemp("board")) as started:
+        yield started
+
+
+@pytest.fixture
+def reach(board: arm_board.Board, monkeypatch: pytest.MonkeyPatch) -> arm_board.Board:
+    """The board, with the clients that reach it on PATH."""
+    monkeypatch.setenv("PATH", f"{board.clients}{os.pathsep}{os.environ['PATH']}")
+    return board

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgekit.profile.counting import Count
     from edgekit.profile.measurement import Report, Row
 
-DEVICE_WIDTH = 16  # of the 80 columns
+DEVICE_WIDTH = 20  # of the 80 columns
 
 
 def tables(reports: Sequence[Report]) -> list[Table]:
@@ -32,17 +32,21 @@ def tables(reports: Sequence[Report]) -> list[Table]:
 
 def _times(timed: Sequence[tuple[Report, Row]], kind: str) -> Table:
     several = len({row.device for _, row in timed}) > 1
-    names = short_names([row.target.path.name for _, row in timed])
+    files = short_names([row.target.path.name for _, row in timed])
+    # 80 columns hold the device and the file only where one of them folds.
+    one_file = several and len(set(files)) == 1
+    leading = ["device"] * several + ["file"] * (not one_file)
     cells = []
-    for (_, row), name in zip(timed, names, strict=True):
+    for (_, row), file in zip(timed, files, strict=True):
         latency = row.latency
         low_high = latency.interval and "-".join(significant(v) for v in latency.interval)
         cells.append([
-            *([row.device] if several else []), name, significant(latency.p50), low_high or "?",
-            significant(latency.p90), significant(latency.p99), significant(row.first_run_ms),
+            *([row.device] * several), *([file] * (not one_file)),
+            significant(latency.p50), low_high or "?", significant(latency.p90),
+            significant(latency.p99), significant(row.first_run_ms),
             significant(row.load_ms), megabytes(row.peak_memory_bytes),
         ])  # fmt: skip
-    headings = ["file", "p50", "95% interval", "p90", "p99", "first", "load", "MB"]
+    headings = [*leading, "p50", "95% interval", "p90", "p99", "first", "load", "MB"]
     options = timed[0][0].options
     threads = f"{options.threads} thread{'s' * (options.threads > 1)}"
     where = "; ".join(
@@ -50,11 +54,10 @@ def _times(timed: Sequence[tuple[Report, Row]], kind: str) -> Table:
         for report in {report.url: report for report, _ in timed}.values()
     )
     caption = (
-        f"{kind} on {where}; {threads}; times in ms, peak memory of the process in MB, "
-        f"interval of p50 at 95%, {options.rounds} rounds"
+        f"{f'{files[0]}, ' if one_file else ''}{kind} on {where}; {threads}; times in ms, peak "
+        f"memory of the process in MB, interval of p50 at 95%, {options.rounds} rounds"
     )
-    made = table(["device"] * several + headings, cells, caption, text_columns=1 + several)
-    return _with_devices(made, [row for _, row in timed]) if several else made
+    return _narrow(table(headings, cells, caption, text_columns=len(leading)))
 
 
 def _counts(counts: Sequence[Count]) -> Table:
@@ -74,7 +77,7 @@ def _counts(counts: Sequence[Count]) -> Table:
         "between inferences; an emulator tells no time"
     )
     headings = ["device", "file", "M instr.", "/MAdd", "memory", "SIMD", "dot", "spread"]
-    return _with_devices(table(headings, cells, caption, text_columns=2), counts)
+    return _narrow(table(headings, cells, caption, text_columns=2))
 
 
 def _caches(counts: Sequence[Count]) -> Table:
@@ -86,12 +89,15 @@ def _caches(counts: Sequence[Count]) -> Table:
     ]  # fmt: skip
     headings = ["device", "file", "accesses", "L1D misses", "L2 misses"]
     caption = "simulated data caches, thousands in one inference: LRU, no prefetcher"
-    return _with_devices(table(headings, cells, caption, text_columns=2), counts)
+    return _narrow(table(headings, cells, caption, text_columns=2))
 
 
-def _with_devices(made: Table, rows: Sequence[Row] | Sequence[Count]) -> Table:
-    """Keep short names of devices in one piece; files' names fold instead."""
-    made.columns[0].no_wrap = max(len(row.device) for row in rows) <= DEVICE_WIDTH
+def _narrow(made: Table) -> Table:
+    """Leave one blank between columns, and short names of devices in one piece."""
+    made.padding = (0, 1, 0, 0)
+    first = made.columns[0]
+    if first.header and str(first.header) == "device":
+        first.no_wrap = max(map(len, map(str, first.cells))) <= DEVICE_WIDTH
     return made
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,15 +89,19 @@ def answer_on_device(
         device.put(given, "examples.npz")
         device.put(said, "config.json")
         argv = [device.python, "worker.py", "config.json"]
-        _raise_errors(path, list(device.run(argv, timeout_s=ANSWER_SECONDS)))
+        for line in device.run(argv, timeout_s=ANSWER_SECONDS):
+            _raise_error(path, line)
         device.get("answers.npz", taken)
         with np.load(taken, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays}
 
 
-def _raise_errors(path: Path, lines: Sequence[str]) -> None:
-    for line in lines:
-        event: Mapping[str, Any] = json.loads(line) if line.startswith('{"event"') else {}
-        if event.get("event") == "error":
-            kind = InputError if event["code"] == InputError.exit_code else SetupError
-            raise kind(f"{path}: {event['line']}")
+def _raise_error(path: Path, line: str) -> None:
+    """Raise what the worker says is wrong; other lines are events, or what a library printed."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return
+    if isinstance(event, dict) and event.get("event") == "error":
+        kind = InputError if event["code"] == InputError.exit_code else SetupError
+        raise kind(f"{path}: {event['line']}")

@@ -88,7 +88,17 @@ class _Benchmark:
         self.counts: dict[int, Count] = {}
 
     def install(self) -> None:
-        """Copy the worker, the models, the inputs and a configuration for each to the device."""
+        """Copy the worker, the models, the inputs and a configuration for each to the device.
+
+        Raises:
+            InputError: several threads, where instructions are counted.
+        """
+        if self.device.counter and self.options.threads > 1:
+            raise InputError(
+                f"bench: {self.device.url} counts one thread",
+                got=f"--threads {self.options.threads}",
+                do="leave it out, or bench on the device itself",
+            )
         configurations = [self._config(i) for i in range(len(self.targets))]
         self.device.put(Path(worker.__file__), "worker.py")
         if self.options.inputs:
@@ -222,6 +232,7 @@ class _Benchmark:
             before=warm["state"],
             after=done.get("state", {}),
             during=tuple(e["state"] for e in runs if "state" in e),
+            cut="done" not in by_name,
         )
         row = self.rows.get(i) or Row(
             self.targets[i],

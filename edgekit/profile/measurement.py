@@ -83,8 +83,9 @@ class Round:
     baseline_memory_bytes: int | None  # resident before the file was opened
     peak_memory_bytes: int | None  # resident, at most
     before: Mapping[str, Any]  # clocks, temperature, load
-    after: Mapping[str, Any]  # empty where the device was lost
+    after: Mapping[str, Any]
     during: tuple[Mapping[str, Any], ...] = ()  # about every second
+    cut: bool = False  # the process did not come to its end
 
     @property
     def throttled(self) -> bool:

@@ -63,7 +63,7 @@ def _row(raw: Mapping[str, Any], targets: Sequence[Target]) -> Row | None:
     rounds = tuple(
         Round(**{**r, "samples_ms": tuple(r["samples_ms"]), "during": tuple(r["during"])})
         for r in raw["rounds"]
-        if r["after"]
+        if not r["cut"]
     )
     if target is None:
         return None

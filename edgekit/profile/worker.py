@@ -279,9 +279,14 @@ class TFLiteModel:
         return self.interpreter.invoke  # type: ignore[no-any-return]
 
     def answer(self, arrays: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-        """Return the outputs by the names of the signature."""
-        runner = self.interpreter.get_signature_runner(config["signature"])
-        return dict(runner(**arrays))
+        """Return the outputs by the names of the signature, or of the tensors where none is."""
+        if self.interpreter.get_signature_list():
+            return dict(self.interpreter.get_signature_runner(config["signature"])(**arrays))
+        for detail in self.interpreter.get_input_details():
+            self.interpreter.set_tensor(detail["index"], arrays[detail["name"]])
+        self.interpreter.invoke()
+        details = self.interpreter.get_output_details()
+        return {d["name"]: self.interpreter.get_tensor(d["index"]) for d in details}
 
     def facts(self) -> dict[str, Any]:
         """Return how many nodes of the first graph a delegate took."""
