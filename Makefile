@@ -4,7 +4,10 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check artifacts numbers peers clean
+.PHONY: help demo test check emulator artifacts numbers peers clean
+# Debian packages: qemu: devices; then those that only tests of real daemons need.
+EMULATOR_PACKAGES := qemu-user gcc
+BOARD_PACKAGES := qemu-user-static adb openssh-client iproute2
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,11 +25,20 @@ check: $(READY) ## ruff, mypy strict, import layers, tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
+emulator: $(READY) ## tests on emulated ARM: cores, a real sshd and adbd (as root: it installs Debian packages)
+	@for package in $(EMULATOR_PACKAGES) $(BOARD_PACKAGES); do \
+	  dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+	$(BIN)/edgekit device create qemu
+	$(BIN)/python -m pytest -m emulator
+
 artifacts: $(READY) ## the tables inside the package that programs make: op versions of runtimes, fitted cores
 	$(BIN)/python converters/op_versions.py
 	$(BIN)/python benchmarks/predictor.py --fit
 
 numbers: $(READY) ## every published figure, from benchmarks/, and README's tables
+	$(BIN)/edgekit device create qemu
 	for program in $$(grep -l -e --smoke benchmarks/*.py); do $(BIN)/python $$program || exit $$?; done
 	$(BIN)/python benchmarks/tables.py README.md
 

@@ -10,12 +10,13 @@ import click
 
 from edgekit import __version__
 from edgekit.cli.output import emit, output_options
-from edgekit.errors import SetupError
+from edgekit.errors import SetupError, one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from edgekit.device.installation import Extra
+    from edgekit.device.reach import Reach
 
 
 @click.command()
@@ -25,12 +26,13 @@ def command(as_json: bool) -> None:
 
     Exit code 0 where the base works; extras may be missing.
     """
-    from edgekit.device import DEVICES, installation
+    from edgekit.device import installation
+    from edgekit.device.reach import look_around
     from edgekit.profile.worker import device_facts
 
     extras = installation.find_extras()
     traps = installation.find_traps(installation.installed())
-    facts, clients = device_facts(), installation.find_clients()
+    facts, devices = device_facts(), look_around()
     data = {
         "schema": 1,
         "kind": "doctor",
@@ -39,12 +41,11 @@ def command(as_json: bool) -> None:
         "extras": [{**asdict(e), "missing": e.missing, "remedy": e.remedy} for e in extras],
         "traps": traps,
         "device": facts,
-        "devices": list(DEVICES),
-        "clients": clients,
+        "devices": [asdict(d) for d in devices],
     }
     emit(data, as_json, _table(extras))
     if not as_json:
-        _print_machine(facts, list(DEVICES), clients)
+        _print_machine(facts, devices)
         for extra in extras:
             if extra.remedy:
                 click.echo(f"missing for {extra.name}: {', '.join(extra.missing)}: {extra.remedy}")
@@ -71,11 +72,11 @@ def _table(extras: list[Extra]) -> Table:
     return table
 
 
-def _print_machine(facts: dict[str, Any], devices: list[str], clients: dict[str, Any]) -> None:
+def _print_machine(facts: dict[str, Any], devices: list[Reach]) -> None:
     cpu = facts["board"] or facts["cpu"] or "unknown CPU"
     features = ", ".join(facts["features"]) or "none that matter"
     click.echo(f"Python {platform.python_version()} on {facts['machine']}")
     click.echo(f"CPU: {cpu}, {facts['cores']} cores: {features}")
-    click.echo(f"devices: {', '.join(devices)}")
-    for name, path in clients.items():
-        click.echo(f"{name} client: {path or 'not found'}")
+    for device in devices:
+        state = ", ".join(device.found) if device.ready else f"not ready: {device.remedy}"
+        click.echo(one_line(f"device {device.kind + ':':6} {state}"))

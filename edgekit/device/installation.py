@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,8 +25,6 @@ if sys.version_info < (3, 11):
         "onnxruntime": "1.23.2", "pillow": "12.3.0", "scikit-learn": "1.7.2",
         "matplotlib": "3.10.9",
     }  # fmt: skip
-# Programs that reach other devices.
-CLIENTS = {"ssh": "ssh", "adb": "adb", "qemu": "qemu-aarch64"}
 
 
 @dataclass(frozen=True)
@@ -115,11 +112,6 @@ def find_traps(versions: Mapping[str, str]) -> list[str]:
          f"Python {sys.version_info[0]}.{sys.version_info[1]}: tested are 3.10 to 3.12"),
     ]  # fmt: skip
     return [text for holds, text in traps if holds]
-
-
-def find_clients() -> dict[str, str | None]:
-    """Return where the programs lie that reach other devices."""
-    return {name: shutil.which(program) for name, program in CLIENTS.items()}
 
 
 def normalise(name: str) -> str:

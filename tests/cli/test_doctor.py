@@ -86,11 +86,24 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     data = json.loads(capsys.readouterr().out)
     assert data["extras"][0]["name"] == BASE
     assert data["extras"][0]["missing"] == []
-    assert "local" in data["devices"]
+    assert [d["kind"] for d in data["devices"]] == ["local", "ssh", "adb", "qemu"]
+    assert data["devices"][0]["ready"]
     assert run(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "numpy" in out
-    assert "ssh client" in out
+    assert "device ssh:" in out
+
+
+def test_what_each_kind_of_device_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "device local: this machine" in out
+    assert "device ssh:   not ready: run: apt install openssh-client" in out
+    assert "device adb:   not ready: run: apt install adb" in out
+    assert "run: apt install qemu-user" in out
 
 
 def test_imports_no_runtime() -> None:

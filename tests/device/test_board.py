@@ -73,7 +73,7 @@ def test_bench_on_three_machines_in_one_table(
     lines = capsys.readouterr().out.splitlines()
     (heading,) = [line for line in lines if "p90" in line]
     assert heading.split()[:2] == ["device", "p50"]  # one file: the caption names it
-    assert any(line.startswith(reach.ssh) for line in lines)
+    assert any(line.strip().startswith(reach.ssh) for line in lines)
     assert max(map(len, lines)) <= 80
     data = json.loads(output.read_text())
     assert [row["device"] for row in data["rows"]] == ["local", reach.ssh, reach.adb]
