@@ -48,6 +48,10 @@ class Family:
         """Return the untrained Keras network of `config`."""
         return self._heavy("network").build(config)
 
+    def task_of(self, config: Any) -> str:
+        """Return the task of a network of `config`, the family's unless the config says another."""
+        return str(getattr(config, "task", self.task))
+
     def load_weights(
         self, network: Any, config: Any, weights: str, sha256: str | None = None
     ) -> str:

@@ -20,6 +20,7 @@ def load(text: str) -> Source:
         InputError: not a run, not trained yet, or with weights that are no numbers.
     """
     run = open_run(text)
+    kind = family(run.family)
     model = rebuild(run)
     check_finite(keras_weights(model), text)
     weights = {"float": file_sha256(run.weights_path("float"))}
@@ -41,7 +42,8 @@ def load(text: str) -> Source:
         },
         learned=learned,
         family=run.family,
-        task={"name": family(run.family).task, "labels": list(run.classes)},
+        task={"name": kind.task_of(run.config)}
+        | ({"labels": list(run.classes)} if run.classes else {}),
         mean=tuple(run.input["mean"]),
         std=tuple(run.input["std"]),
         data=run.data or None,

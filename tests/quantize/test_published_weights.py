@@ -62,13 +62,50 @@ def test_an_imported_network_answers_as_the_published_file(
     session = open_model(path)
     (theirs,) = session.signatures["serving_default"].inputs
     (scores,) = session.signatures["serving_default"].outputs
+    assert source.mean == (127.0,)  # the file's zero point: it subtracts that and no other
     spec = type(theirs)("image", (1, 224, 224, 3), "float32", layout="NHWC",
-                        mean=(127.5,), std=(127.5,))  # fmt: skip
+                        mean=source.mean, std=source.std)  # fmt: skip
+    picture = type(theirs)("image", (1, 224, 224, 3), "uint8", layout="NHWC")
     for name in ("cat", "bird", "grace_hopper"):
         pixels = read_image(shared_data / "images" / f"{name}.bmp")
         image = encode(pixels, spec, {})
-        raw = np.clip(np.rint(image * 127.5 + 127.5), 0, 255).astype(np.uint8)
+        raw = encode(pixels, picture, {})
         answer = scores.dequantize(session({theirs.name: raw})[scores.name])[0]
         ours = np.asarray(source.model(image))[0]
         assert ours.argmax() == answer.argmax()
         assert abs(ours.max() - answer.max()) < 0.1
+
+
+def test_a_backbone_without_classifier_goes_the_whole_way(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The published embedder: import, convert, verify, and no labels on the way."""
+    pytest.importorskip("tf_keras")
+    import json
+
+    from edgekit.cli import run
+    from edgekit.runtime import open_model
+    from edgekit.sources import load
+
+    path = shared_data / "tflite" / "mobilenet_v2_035_96_embedder_with_metadata.tflite"
+    program = ROOT / "converters" / "published_mobilenet_v2.py"
+    subprocess.run([sys.executable, program, path, "-o", tmp_path / "run"], check=True)
+    source = load(str(tmp_path / "run"))
+    assert source.task == {"name": "tensors"}
+    session = open_model(path)
+    rng = np.random.default_rng(0)
+    for _ in range(2):
+        pixels = rng.uniform(0, 1, (1, 96, 96, 3)).astype(np.float32)  # the file makes 2 x - 1
+        (theirs,) = session({"keras_layer_input": pixels}).values()
+        ours = np.asarray(source.model(2 * pixels - 1))
+        assert ours.shape == theirs.shape == (1, 1280)
+        cosine = (ours * theirs).sum() / np.linalg.norm(ours) / np.linalg.norm(theirs)
+        assert cosine > 0.98  # its kernels round activations to 8 bits on the way
+    assert run(["convert", str(tmp_path / "run"), "-o", str(tmp_path / "a")]) == 0
+    assert run(["verify", str(tmp_path / "a")]) == 0
+    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
+    assert "labels" not in manifest["task"]
+    assert "SHA-256 0e504dcf1ca7" in manifest["provenance"]["weights"]
+    capsys.readouterr()
+    assert run(["inspect", "--json", str(tmp_path / "a" / manifest["files"][0]["path"])]) == 0
+    assert json.loads(capsys.readouterr().out)

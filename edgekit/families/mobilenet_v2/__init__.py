@@ -17,6 +17,7 @@ BODY = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
+PADDINGS = ("same", "symmetric")
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,11 @@ class Config:
     classes: int = 1000  # outputs of the classifier
     channels: int = 3  # of the input
     include_top: bool = True  # global pooling and the classifier
+    pooling: str | None = None  # "avg" without the top: features [N, 1280] and no feature map
     dropout: float = 0.0  # before the classifier, while training
     bn_momentum: float = 0.999  # of the moving averages; small data wants less
+    bn_epsilon: float = 1e-3  # added to a variance; PyTorch's is 1e-5
+    padding: str = "same"  # or "symmetric": one pixel on every side at each stride, as PyTorch
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -42,17 +46,31 @@ class Config:
             (self.resolution < 32, "resolution", self.resolution, "at least 32 pixels"),
             (self.include_top and self.classes < 2, "classes", self.classes, "at least 2"),
             (self.channels < 1, "channels", self.channels, "at least 1"),
+            (self.pooling not in (None, "avg"), "pooling", self.pooling, 'None or "avg"'),
+            (self.include_top and self.pooling, "pooling", self.pooling, "None: the top pools"),
+            (self.bn_epsilon <= 0, "bn_epsilon", self.bn_epsilon, "above 0, as 1e-3"),
+            (self.padding not in PADDINGS, "padding", self.padding, " or ".join(PADDINGS)),
             (not 0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1"),
         ]
         for failed, name, got, expected in wrong:
             if failed:
                 raise InputError(f"mobilenet_v2: {name}", got=got, expected=expected)
 
+    @property
+    def task(self) -> str:
+        """What the network answers: without the classifier, features that name nothing."""
+        return "classify" if self.include_top else "tensors"
+
 
 def make_divisible(channels: float, divisor: int = 8) -> int:
     """Round `channels` to a multiple of `divisor`, at most a tenth below (the authors' rule)."""
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded
+
+
+def head_channels(alpha: float) -> int:
+    """Return the channels of the last convolution: 1280, widened by alpha but never narrowed."""
+    return make_divisible(1280 * alpha) if alpha > 1 else 1280
 
 
 # alpha, resolution, parameters (as keras.applications counts them), MAdds (slim's README truncates

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 from edgekit.errors import InputError, MissingExtraError, SetupError
 from edgekit.families.mobilenet_v2 import Config
+from edgekit.families.mobilenet_v2.layers import ALPHAS, TOP
 from edgekit.files import file_sha256, write_file
+
+Array = npt.NDArray[Any]
 
 # As tf_keras.applications.mobilenet_v2 has it.
 URL = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
-ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 RESOLUTIONS = (96, 128, 160, 192, 224)
 CLASSES = 1000
 
@@ -106,26 +110,35 @@ def copy_weights(network: Any, path: Path, *, skip_top: bool = False) -> None:
     Raises:
         InputError: not such a file, or a layer is missing or has another shape.
     """
-    loaded = []
-    for layer in network.layers:
-        if not layer.weights or (skip_top and layer.name == "predictions"):
-            continue
-        arrays = _read_layer(path, layer.name)
-        got, expected = [a.shape for a in arrays], [tuple(w.shape) for w in layer.weights]
+    names = [layer.name for layer in network.layers if layer.weights]
+    if skip_top:
+        names = [name for name in names if name != TOP]
+    assign(network, {name: read_layer(path, name) for name in names}, path)
+
+
+def assign(network: Any, arrays: Mapping[str, Sequence[Array]], where: object) -> None:
+    """Give the layers that `arrays` names their weights, in Keras's order: all of them or none.
+
+    Raises:
+        InputError: a layer is not there or has other shapes, or a weight is no number.
+    """
+    layers = {layer.name: layer for layer in network.layers}
+    for name, values in arrays.items():
+        got = [a.shape for a in values]
+        expected = [tuple(w.shape) for w in layers[name].weights] if name in layers else []
         if got != expected:
             raise InputError(
-                f"{path}: layer {layer.name} does not fit",
+                f"{where}: layer {name} does not fit",
                 got=" ".join(map(str, got)) or "no such layer",
-                expected=" ".join(map(str, expected)),
+                expected=" ".join(map(str, expected)) or "no such layer",
             )
-        if not all(np.isfinite(a).all() for a in arrays):
-            raise InputError(f"{path}: NaN or infinity in layer {layer.name}")
-        loaded.append((layer, arrays))
-    for layer, arrays in loaded:  # all or nothing
-        layer.set_weights(arrays)
+        if not all(np.isfinite(a).all() for a in values):
+            raise InputError(f"{where}: NaN or infinity in layer {name}")
+    for name, values in arrays.items():
+        layers[name].set_weights(list(values))
 
 
-def _read_layer(path: Path, name: str) -> list[Any]:
+def read_layer(path: Path, name: str) -> list[Array]:
     """Return a layer's arrays in Keras's order, from a weights-only or a whole-model file."""
     try:
         with h5py.File(path, "r") as file:
