@@ -128,11 +128,9 @@ def _configure(
 
     name, _, preset_name = model.partition(":")
     kind = family(name)
-    preset = kind.preset(preset_name) if preset_name else None
-    config = _assign(
-        preset.config if preset else next(iter(kind.presets.values())).config, settings
-    )
-    training = {**(preset.training if preset else {}), **given}
+    preset = kind.preset(preset_name) if preset_name else next(iter(kind.presets.values()))
+    config = _assign(preset.config, settings)
+    training = {**preset.training, **given}
     if not qat and "qat_epochs" not in given:
         training["qat_epochs"] = 0
     elif qat and not training.get("qat_epochs"):

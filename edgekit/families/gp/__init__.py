@@ -58,15 +58,18 @@ def _describe(config: Config) -> Mapping[str, Any]:
     return {"inputs": [f"x{i}" for i in range(config.columns)], "target": "y"}
 
 
+# What the device form of each preset's drawn posterior takes: constants, and MAdds of one row.
+_DRAWN = (("se", 0, 0), ("matern52", 0, 0), ("rq", 0, 0))
+_TRAINING = {"epochs": 30, "batch_size": 1024, "learning_rate": 1e-2}  # of svgp
+
 FAMILY = Family(
     name="gp",
     task="regress",
     source="Rasmussen 2004, Gaussian Processes in Machine Learning",
     schemes=("f32", "w8a8", "w8a16"),
     presets={
-        "se": Preset(Config(), params=0, madds=0),
-        "matern52": Preset(Config(kernel="matern52 + white"), params=0, madds=0),
-        "rq": Preset(Config(kernel="rq + white"), params=0, madds=0),
+        name: Preset(Config(kernel=f"{name} + white"), params, madds, _TRAINING)
+        for name, params, madds in _DRAWN
     },
     tiny=Config(rows=24, inducing=8),
     mean=None,

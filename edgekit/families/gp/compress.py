@@ -11,7 +11,6 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import cholesky, eigh, solve_triangular
 from scipy.optimize import lsq_linear, minimize
 from scipy.spatial import cKDTree
@@ -27,6 +26,7 @@ from edgekit.families.gp.form import (
 )
 from edgekit.families.gp.kernel import Array
 from edgekit.families.gp.posterior import Prediction
+from edgekit.families.gp.sparse import pivots
 
 MAX_LOSS = 0.01  # nats, unless told otherwise
 OVERHEAD = 7000  # bytes of a .tflite beside the constants
@@ -116,7 +116,7 @@ class _Maker:
         self.weight = closeness / closeness.sum()
         self.copies = leaves(posterior.gp.kernel)
         limit = min(len(self.x), _RANKS[-1])
-        self.order = pivots(posterior, self.x, limit)
+        self.order = pivots(posterior, self.x, limit, _RANK_LIMIT)
 
     def rows(self) -> list[list[Size]]:
         """Return sizes from small to large: with few points, and with all for the mean."""
@@ -248,28 +248,6 @@ def _least_squares(k: Array, target: Array, weight: Array) -> tuple[Array, Array
     shrunk = (values / (values**2 + noise))[:, None] * (u.T @ (target * weight[:, None]))
     solution = vt.T @ shrunk
     return solution[:-1], solution[-1] * np.abs(k).max()
-
-
-def pivots(posterior: Conditioned, x: Array, count: int) -> npt.NDArray[np.int64]:
-    """Return `count` rows of `x`, each the one that those before it say least about.
-
-    Pivoted Cholesky (Harbrecht et al. 2012), which ends where only rounding is left.
-    """
-    left = posterior.prior_variance(x).copy()
-    limit = _RANK_LIMIT * left.max()
-    rows = np.empty((count, len(x)))
-    chosen: list[int] = []
-    for number in range(count):
-        best = int(np.argmax(left))
-        if left[best] < limit:
-            break
-        row = posterior.covariance(x[best : best + 1], x)[0]
-        row -= rows[:number].T @ rows[:number, best]
-        rows[number] = row / np.sqrt(left[best])
-        left = np.maximum(left - rows[number] ** 2, 0.0)
-        chosen.append(best)
-        left[chosen] = 0.0
-    return np.array(chosen)
 
 
 def draw_inputs(x: Array, count: int, rng: np.random.Generator) -> Array:

@@ -12,6 +12,7 @@ from edgekit.families.gp.kernel import Array
 from edgekit.families.gp.likelihood import model, warn_if_ill_conditioned
 from edgekit.families.gp.posterior import Posterior, condition_on
 from edgekit.families.gp.search import maximize
+from edgekit.families.gp.sparse import condense
 
 
 class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -49,6 +50,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         target = target.astype(np.float64)
         found = maximize(gp, x, target, restarts=self.restarts, seed=self.random_state)
         self.posterior_: Posterior = condition_on(gp, found.theta, x, target)
+        self._condensed = condense(self.posterior_)
         warn_if_ill_conditioned(self.posterior_.lower, self.posterior_.jitter)
         self.log_marginal_likelihood_value_ = found.log_likelihood
         self.jitter_ = self.posterior_.jitter
@@ -63,8 +65,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         x = validate_data(self, X, reset=False, dtype=np.float64)
         if not return_std:
-            return self.posterior_.mean(x)
-        told = self.posterior_.predict(x)
+            return self._condensed.mean(x)
+        told = self._condensed.predict(x)
         return told.mean, np.sqrt(told.variance_y)
 
     def sample_y(self, X: Any, n_samples: int = 1, random_state: int = 0) -> Array:  # noqa: N803

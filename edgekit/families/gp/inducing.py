@@ -182,9 +182,7 @@ def _stochastic(
     second = tf.Variable(tf.eye(size, dtype=tf.float64))
     variables = [state.theta, state.inducing]
     steps = options.epochs * max(1, len(y) // options.batch_size)
-    rate = tf.keras.optimizers.schedules.CosineDecay(
-        10.0 * options.learning_rate, steps, alpha=0.01
-    )
+    rate = tf.keras.optimizers.schedules.CosineDecay(options.learning_rate, steps, alpha=0.01)
     optimizer = tf.keras.optimizers.Adam(rate)
     scale = len(y) / options.batch_size
     step = _svgp_step(state, first, second, optimizer, variables, scale, len(y))

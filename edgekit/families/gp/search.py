@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from edgekit.errors import InputError
 from edgekit.families.gp.kernel import Array
 from edgekit.families.gp.likelihood import Model, log_likelihood
 
+_WORTH_THREADS = 1500  # rows; below, threads wait for each other longer than they work
 SPREAD = 2.0  # standard deviation of a restart's logarithms around the first start
 _log = logging.getLogger("edgekit")
 
@@ -62,8 +64,9 @@ def maximize(
     for number in range(restarts + 1):
         begin = first + (SPREAD * rng.standard_normal(len(first)) * logs if number else 0.0)
         begin = np.clip(begin, *np.transpose(bounds))
-        done = minimize(negative, begin, jac=True, method="L-BFGS-B", bounds=bounds,
-                        options={"maxiter": iterations})  # fmt: skip
+        with threadpool_limits(1 if len(y) < _WORTH_THREADS else None):
+            done = minimize(negative, begin, jac=True, method="L-BFGS-B", bounds=bounds,
+                            options={"maxiter": iterations})  # fmt: skip
         _log.info("start %d: log likelihood %.4f", number, -done.fun)
         if done.fun < 1e25 and (best is None or -done.fun > best.log_likelihood):
             best = Found(done.x, -float(done.fun), evaluations, number)
