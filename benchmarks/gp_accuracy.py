@@ -56,9 +56,7 @@ Scores = dict[str, list[float]]
 def main() -> int:
     """Fit, convert, run; write results/gp_accuracy.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--smoke", action="store_true", help="one split of one set, without restart"
-    )
+    parser.add_argument("--smoke", action="store_true", help="one split of one set")
     parser.add_argument("--sets", default=",".join(ANCHORS), help="comma-separated")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
     options = parser.parse_args()

@@ -29,7 +29,7 @@ class Split:
 
 
 def splits(name: str, count: int = SPLITS) -> Iterator[Split]:
-    """Yield the first `count` splits of a set: treforevans/uci_datasets' own, or for diabetes ours."""
+    """Yield the first `count` splits: treforevans/uci_datasets' own, or for diabetes ours."""
     x, y, masks = _diabetes() if name == "diabetes" else _uci(name)
     for mask in masks[:count]:
         yield Split(x[~mask], y[~mask], x[mask], y[mask])
