@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from edgekit.artifact import DEFAULT_SIGNATURE, Artifact, ModelFile, Signature, TensorSpec
 from edgekit.errors import InputError
 from edgekit.runtime import RUNTIMES, Session
@@ -89,9 +92,18 @@ def answer(
         names = ", ".join(spec.name for spec in signature.inputs)
         raise InputError(f"task {params['name']}", got=f"inputs {names}", expected="one input")
     (spec,) = signature.inputs
-    raw = session({spec.name: the_task.encode(thing, spec, params)})
+    tensor = the_task.encode(thing, spec, params)
+    raw = _run(session, spec, tensor)
     outputs = {spec.name: spec.dequantize(raw[spec.name]) for spec in signature.outputs}
     return the_task.decode(outputs, params)
+
+
+def _run(session: Session, spec: TensorSpec, tensor: npt.NDArray[Any]) -> dict[str, Any]:
+    """Run one inference, or one for each row where the file's batch is fixed at 1."""
+    if spec.shape[0] != 1 or len(tensor) <= 1:
+        return session({spec.name: tensor})
+    parts = [session({spec.name: tensor[i : i + 1]}) for i in range(len(tensor))]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def described(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from edgekit.artifact import Signature
     from edgekit.runtime import Session
+    from edgekit.tasks import Task
 
     Describe = Callable[[Session], Signature]
 
@@ -48,7 +49,7 @@ Params = dict[str, Any]
     "--save",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Save a copy of each picture there, NAME-labelled.png, the answer drawn on it.",
+    help="Save a picture of each answer there: NAME-labelled.png, or NAME-band.png over one input.",
 )
 @click.option(
     "--labels",
@@ -64,13 +65,16 @@ def command(
     threads: int, save: Path | None, labels: Path | None, mean: str | None, std: str | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Label pictures with an artifact, or with a bare .tflite or .onnx file.
+    """Answer pictures or tables with an artifact, or pictures with a bare .tflite or .onnx file.
+
+    Pictures get labels; the rows of a CSV get a mean, its deviation and a 95% band.
 
     The model is opened in a sandbox; an artifact's files are compared with their SHA-256 before. A
     bare file says nothing of its labels nor of how pixels become its input: give --labels, --mean
     and --std. (A uint8 input without --mean takes the pixels as they are.)
     """
-    copies = _copies(inputs, save)
+    from edgekit.tasks import task
+
     hints = {"--labels": labels, "--mean": mean, "--std": std}
     path, params, describe = (
         _from_artifact(Path(model), scheme, runtime, hints)
@@ -78,28 +82,30 @@ def command(
         else _from_file(Path(model), scheme, labels, mean, std)
     )
     params["top"] = top
-    rows, ran_in = _answer(path, params, describe, inputs, copies, runtime, threads)
-    if not params.get("labels"):
-        stderr().print("The model has no labels: the numbers are the indices of its outputs.")
+    the_task = task(params)
+    copies = _copies(inputs, save, the_task.SUFFIX)
+    rows, texts, ran_in = _answer(
+        the_task, path, params, describe, inputs, copies, runtime, threads
+    )
+    if remark := the_task.remark(params):
+        stderr().print(remark)
     saved = [str(copy) for copy in copies] or len(inputs) * [""]
     answers = [
         {"input": name, "answer": found, "saved": copy or None}
         for name, found, copy in zip(inputs, rows, saved, strict=True)
     ]
     data = {"schema": SCHEMA, "kind": "answers", "file": str(path), "runtime": ran_in}
-    emit(data | {"answers": answers}, as_json, *_lines(answers))
+    emit(data | {"answers": answers}, as_json, *_lines(inputs, texts, saved))
 
 
 def _answer(
-    path: Path, params: Params, describe: Describe, inputs: tuple[str, ...], copies: list[Path],
-    runtime: str | None, threads: int,
-) -> tuple[list[list[dict[str, Any]]], str]:  # fmt: skip
-    """Return the rows of each answer and the runtime that gave them; save the drawn copies."""
+    the_task: Task, path: Path, params: Params, describe: Describe, inputs: tuple[str, ...],
+    copies: list[Path], runtime: str | None, threads: int,
+) -> tuple[list[list[dict[str, Any]]], list[list[str]], str]:  # fmt: skip
+    """Return rows and lines of each answer, and the runtime that gave them; save drawn copies."""
     from edgekit.evaluate import answer
     from edgekit.runtime.sandbox import open_isolated
-    from edgekit.tasks import task
 
-    the_task = task(params)
     with closing(open_isolated(path, runtime=runtime, threads=threads)) as session:
         signature = describe(session)
         things = [the_task.load(Path(name)) for name in inputs]
@@ -109,7 +115,9 @@ def _answer(
 
         for thing, found, copy in zip(things, answers, copies, strict=True):
             save_png(copy, the_task.draw(thing, found))
-    return [the_task.describe(found) for found in answers], str(session.facts["runtime"])
+    rows = [the_task.describe(found) for found in answers]
+    lines = [the_task.lines(found) for found in answers]
+    return rows, lines, str(session.facts["runtime"])
 
 
 def _from_artifact(
@@ -148,11 +156,11 @@ def _from_file(
     return path, params, lambda session: _bare(session, path, *values)
 
 
-def _copies(inputs: tuple[str, ...], save: Path | None) -> list[Path]:
+def _copies(inputs: tuple[str, ...], save: Path | None, suffix: str) -> list[Path]:
     """Return where the copies go: known, and known to differ, before anything runs."""
     if save is None:
         return []
-    copies = [save / f"{Path(name).stem}-labelled.png" for name in inputs]
+    copies = [save / f"{Path(name).stem}-{suffix}.png" for name in inputs]
     for copy in copies:
         if copies.count(copy) > 1:
             raise InputError(f"--save: two copies would be called {copy}", do="save them apart")
@@ -214,20 +222,21 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
     return values
 
 
-def _lines(answers: list[dict[str, Any]]) -> list[Text]:
-    """Return each input's name and under it a line a label."""
+def _lines(
+    inputs: Sequence[str], texts: Sequence[Sequence[str]], saved: Sequence[str]
+) -> list[Text]:
+    """Return each input's name and under it its answer."""
     from rich.text import Text
 
     from edgekit.errors import one_line
 
     lines: list[Text] = []
-    for item in answers:
-        lines.append(Text(one_line(item["input"]), style="bold", overflow="fold"))
-        for row in item["answer"]:
-            label = row["label"] if row["label"] is not None else f"index {row['index']}"
-            line = Text(f"  {row['score']:6.1%}  {one_line(label)}", overflow="ellipsis")
+    for name, text, copy in zip(inputs, texts, saved, strict=True):
+        lines.append(Text(one_line(name), style="bold", overflow="fold"))
+        for row in text:
+            line = Text(f"  {one_line(row)}", overflow="ellipsis")
             line.no_wrap = True
             lines.append(line)
-        if item["saved"]:
-            lines.append(Text(f"  saved {one_line(item['saved'])}", style="dim", overflow="fold"))
+        if copy:
+            lines.append(Text(f"  saved {one_line(copy)}", style="dim", overflow="fold"))
     return lines

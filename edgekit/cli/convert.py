@@ -75,6 +75,13 @@ DEFAULT_SCHEMES = "f32"
     metavar="INPUT=1,H,W,C",
     help="Shape of an input that the model leaves open.",
 )
+@click.option("--max-bytes", type=click.IntRange(1), help="Of a gp's f32 .tflite: the best form.")
+@click.option(
+    "--max-nlpd-loss",
+    type=click.FloatRange(0, min_open=True),
+    metavar="NATS",
+    help="Of a gp against its posterior: the smallest form. [default: 0.01]",
+)
 @click.option("--weights", metavar="imagenet|FILE", help="Of a preset; random if not given.")
 @click.option("--sha256", metavar="HEX", help="What those weights must hash to.")
 @click.option("--trust-model", is_flag=True, help="Run the code that a foreign model file carries.")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "--data",
     required=True,
     metavar="DATA",
-    help="The test split of it: a folder of class folders, an .npz file, or digits.",
+    help="The test split of it: a folder of class folders, an .npz, digits, or a table.",
 )
 @click.option("--file", "scheme", metavar="SCHEME", help="Only this file, as w8a8.")
 @click.option("--runtime", help="litert, tflite-runtime or onnxruntime; by format if not given.")
@@ -43,7 +43,8 @@ def command(
 ) -> None:  # fmt: skip
     """Score each file of an artifact on data with known answers.
 
-    Intervals are 95% (Wilson). The difference from the float file is in points of 100.
+    Intervals are 95% (Wilson's, or the bootstrap's). The difference from the float file is in
+    points of 100.
     """
     from edgekit.artifact import open_artifact
     from edgekit.evaluate import evaluate, to_json
@@ -60,6 +61,11 @@ def command(
     if output:
         write_file(output, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     emit(result, as_json, _table(result))
+
+
+def _figure(row: dict[str, Any], value: float, digits: int) -> str:
+    """Return a share in percent, anything else to four digits."""
+    return f"{100 * value:.{digits}f}" if row["unit"] == "1" else f"{value:.4g}"
 
 
 @contextmanager
@@ -99,14 +105,17 @@ def _table(result: dict[str, Any]) -> Table:
     )
     table.add_column("file", overflow="fold")
     table.add_column("metric", no_wrap=True)
-    for title in ("%", "95%", "points"):
+    shares = all(row["unit"] == "1" for row in rows)
+    for title in ("%" if shares else "value", "95%", "points"):
         table.add_column(title, justify="right", no_wrap=True)
     for row, name in zip(rows, short_names([row["file"] for row in rows]), strict=True):
         table.add_row(
             Text(one_line(name)),
             row["metric"].removesuffix(" accuracy"),
-            f"{100 * row['value']:.2f}",
-            "-".join(f"{100 * end:.1f}" for end in row["interval"] or ()),
+            _figure(row, row["value"], 2),
+            ("-" if row["unit"] == "1" else " to ").join(
+                _figure(row, end, 1) for end in row["interval"] or ()
+            ),
             "" if row["delta_points"] is None else f"{row['delta_points']:+.2f}",
         )
     return table

@@ -29,7 +29,32 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command(short_help="Train a family, float or quantization-aware.")
+class _WithFields(click.Command):
+    """Takes --NAME VALUE for each field of the family's configuration, as --set NAME=VALUE."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Rewrite the fields of the family that is named, then parse as usual."""
+        from edgekit.families import MODULES, family
+
+        named = (word.partition(":")[0] for word in args if not word.startswith("-"))
+        found = next((name for name in named if name in MODULES), None)
+        known = {o for p in self.params for o in p.opts}
+        fields = asdict(family(found).tiny) if found else {}
+        words, rest = list(args), []
+        while words:
+            word = words.pop(0)
+            option, equals, value = word.partition("=")
+            name = option.removeprefix("--").replace("-", "_")
+            if option in known or not option.startswith("--") or name not in fields:
+                rest.append(word)
+            elif equals or words:
+                rest += ["--set", f"{name}={value if equals else words.pop(0)}"]
+            else:
+                raise InputError(option, expected="a value")
+        return super().parse_args(ctx, rest)
+
+
+@click.command(cls=_WithFields, short_help="Train a family, float or quantization-aware.")
 @click.argument("model", required=False, metavar="FAMILY[:PRESET]")
 @click.option(
     "-o",
@@ -39,13 +64,15 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="DIR",
     help="The run: weights, checkpoints, history, TensorBoard logs.",
 )
-@click.option("--data", help="A folder of class folders, an .npz, or digits. [default: digits]")
+@click.option(
+    "--data", help="A folder of class folders, an .npz or digits; for gp a CSV. [default: digits]"
+)
 @click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A field of the family's configuration, as alpha=0.35; may be repeated.",
+    help="A field of the family's configuration, as alpha=0.35; --alpha 0.35 says the same.",
 )
 @click.option("--weights", help='"imagenet", or a file to start from.')
 @click.option("--sha256", help="What those weights must hash to.")
@@ -59,12 +86,13 @@ def command(
     weights: str | None, sha256: str | None, qat: bool, resume: bool, distributed: bool,
     as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Train FAMILY, or a PRESET of it, on labelled pictures.
+    """Train FAMILY, or a PRESET of it, on labelled pictures or on a table.
 
     \b
     edgekit train mobilenet_v2:digits --qat -o run
     edgekit train mobilenet_v2:0.35-96 --data photos/ --weights imagenet -o run
     edgekit train --resume -o run
+    edgekit train gp --data table.csv --target COLUMN --kernel "se + white" -o run
     """  # noqa: D301
     from edgekit.families import family
     from edgekit.families.run import Run, open_run
@@ -78,7 +106,11 @@ def command(
         if not model:
             raise InputError("train: no FAMILY given", expected="one, as mobilenet_v2:digits")
         name, config, training = _configure(model, settings, given, qat)
-        source = data or "digits"
+        kind = family(name)
+        kind.check_options(given)
+        source = data or kind.data
+        if source is None:
+            raise InputError(f"train {name}: no --data", expected="what it shall learn from")
         source = str(Path(source).resolve()) if Path(source).exists() else source
         run = Run(output, name, config, training, source, (), weights)
     done = family(run.family).fit(
@@ -96,11 +128,9 @@ def _configure(
 
     name, _, preset_name = model.partition(":")
     kind = family(name)
-    preset = kind.preset(preset_name) if preset_name else None
-    config = _assign(
-        preset.config if preset else next(iter(kind.presets.values())).config, settings
-    )
-    training = {**(preset.training if preset else {}), **given}
+    preset = kind.preset(preset_name) if preset_name else next(iter(kind.presets.values()))
+    config = _assign(preset.config, settings)
+    training = {**preset.training, **given}
     if not qat and "qat_epochs" not in given:
         training["qat_epochs"] = 0
     elif qat and not training.get("qat_epochs"):
@@ -160,8 +190,14 @@ def _table(run: Any) -> Any:
 
     heading = Text(one_line(f"{run.family} on {Path(run.data).name}"))
     table = Table(title=heading, title_justify="left")
-    for title in ("phase", "best on validation", "test"):
+    metrics = list(next(iter(run.test.values()), {}))
+    shares = "accuracy" in metrics
+    shown = ["accuracy"] if shares else metrics
+    best = "best on validation" if shares else "log likelihood"
+    for title in ("phase", best, *(["test"] if shares else [f"test {name}" for name in shown])):
         table.add_column(title, justify="left" if title == "phase" else "right")
     for phase, scores in run.test.items():
-        table.add_row(phase, f"{100 * run.best[phase]:.2f}%", f"{100 * scores['accuracy']:.2f}%")
+        values = [run.best[phase], *(scores[name] for name in shown)]
+        cells = [f"{100 * v:.2f}%" if shares else f"{v:.4g}" for v in values]
+        table.add_row(phase, *cells)
     return table

@@ -86,7 +86,7 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
         reference = _reference(networks, examples)
         checking += time.process_time() - check_started
         for format, scheme in jobs:
-            network = networks["qat" if scheme.learned else "float"]
+            network = networks[_network_of(scheme, source)]
             path = Path(scratch) / f"{_file_name(source.name)}.{scheme.name}.{format}"
             _write(path, network, scheme, examples, source, plan)
             check_started = time.process_time()
@@ -150,13 +150,25 @@ def _lower(source: Source, plan: Plan, scratch: Path) -> dict[str, Lowered]:
     if any(scheme.learned for scheme in plan.schemes):
         names = name_outputs(source.model)
         networks["qat"] = lower(source.learned, scratch / "qat", plan.shapes, names)
+    for bits, model in source.integer.items():
+        if any(scheme.activation_bits == bits and scheme.calibrated for scheme in plan.schemes):
+            networks[f"integer{bits}"] = lower(model, scratch / f"integer{bits}", plan.shapes)
     return {name: _with_normalisation(network, source) for name, network in networks.items()}
 
 
+def _network_of(scheme: Scheme, source: Source) -> str:
+    if scheme.calibrated and scheme.activation_bits in source.integer:
+        return f"integer{scheme.activation_bits}"
+    return "qat" if scheme.learned else "float"
+
+
 def _with_normalisation(network: Lowered, source: Source) -> Lowered:
-    """Return the network with what the source declares for its pictures."""
+    """Return the network with what the source declares for its pictures or its columns."""
+    columns = len(source.mean or ())
     inputs = tuple(
-        replace(spec, mean=source.mean, std=source.std) if spec.layout else spec
+        replace(spec, mean=source.mean, std=source.std)
+        if spec.layout or (len(spec.shape) == 2 and spec.shape[1] == columns)
+        else spec
         for spec in network.signature.inputs
     )
     return replace(network, signature=replace(network.signature, inputs=inputs))

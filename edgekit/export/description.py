@@ -88,9 +88,9 @@ def _described(signature: Signature, source: Signature, suffix: str) -> Signatur
 
     def describe(spec: TensorSpec) -> TensorSpec:
         origin = known.get(spec.name)
-        if origin is None or origin.layout is None:
+        if origin is None or (origin.layout is None and origin.mean is None):
             return spec
-        layout = "NCHW" if suffix == ".onnx" else origin.layout
+        layout = "NCHW" if suffix == ".onnx" and origin.layout else origin.layout
         return replace(spec, layout=layout, mean=origin.mean, std=origin.std)
 
     return replace(signature, inputs=tuple(describe(spec) for spec in signature.inputs))

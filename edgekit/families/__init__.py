@@ -7,7 +7,7 @@ and `fit` modules import TensorFlow and are loaded when they are needed.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -16,6 +16,7 @@ from edgekit.errors import InputError, MissingExtraError
 
 MODULES = {
     "mobilenet_v2": "edgekit.families.mobilenet_v2",
+    "gp": "edgekit.families.gp",
 }
 
 
@@ -43,6 +44,12 @@ class Family:
     std: tuple[float, ...] | None
     max_drop: float  # allowed loss of the task's metric under int8, in points of 100
     module: str  # where network, data and fit lie
+    data: str | None = None  # what it is trained on unless told otherwise
+    heeds: tuple[str, ...] | None = None  # fields of train.Options that mean something; all if None
+    source_module: str = "edgekit.families.trained"  # reads a run back
+    dial: tuple[str, ...] = ()  # what `convert` may ask of the size: max_bytes, max_nlpd_loss
+    integer: bool = False  # whether integer schemes are made from a network of their own
+    describe: Callable[[Any], Mapping[str, Any]] = lambda config: {}  # a config's task parameters
 
     def build(self, config: Any) -> Any:
         """Return the untrained Keras network of `config`."""
@@ -51,6 +58,39 @@ class Family:
     def task_of(self, config: Any) -> str:
         """Return the task of a network of `config`, the family's unless the config says another."""
         return str(getattr(config, "task", self.task))
+
+    def build_integer(self, config: Any) -> Mapping[int, Any]:
+        """Return the untrained networks that integer schemes are made from, by activation bits.
+
+        They are for families whose float network loses its meaning in 8 bits; else there are none.
+        """
+        return self._heavy("network").build_integer(config) if self.integer else {}
+
+    def restore(self, run: Any, dial: Mapping[str, Any]) -> Any:
+        """Return what the run trained, as an export.source.Source.
+
+        Raises:
+            InputError: it is not trained yet, or there is no such dial.
+        """
+        for name, value in dial.items():
+            if value is not None and name not in self.dial:
+                raise InputError(
+                    f"--{name.replace('_', '-')}: {self.name} has one size", do="leave it out"
+                )
+        return _module(self.source_module).source(run, **{k: dial.get(k) for k in self.dial})
+
+    def check_options(self, given: Mapping[str, Any]) -> None:
+        """Refuse training options that this family would ignore.
+
+        Raises:
+            InputError: there is one.
+        """
+        for name in given:
+            if self.heeds is not None and name not in self.heeds:
+                raise InputError(
+                    f"--{name.replace('_', '-')}: not an option of {self.name}",
+                    expected=", ".join("--" + n.replace("_", "-") for n in self.heeds),
+                )
 
     def load_weights(
         self, network: Any, config: Any, weights: str, sha256: str | None = None
@@ -89,12 +129,16 @@ class Family:
         return kind(**{k: v for k, v in fields.items() if k in known})
 
     def _heavy(self, part: str) -> Any:
-        try:
-            return import_module(f"{self.module}.{part}")
-        except ModuleNotFoundError as error:
-            if error.name and error.name.startswith("edgekit"):
-                raise
-            raise MissingExtraError(error.name or "TensorFlow", "train") from None
+        return _module(f"{self.module}.{part}")
+
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("edgekit"):
+            raise
+        raise MissingExtraError(error.name or "TensorFlow", "train") from None
 
 
 def family(name: str) -> Family:

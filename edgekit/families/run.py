@@ -33,6 +33,7 @@ class Run:
     input: Mapping[str, Any] = field(default_factory=dict)  # {"mean", "std", "layout"}
     best: Mapping[str, float] = field(default_factory=dict)  # on validation, by phase
     test: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by phase
+    task: Mapping[str, Any] = field(default_factory=dict)  # its parameters beside labels
     packages: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -68,7 +69,11 @@ def open_run(folder: str | Path) -> Run:
         got = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
         raise InputError(f"{path}: unknown schema", got=got, expected=str(SCHEMA))
     try:
-        kept = {f.name: raw[f.name] for f in fields(Run) if f.name not in ("folder", "options")}
+        kept = {
+            f.name: raw[f.name]
+            for f in fields(Run)
+            if f.name not in ("folder", "options") and (f.name in raw or f.name != "task")
+        }  # older runs have no task
         return Run(
             folder=Path(folder),
             options=Options(**raw["training"]),

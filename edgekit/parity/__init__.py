@@ -55,6 +55,13 @@ def gate_of(scheme: str, provenance: Mapping[str, Any]) -> Gate:
     """
     if provenance.get("weights") == "random" and scheme != "f32":
         return _UNTRAINED
+    if stated := (provenance.get("gates") or {}).get(scheme):  # by the family, with a reason
+        tolerance = stated.get("tolerance")
+        return Gate(
+            tolerance=(tolerance[0], tolerance[1]) if tolerance else None,
+            min_sqnr_db=stated.get("min_sqnr_db"),
+            min_cosine=stated.get("min_cosine"),
+        )
     return GATES[scheme]
 
 

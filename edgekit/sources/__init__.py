@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.export.source import Source
@@ -71,6 +73,7 @@ def load(
     seed: int = 0,
     weights: str | None = None,
     sha256: str | None = None,
+    dial: Mapping[str, Any] | None = None,
 ) -> Source:
     """Read MODEL.
 
@@ -80,6 +83,7 @@ def load(
         seed: of the random weights of a preset.
         weights: of a preset: "imagenet", or a file.
         sha256: what the weights must hash to.
+        dial: what is asked of the size of a run, as {"max_bytes": 60000}.
 
     Raises:
         InputError: it cannot be read, holds code without `trust`, or has weights that are no
@@ -91,6 +95,11 @@ def load(
         raise InputError(
             f"--weights {weights}", do="leave it out: only a preset comes without weights"
         )
+    asked = [name for name, value in (dial or {}).items() if value is not None]
+    if asked and reference.kind != "run":
+        raise InputError(
+            f"--{asked[0].replace('_', '-')}", do="leave it out: only a run has a size to choose"
+        )
     try:
         module = import_module(f"{__name__}.{reference.kind}")
     except ModuleNotFoundError as error:
@@ -101,6 +110,8 @@ def load(
         source: Source = module.load(Path(reference.text), trust=trust)
     elif reference.kind == "preset":
         source = module.load(reference.text, seed=seed, weights=weights, sha256=sha256)
+    elif reference.kind == "run":
+        source = module.load(reference.text, dial=dial)
     else:
         source = module.load(reference.text)
     return source

@@ -9,7 +9,7 @@ import numpy as np
 import tf_keras as keras
 
 from edgekit.export.source import Source
-from edgekit.families import family
+from edgekit.families import Family, family
 
 
 def load(
@@ -30,6 +30,14 @@ def load(
     name, _, preset = text.partition(":")
     kind = family(name)
     config = kind.preset(preset).config
+    return untrained(kind, config, f"{name}-{preset}", text, seed, weights, sha256)
+
+
+def untrained(
+    kind: Family, config: Any, name: str, text: str, seed: int = 0,
+    weights: str | None = None, sha256: str | None = None,
+) -> Source:  # fmt: skip
+    """Return the network of a family's configuration, with published weights or random ones."""
     keras.utils.set_random_seed(seed)
     network = kind.build(config)
     remarks: tuple[str, ...] = ()
@@ -42,13 +50,14 @@ def load(
         found = kind.load_weights(network, config, weights, sha256)
         provenance |= {"weights": weights, "weights_sha256": found}
     return Source(
-        name=f"{name}-{preset}",
+        name=name,
         model=network,
         kind="tf_keras",
         provenance={**provenance, "keras_version": keras.__version__},
         remarks=remarks,
-        family=name,
-        task={"name": kind.task},
+        integer=kind.build_integer(config),
+        family=kind.name,
+        task={"name": kind.task, **kind.describe(config)},
         mean=kind.mean,
         std=kind.std,
     )

@@ -50,8 +50,18 @@ class Task(Protocol):
         """Return the answer as rows of JSON types, most important first."""
         ...
 
+    def lines(self, answer: Any) -> list[str]:
+        """Return the answer as a person reads it, most important first."""
+        ...
+
+    def remark(self, params: Params) -> str | None:
+        """Return what must be known to read the lines, if anything."""
+        ...
+
+    SUFFIX: str  # of the name of a drawn copy
+
     def draw(self, thing: Any, answer: Any) -> npt.NDArray[Any]:
-        """Return a copy of the picture with the answer on it, `[H, W, 3]` uint8."""
+        """Return a picture of the answer, `[H, W, 3]` uint8."""
         ...
 
     def read(self, source: str, params: Params) -> Sequence[tuple[Any, Any]]:
@@ -86,3 +96,4 @@ def task(params: Params) -> Task:
 
 
 register("classify", "edgekit.tasks.classify")
+register("regress", "edgekit.tasks.regress")

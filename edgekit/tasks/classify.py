@@ -24,6 +24,7 @@ from edgekit.tasks.images import (
     with_channels,
 )
 
+SUFFIX = "labelled"  # of a drawn copy's name
 TOP = 5
 _Z95 = 1.959963984540054  # the normal distribution's 97.5% point
 # How far the sum of quantized probabilities may lie above 1: some of them were rounded up.
@@ -124,6 +125,18 @@ def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params) -> Answer:
 def describe(answer: Answer) -> list[dict[str, Any]]:
     """Return index, label (null where there is none) and score, best first."""
     return [{"index": g.index, "label": g.label, "score": g.score} for g in answer]
+
+
+def lines(answer: Answer) -> list[str]:
+    """Return one line a guess, its probability first."""
+    return [f"{guess.score:6.1%}  {guess.name}" for guess in answer]
+
+
+def remark(params: Params) -> str | None:
+    """Return a warning where indices stand for names."""
+    if params.get("labels"):
+        return None
+    return "The model has no labels: the numbers are the indices of its outputs."
 
 
 def draw(thing: Pixels, answer: Answer) -> Pixels:

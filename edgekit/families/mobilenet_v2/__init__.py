@@ -130,4 +130,5 @@ FAMILY = Family(
     std=(127.5,),
     max_drop=0.5,
     module=__name__,
+    data="digits",
 )

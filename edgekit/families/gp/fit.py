@@ -1,0 +1,109 @@
+"""Training: hyper-parameters by marginal likelihood, exactly or with inducing points."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import InputError
+from edgekit.families.gp import EXACT_ROWS, FAMILY, Config
+from edgekit.families.gp.data import Data, load
+from edgekit.families.gp.keep import Trained, write
+from edgekit.families.gp.kernel import Array
+from edgekit.families.gp.likelihood import model, warn_if_ill_conditioned
+from edgekit.families.gp.posterior import condition_on
+from edgekit.families.gp.search import Found, maximize
+from edgekit.families.gp.units import units_of
+from edgekit.families.run import Run, claim, write_run
+from edgekit.tasks.regress import Answer, score
+from edgekit.train import Options
+
+_log = logging.getLogger("edgekit")
+
+
+def fit(
+    folder: Path,
+    config: Config,
+    options: Options,
+    data: str,
+    *,
+    weights: str | None = None,
+    sha256: str | None = None,
+    resume: bool = False,
+    distributed: bool = False,
+) -> Run:
+    """Train into `folder` and return the run, with its scores on the rows held out.
+
+    Raises:
+        InputError: the data or the options do not fit.
+        CheckFailedError: stochastic training diverged.
+    """
+    for name, given in (("--weights", weights), ("--sha256", sha256), ("--resume", resume),
+                        ("--distributed", distributed), ("--qat", options.qat_epochs)):  # fmt: skip
+        if given:
+            raise InputError(f"gp: {name}", do="leave it out: a process is trained in one go")
+    claim(folder)
+    table = load(data, config)
+    trained, best = train(config, options, table.x, table.y)
+    run = Run(
+        folder=folder, family=FAMILY.name, config=replace(config, kernel=trained.kernel),
+        options=options, data=data, classes=(), best={"float": best},
+        test={"float": _scores(trained, table)} if len(table.test_y) else {"float": {}},
+        input={"mean": trained.units.shift.tolist(), "std": trained.units.scale.tolist()},
+        task={
+            "inputs": list(table.inputs), "target": table.target, "unit": config.unit,
+            "noise_std": float(np.sqrt(trained.posterior().noise) * trained.units.y_scale),
+            "held_out": {"sha256": table.sha256, "rows": table.held_out.tolist()},
+        },
+    )  # fmt: skip
+    write(folder, trained)
+    write_run(run)
+    return run
+
+
+def train(config: Config, options: Options, x: Array, y: Array) -> tuple[Trained, float]:
+    """Return the process that the data make likeliest, and its log likelihood (or its bound)."""
+    units = units_of(x, y)
+    scaled, target = units.x(x), units.y(y)
+    method = config.method
+    if method == "auto":
+        method = "exact" if len(y) <= EXACT_ROWS else "svgp"
+    kernels = [part.strip() for part in config.kernel.split("|")]
+    if method != "exact":
+        from edgekit.families.gp import inducing  # TensorFlow takes seconds to import
+
+        if len(kernels) > 1:
+            raise InputError(f"gp: {method} takes one kernel", got=config.kernel)
+        return inducing.train(method, config, options, scaled, target, units)
+    found = {
+        kernel: maximize(model(kernel, config.mean, config.min_noise), scaled, target,
+                         restarts=config.restarts, seed=options.seed)
+        for kernel in kernels
+    }  # fmt: skip
+    kernel, best = max(found.items(), key=lambda item: item[1].log_likelihood)
+    _report(found)
+    trained = Trained(kernel, config.mean, config.min_noise, best.theta, units, scaled, target)
+    posterior = condition_on(trained.gp, best.theta, scaled, target)
+    warn_if_ill_conditioned(posterior.lower, posterior.jitter)
+    return trained, best.log_likelihood
+
+
+def _report(found: dict[str, Found]) -> None:
+    for kernel, one in found.items():
+        _log.info("%s: log likelihood %.3f in %d evaluations, from start %d",
+                  kernel, one.log_likelihood, one.evaluations, one.start)  # fmt: skip
+
+
+def _scores(trained: Trained, table: Data) -> dict[str, Any]:
+    """Return RMSE, NLPD and coverage on the rows held out, in the target's units."""
+    units = trained.units
+    told = trained.posterior().predict(units.x(table.test_x))
+    answer = Answer(
+        told.mean * units.y_scale + units.y_shift, np.sqrt(told.variance_f) * units.y_scale,
+        np.sqrt(told.variance_y) * units.y_scale, table.target, "",
+    )  # fmt: skip
+    return {found.metric: found.value for found in score([answer], table.test_y)}

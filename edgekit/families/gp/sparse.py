@@ -1,0 +1,148 @@
+"""The posterior of a sparse Gaussian process: what M inducing points say (Titsias 2009)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import cholesky, solve_triangular
+
+from edgekit.families.gp.kernel import Array
+from edgekit.families.gp.likelihood import Model
+from edgekit.families.gp.posterior import BLOCK, Posterior, Prediction
+
+PIVOT_JITTER = 1e-14  # pivots are apart enough to take almost none
+JITTER = 1e-8  # of the mean prior variance, on the covariance of the inducing points
+
+
+@dataclass(frozen=True)
+class SparsePosterior:
+    """q(v) = N(q_mean, q_root q_root') for whitened values v = L^-1 f(Z), L L' = K_ZZ.
+
+    mean = m(x) + phi . q_mean, variance = k(x, x) - |phi|^2 + |q_root' phi|^2, phi = L^-1 k(Z, x).
+    """
+
+    gp: Model
+    theta: Array
+    x: Array  # [N, D], some of the data
+    inducing: Array  # Z, [M, D]
+    q_mean: Array  # [M]
+    q_root: Array  # [M, M]
+    jitter: float = JITTER  # of the mean prior variance, on K_ZZ
+
+    @property
+    def noise(self) -> float:
+        """The variance of y - f."""
+        return self.gp.split(self.theta, self.x.shape[1])[2]
+
+    def covariance(self, x: Array, z: Array) -> Array:
+        """Return the prior covariance k(x, z), `[N, M]`."""
+        return self.gp.kernel(self.gp.split(self.theta, x.shape[1])[1], x, z)
+
+    def prior_variance(self, x: Array) -> Array:
+        """Return k(x, x) of each row with itself, `[N]`."""
+        return self.gp.kernel.diagonal(self.gp.split(self.theta, x.shape[1])[1], x)
+
+    def mean_function(self, x: Array) -> Array:
+        """Return m(x), `[N]`."""
+        coefficients = self.gp.split(self.theta, x.shape[1])[0]
+        mean: Array = self.gp.mean.features(x) @ coefficients
+        return mean
+
+    @cached_property
+    def _factors(self) -> tuple[Array, Array, Array]:
+        """Return L^-1, q_root' L^-1 and the weights of k(Z, x) in the mean."""
+        gram = self.covariance(self.inducing, self.inducing)
+        gram.flat[:: len(gram) + 1] += self.jitter * np.trace(gram) / len(gram)
+        lower = cholesky(gram, lower=True)
+        white = solve_triangular(lower, np.eye(len(gram)), lower=True)
+        return white, self.q_root.T @ white, white.T @ self.q_mean
+
+    def mean(self, x: Array) -> Array:
+        """Return the posterior mean of f, `[N]`."""
+        return self.mean_function(x) + self.covariance(x, self.inducing) @ self._factors[2]
+
+    def predict(self, x: Array) -> Prediction:
+        """Return mean and variances for inputs `[N, D]`."""
+        white, root, weights = self._factors
+        means, variances = [], []
+        for i in range(0, max(len(x), 1), BLOCK):
+            part = x[i : i + BLOCK]
+            cross = self.covariance(self.inducing, part)
+            means.append(self.mean_function(part) + weights @ cross)
+            explained, left = white @ cross, root @ cross
+            variance = self.prior_variance(part) - np.einsum("mn,mn->n", explained, explained)
+            np.maximum(variance, 0.0, out=variance)
+            variances.append(variance + np.einsum("mn,mn->n", left, left))
+        mean, variance = np.concatenate(means), np.concatenate(variances)
+        return Prediction(mean, variance, variance + self.noise)
+
+
+def condense(posterior: Posterior, tolerance: float = 1e-8) -> Posterior | SparsePosterior:
+    """Return the exact posterior over its pivots, where few of them say what all data do.
+
+    What the pivots leave of the prior at any row of the data is at most `tolerance` of the noise,
+    and so is about what is lost. Predictions cost their square instead of the data's; where it
+    takes more than a third of the rows, nothing is gained and the posterior itself comes back.
+    """
+    x, noise = posterior.x, posterior.noise
+    limit = tolerance * noise / float(posterior.prior_variance(x).max())
+    most = len(x) // 3
+    chosen = pivots(posterior, x, most, limit) if most else np.empty(0, np.int64)
+    if len(chosen) >= most:
+        return posterior
+    support = x[chosen]
+    gram = posterior.covariance(support, support)
+    gram.flat[:: len(gram) + 1] += PIVOT_JITTER * np.trace(gram) / len(gram)
+    try:
+        lower = cholesky(gram, lower=True)
+    except np.linalg.LinAlgError:  # the pivots themselves are at the end of float64
+        return posterior
+    phi = solve_triangular(lower, posterior.covariance(support, x), lower=True)
+    inner = phi @ phi.T / noise
+    inner.flat[:: len(inner) + 1] += 1.0
+    inner_lower = cholesky(inner, lower=True)
+    root = solve_triangular(inner_lower, np.eye(len(inner)), lower=True).T
+    residual = posterior.y - posterior.mean_function(x)
+    mean = root @ (root.T @ (phi @ residual)) / noise
+    return SparsePosterior(
+        posterior.gp, posterior.theta, x, support, mean, root, jitter=PIVOT_JITTER
+    )
+
+
+class Prior(Protocol):
+    """A covariance function with its parameters."""
+
+    def covariance(self, x: Array, z: Array) -> Array:
+        """Return the prior covariance k(x, z), `[N, M]`."""
+        ...
+
+    def prior_variance(self, x: Array) -> Array:
+        """Return k(x, x) of each row with itself, `[N]`."""
+        ...
+
+
+def pivots(prior: Prior, x: Array, count: int, limit: float) -> npt.NDArray[np.int64]:
+    """Return `count` rows of `x`, each the one that those before it say least about.
+
+    Pivoted Cholesky (Harbrecht et al. 2012). It ends where no row has more than `limit` of the
+    largest prior variance left.
+    """
+    left = prior.prior_variance(x).copy()
+    limit = limit * left.max()
+    rows = np.empty((count, len(x)))
+    chosen: list[int] = []
+    for number in range(count):
+        best = int(np.argmax(left))
+        if left[best] < limit:
+            break
+        row = prior.covariance(x[best : best + 1], x)[0]
+        row -= rows[:number].T @ rows[:number, best]
+        rows[number] = row / np.sqrt(left[best])
+        left = np.maximum(left - rows[number] ** 2, 0.0)
+        chosen.append(best)
+        left[chosen] = 0.0
+    return np.array(chosen)

@@ -1,0 +1,210 @@
+"""Regression with uncertainty: a table's rows to means with bands.
+
+`params` of a manifest: "inputs", the columns in order; "target" and "unit"; "held_out", the rows of
+the file that training did not see, with that file's SHA-256.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.artifact import TensorSpec
+from edgekit.errors import InputError, MissingExtraError
+from edgekit.files import file_sha256
+from edgekit.tasks import Params, Score
+from edgekit.tasks.tables import Table, read_table
+
+SUFFIX = "band"  # of a drawn copy's name
+Z95 = 1.959963984540054  # the normal distribution's 97.5% point
+SHOWN = 12  # rows on the screen
+_LEAST_STD = 1e-12  # relative; below it a density is a spike and its logarithm means nothing
+_RESAMPLES = 1000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A normal distribution for each row."""
+
+    mean: npt.NDArray[np.float64]  # [N]
+    std_f: npt.NDArray[np.float64]  # [N], of the function
+    std_y: npt.NDArray[np.float64]  # [N], of an observation
+    target: str
+    unit: str
+
+    @property
+    def band(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """The ends of the central 95% for observations."""
+        return self.mean - Z95 * self.std_y, self.mean + Z95 * self.std_y
+
+
+def load(path: Path) -> Table:
+    """Read a CSV."""
+    return read_table(path)
+
+
+def encode(thing: Table, spec: TensorSpec, params: Params) -> npt.NDArray[Any]:
+    """Return the model's columns, (x - mean) / std, as the tensor `[N, D]` that `spec` describes.
+
+    Raises:
+        InputError: a column is missing, or there are others than the model was trained on.
+    """
+    names = [str(name) for name in params["inputs"]]
+    known = {*names, str(params.get("target"))}
+    extra = [column for column in thing.columns if column not in known]
+    if extra:
+        raise InputError(
+            f"{thing.where}: column {extra[0]} is not the model's",
+            got=f"{len(thing.columns)} columns",
+            expected=", ".join(names)[:200],
+            do="leave it out",
+        )
+    values = thing.select(names)
+    if spec.mean is not None and spec.std is not None:
+        values = (values - np.asarray(spec.mean)) / np.asarray(spec.std)
+    return spec.quantize(values)
+
+
+def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params) -> Answer:
+    """Return the distributions in the outputs mean, std_f and std_y.
+
+    Raises:
+        InputError: other outputs, or NaN or infinity among them.
+    """
+    if set(outputs) != {"mean", "std_f", "std_y"}:
+        raise InputError("regress: outputs", got=", ".join(outputs), expected="mean, std_f, std_y")
+    parts = {name: np.asarray(value, np.float64).reshape(-1) for name, value in outputs.items()}
+    for name, value in parts.items():
+        if bad := int((~np.isfinite(value)).sum()):
+            raise InputError(f"regress: {name}", got=f"NaN or infinity in {bad} rows")
+    target, unit = str(params.get("target", "y")), str(params.get("unit") or "")
+    return Answer(parts["mean"], parts["std_f"], parts["std_y"], target, unit)
+
+
+def describe(answer: Answer) -> list[dict[str, Any]]:
+    """Return mean, both deviations and the ends of the 95% band of each row."""
+    low, high = answer.band
+    columns = {"mean": answer.mean, "std_f": answer.std_f, "std_y": answer.std_y,
+               "low": low, "high": high}  # fmt: skip
+    return [
+        {name: float(values[row]) for name, values in columns.items()}
+        for row in range(len(answer.mean))
+    ]
+
+
+def lines(answer: Answer) -> list[str]:
+    """Return one line a row: mean, deviation and band; of many rows the first few."""
+    unit = f" {answer.unit}" if answer.unit else ""
+    low, high = answer.band
+    wide = max(len(str(len(answer.mean))), 3)
+    shown = [f"{'row':>{wide}}  {answer.target + unit:>14}  {'std':>10}  {'95% band':>25}"]
+    for row in range(min(len(answer.mean), SHOWN)):
+        band = f"{low[row]:.5g} to {high[row]:.5g}"
+        shown.append(f"{row + 1:>{wide}}  {answer.mean[row]:>14.6g}  {answer.std_y[row]:>10.3g}  "
+                     f"{band:>25}")  # fmt: skip
+    if len(answer.mean) > SHOWN:
+        shown.append(f"{len(answer.mean) - SHOWN} more rows (--json shows all)")
+    return shown
+
+
+def remark(params: Params) -> str | None:
+    """Return nothing: what the numbers mean stands above them."""
+    return None
+
+
+def draw(thing: Table, answer: Answer) -> npt.NDArray[np.uint8]:
+    """Return a plot of mean and 95% band over the one input, `[H, W, 3]`.
+
+    Raises:
+        InputError: there are several inputs.
+        MissingExtraError: Matplotlib is not installed.
+    """
+    inputs = [i for i, name in enumerate(thing.columns) if name != answer.target]
+    if len(inputs) != 1:
+        raise InputError(
+            "a band can be drawn over one input",
+            got=f"{len(inputs)} columns",
+            do="leave out --save",
+        )
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "matplotlib", "report") from None
+    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    x = thing.values[:, inputs[0]]
+    order = np.argsort(x, kind="stable")
+    low, high = answer.band
+    axes.fill_between(x[order], low[order], high[order], color="#56B4E9", alpha=0.35, lw=0,
+                      label="95% band")  # fmt: skip
+    axes.plot(x[order], answer.mean[order], color="#0072B2", label="mean")
+    if answer.target in thing.columns:
+        y = thing.values[:, thing.columns.index(answer.target)]
+        axes.plot(x, y, ".", color="#D55E00", markersize=4, label="observed")
+    axes.set_xlabel(thing.columns[inputs[0]], parse_math=False)
+    label = f"{answer.target} ({answer.unit})" if answer.unit else answer.target
+    axes.set_ylabel(label, parse_math=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def read(source: str, params: Params) -> Sequence[tuple[Table, float]]:
+    """Return rows of a CSV with the truth of each: those held out, or all of another file.
+
+    Raises:
+        InputError: the target is not there, or nothing was held out of the file.
+    """
+    table = read_table(source)
+    truths = table.select([str(params["target"])])[:, 0]
+    held_out = params.get("held_out") or {}
+    rows = np.arange(len(table))
+    if held_out.get("sha256") == file_sha256(source):
+        rows = np.asarray(held_out["rows"], np.int64)
+        if not len(rows):
+            raise InputError(f"{source}: all of it was trained on", do="give other data")
+    return [(table.rows(np.array([row])), float(truths[row])) for row in rows]
+
+
+def score(answers: Sequence[Answer], truths: npt.ArrayLike) -> list[Score]:
+    """Return RMSE, mean negative log density (NLPD, nats) and the 95% band's coverage.
+
+    Intervals are 95%, by the percentile bootstrap over rows.
+
+    Raises:
+        InputError: no examples.
+    """
+    if not answers:
+        raise InputError("regress: no examples", expected="at least one")
+    mean = np.concatenate([a.mean for a in answers])
+    std = np.concatenate([a.std_y for a in answers])
+    error = np.asarray(truths) - mean
+    std = np.maximum(std, _LEAST_STD * max(float(np.abs(error).max()), 1e-300))
+    density = 0.5 * np.log(2 * math.pi * std**2) + 0.5 * (error / std) ** 2
+    inside = np.abs(error) <= Z95 * std
+    unit = answers[0].unit or "target units"
+    squares = error**2
+    low, high = _bootstrap(squares)
+    return [
+        Score("RMSE", math.sqrt(squares.mean()), (math.sqrt(low), math.sqrt(high)), len(mean),
+              unit, "lower"),
+        Score("NLPD", float(density.mean()), _bootstrap(density), len(mean), "nats", "lower"),
+        Score("95% coverage", float(inside.mean()), _bootstrap(inside), len(mean)),
+    ]  # fmt: skip
+
+
+def _bootstrap(values: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the 95% interval of the mean."""
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(values), (_RESAMPLES, len(values)))
+    low, high = np.quantile(values[drawn].mean(axis=1), (0.025, 0.975))
+    return float(low), float(high)
