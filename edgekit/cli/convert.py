@@ -55,6 +55,20 @@ DEFAULT_SCHEMES = "f32"
     help="Calibration examples at the most.",
 )
 @click.option(
+    "--ptq",
+    default="none",
+    show_default=True,
+    metavar="TECHNIQUES",
+    help="Before a .tflite becomes w8a8: equalize, round, bias, comma-separated, or none.",
+)
+@click.option(
+    "--ranges",
+    default="minmax",
+    show_default=True,
+    type=click.Choice(["minmax", "percentile", "mse"]),
+    help="With --ptq: how the range of an activation is found.",
+)
+@click.option(
     "--io",
     "io_dtype",
     type=click.Choice(["int8", "uint8", "int16", "float32"]),

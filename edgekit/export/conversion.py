@@ -9,7 +9,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from edgekit.export.targets import check_target
 from edgekit.parity import gate_of
 from edgekit.quantize.calibration import Calibration, open_calibration, random_examples
 from edgekit.quantize.scheme import SCHEMES, Scheme
+from edgekit.quantize.techniques import PostTraining
 
 _log = logging.getLogger("edgekit")
 
@@ -54,6 +55,7 @@ class Plan:
     io_dtype: str | None = None  # of integer files; the scheme's own integer by default
     target: str | None = None  # a runtime whose op versions must not be exceeded
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of open inputs
+    post_training: PostTraining = field(default_factory=PostTraining)  # for w8a8 as TFLite
     seed: int = 0  # of noise, where there is no data to compare on
 
 
@@ -110,6 +112,7 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
             "calibration": {"data": examples.origin, "examples": len(examples)}
             if any(scheme.calibrated for scheme in plan.schemes)
             else None,
+            "post_training": asdict(plan.post_training),
             "seed": plan.seed,
             **describe_tools(),
         },
@@ -232,12 +235,21 @@ def _write(
         path.write_bytes(onnx.convert(network, scheme, samples=samples, tflite=learned))
         return
     io_dtype = plan.io_dtype if scheme.activation_bits else None
-    path.write_bytes(tflite.convert(network, scheme, samples=samples, io_dtype=io_dtype))
+    path.write_bytes(
+        tflite.convert(
+            network, scheme, samples=samples, io_dtype=io_dtype, post_training=plan.post_training
+        )
+    )
     refused = check_target(path, plan.target) if plan.target else ()
     if any(refusal.op == _PER_CHANNEL for refusal in refused):
         path.write_bytes(
             tflite.convert(
-                network, scheme, samples=samples, io_dtype=io_dtype, per_channel_dense=False
+                network,
+                scheme,
+                samples=samples,
+                io_dtype=io_dtype,
+                per_channel_dense=False,
+                post_training=plan.post_training,
             )
         )
         _log.warning("%s: one scale a dense layer, for %s", scheme.name, plan.target)

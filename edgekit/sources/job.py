@@ -13,6 +13,7 @@ from typing import Any
 from edgekit.artifact import MANIFEST, check_artifact_place, open_artifact, write_artifact
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.quantize.scheme import parse_schemes
+from edgekit.quantize.techniques import PostTraining, parse_techniques
 from edgekit.runtime.child_process import Limits
 from edgekit.runtime.sandbox import run_isolated
 from edgekit.sources import parse
@@ -109,6 +110,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
         io_dtype=request["io_dtype"],
         target=request["target"],
         shapes=dict(map(_shape, request["shapes"])),
+        post_training=PostTraining(parse_techniques(request["ptq"]), request["ranges"]),
         seed=request["seed"],
     )
     done = convert_source(source, plan, request["output"])
@@ -124,6 +126,10 @@ def _check(request: Mapping[str, Any]) -> None:
             raise InputError(f"--to {format}: no such format", expected="tflite, onnx or both")
     for text in request["shapes"]:
         _shape(text)
+    wanted = PostTraining(parse_techniques(request["ptq"]), request["ranges"])
+    made = "w8a8" in [scheme.name for scheme in schemes] and "tflite" in formats
+    if wanted.techniques and not made:
+        raise InputError("--ptq", got=request["ptq"], expected="a w8a8 .tflite to make")
     if request["io_dtype"]:
         integer = [scheme for scheme in schemes if scheme.activation_bits]
         if not integer or "tflite" not in formats:

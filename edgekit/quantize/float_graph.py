@@ -1,0 +1,236 @@
+"""A float .tflite that can be changed: its weights, and what it says of each activation's range.
+
+Everything that makes quantization better happens here, before the ordinary quantizer, so that the
+files stay standard and any source will do: batch norms are folded already, and an op is an op.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+from edgekit.errors import InputError
+
+Array = npt.NDArray[np.float32]
+Range = tuple[float, float]
+
+LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+ACTIVATIONS = {0: "none", 1: "relu", 3: "relu6"}  # that may be fused into an op, by their code
+_PADDING = {0: "SAME", 1: "VALID"}
+_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}
+_VERSION = 3  # of the schema
+
+
+@dataclass(frozen=True, eq=False)
+class FloatOp:
+    """One op; tensors are indices."""
+
+    kind: str  # TFLite's name
+    inputs: tuple[int, ...]  # -1 where one is left out
+    outputs: tuple[int, ...]
+    activation: str  # fused behind it: none, relu, relu6 or other
+    strides: tuple[int, int] = (1, 1)
+    dilations: tuple[int, int] = (1, 1)
+    padding: str = "VALID"
+
+    @property
+    def linear(self) -> bool:
+        """Whether it multiplies its input with weights and adds a bias."""
+        return self.kind in LINEAR
+
+
+class FloatGraph:
+    """The only subgraph of a float .tflite, with a bias of its own for each linear op."""
+
+    def __init__(self, content: bytes) -> None:
+        """Read `content`.
+
+        Raises:
+            InputError: it has several subgraphs: control flow, or several signatures.
+        """
+        self._model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+        if len(self._model.subgraphs) != 1:
+            raise InputError(
+                "post-training quantization", got=f"{len(self._model.subgraphs)} subgraphs",
+                expected="one", do="take --ptq none",
+            )  # fmt: skip
+        self._graph = self._model.subgraphs[0]
+        self.inputs: tuple[int, ...] = tuple(int(i) for i in self._graph.inputs)
+        self.outputs: tuple[int, ...] = tuple(int(i) for i in self._graph.outputs)
+        uses = Counter(int(t) for op in self._graph.operators for t in op.inputs)
+        for op in self._graph.operators:
+            if self._kind(op) in LINEAR:
+                self._own_bias(op, uses)
+        self.ops = tuple(self._described(op) for op in self._graph.operators)
+        self.shared = {t for t, count in uses.items() if count > 1}
+
+    @property
+    def named_inputs(self) -> dict[str, int]:
+        """The inputs by the name that the signature gives them, else by the tensor's."""
+        signatures = self._model.signatureDefs or []
+        if signatures:
+            return {e.name.decode(): int(e.tensorIndex) for e in signatures[0].inputs}
+        return {self.name(tensor): tensor for tensor in self.inputs}
+
+    def name(self, tensor: int) -> str:
+        """Return what the file calls a tensor."""
+        return str(self._graph.tensors[tensor].name.decode("utf-8", "replace"))
+
+    def is_float(self, tensor: int) -> bool:
+        """Whether it holds float32."""
+        return bool(self._graph.tensors[tensor].type == schema.TensorType.FLOAT32)
+
+    def shape(self, tensor: int) -> tuple[int, ...]:
+        """Return a tensor's shape at batch 1."""
+        return tuple(int(size) for size in self._graph.tensors[tensor].shape)
+
+    def constant(self, tensor: int) -> Array | None:
+        """Return a copy of a stored float tensor; None where it is computed or no float."""
+        if tensor < 0 or not self.is_float(tensor):
+            return None
+        found = self._graph.tensors[tensor]
+        data = self._model.buffers[found.buffer].data
+        if data is None or not len(data):
+            return None
+        return np.frombuffer(bytes(data), np.float32).reshape(found.shape).copy()
+
+    def integers(self, tensor: int) -> tuple[int, ...]:
+        """Return the values of a stored int32 tensor; none where it is computed."""
+        found = self._graph.tensors[tensor]
+        data = self._model.buffers[found.buffer].data
+        if found.type != schema.TensorType.INT32 or data is None:
+            return ()
+        return tuple(np.frombuffer(bytes(data), np.int32).tolist())
+
+    def weights(self, op: FloatOp) -> Array:
+        """Return a linear op's weights, output channels first (depthwise: last).
+
+        Raises:
+            InputError: they are computed.
+        """
+        found = self.constant(op.inputs[1])
+        if found is None:
+            raise InputError(
+                f"op {self.name(op.outputs[0])}: weights", got="computed", expected="stored"
+            )
+        return found
+
+    def bias(self, op: FloatOp) -> Array:
+        """Return a linear op's bias `[channels]`."""
+        found = self.constant(op.inputs[2])
+        assert found is not None  # every linear op was given one
+        return found
+
+    def set_constant(self, tensor: int, values: npt.NDArray[Any]) -> None:
+        """Store `values` of the tensor's shape in a buffer of its own."""
+        buffer = schema.BufferT()
+        raw = np.ascontiguousarray(values, np.float32).tobytes()
+        buffer.data = np.frombuffer(raw, np.uint8)
+        self._model.buffers.append(buffer)
+        self._graph.tensors[tensor].buffer = len(self._model.buffers) - 1
+
+    def changeable(self, op: FloatOp) -> bool:
+        """Whether a linear op's weights are stored and no other op's."""
+        return self.constant(op.inputs[1]) is not None and op.inputs[1] not in self.shared
+
+    def consumers(self, tensor: int) -> Iterator[FloatOp]:
+        """Yield the ops that read a tensor."""
+        return (op for op in self.ops if tensor in op.inputs)
+
+    def activations(self) -> list[int]:
+        """Return the float tensors that are fed or computed, in order."""
+        made = [t for op in self.ops for t in op.outputs]
+        return [t for t in (*self.inputs, *made) if self.is_float(t)]
+
+    def pack(self, ranges: Mapping[int, Range] | None = None) -> bytes:
+        """Return the file, with the range of each activation where given."""
+        for index, tensor in enumerate(self._graph.tensors):
+            tensor.quantization = None
+            if ranges and index in ranges:
+                tensor.quantization = schema.QuantizationParametersT()
+                tensor.quantization.min, tensor.quantization.max = (
+                    [float(end)] for end in ranges[index]
+                )
+        return _packed(self._model)
+
+    def copy(self) -> FloatGraph:
+        """Return a graph that can be changed without this one."""
+        return FloatGraph(self.pack())
+
+    def alone(self, number: int) -> tuple[bytes, tuple[int, ...]]:
+        """Return a file of the op of that number alone, and the tensors that must be fed to it."""
+        raw = copy.copy(self._graph.operators[number])
+        model, graph = schema.ModelT(), schema.SubGraphT()
+        model.version, model.subgraphs, model.buffers = _VERSION, [graph], [schema.BufferT()]
+        model.operatorCodes = [self._model.operatorCodes[raw.opcodeIndex]]
+        graph.tensors, graph.operators = [], [raw]
+        places: dict[int, int] = {}
+        fed: list[int] = []
+        for tensor in (*raw.inputs, *raw.outputs):
+            if tensor < 0 or tensor in places:
+                continue
+            kept = copy.copy(self._graph.tensors[tensor])
+            kept.quantization, buffer = None, self._model.buffers[kept.buffer]
+            stored = buffer.data is not None and len(buffer.data) > 0
+            kept.buffer = len(model.buffers) if stored else 0
+            if stored:
+                model.buffers.append(buffer)
+            elif tensor in raw.inputs:
+                fed.append(int(tensor))
+            places[tensor] = len(graph.tensors)
+            graph.tensors.append(kept)
+        raw.opcodeIndex = 0
+        raw.inputs = [places.get(t, -1) for t in raw.inputs]
+        raw.outputs = [places[t] for t in raw.outputs]
+        graph.inputs, graph.outputs = [places[t] for t in fed], raw.outputs
+        return _packed(model), tuple(fed)
+
+    def _kind(self, op: Any) -> str:
+        code = self._model.operatorCodes[op.opcodeIndex]
+        name: str = _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        return name
+
+    def _described(self, op: Any) -> FloatOp:
+        options = op.builtinOptions
+
+        def option(name: str, default: int) -> int:
+            return int(getattr(options, name, default))
+
+        return FloatOp(
+            self._kind(op),
+            tuple(int(t) for t in op.inputs),
+            tuple(int(t) for t in op.outputs),
+            ACTIVATIONS.get(option("fusedActivationFunction", 0), "other"),
+            (option("strideH", 1), option("strideW", 1)),
+            (option("dilationHFactor", 1), option("dilationWFactor", 1)),
+            _PADDING[option("padding", 1)],
+        )
+
+    def _own_bias(self, op: Any, uses: Counter[int]) -> None:
+        """Give a linear op a bias tensor that no other op reads: zeros where it had none."""
+        given = int(op.inputs[2]) if len(op.inputs) > 2 else -1
+        if given >= 0 and uses[given] == 1:
+            return
+        channels = self._graph.tensors[op.outputs[0]].shape[-1]
+        bias = schema.TensorT()
+        bias.name = self._graph.tensors[op.outputs[0]].name + b"/bias"
+        bias.shape, bias.type = np.array([channels], np.int32), schema.TensorType.FLOAT32
+        values = self.constant(given)
+        self._graph.tensors.append(bias)
+        index = len(self._graph.tensors) - 1
+        self.set_constant(index, np.zeros(channels) if values is None else values)
+        op.inputs = [*op.inputs[:2], index]
+
+
+def _packed(model: Any) -> bytes:
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

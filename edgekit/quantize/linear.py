@@ -1,0 +1,62 @@
+"""What a linear op does to means and to noise: the arithmetic behind the techniques."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.quantize.float_graph import FloatGraph, FloatOp
+
+Array = npt.NDArray[Any]
+
+
+def by_channel(values: Array) -> Array:
+    """Return values `[..., C]` as rows of channels `[M, C]`."""
+    return values.reshape(-1, values.shape[-1])
+
+
+def patches(op: FloatOp, weights: Array, values: Array) -> Array:
+    """Return what each output position sees, `[M, taps, C]`, of inputs `[N, (1,) H, W, C]`.
+
+    A fully connected op has one position and one tap, its whole input.
+    """
+    if op.kind == "FULLY_CONNECTED":
+        return values.reshape(-1, 1, weights.shape[-1])
+    height, width = weights.shape[1:3]
+    images = values.reshape(-1, *values.shape[-3:])
+    dilated = [(size - 1) * d + 1 for size, d in zip((height, width), op.dilations, strict=True)]
+    images = _padded(op, images, dilated)
+    across, down = op.strides, op.dilations
+    windows: Array = np.lib.stride_tricks.sliding_window_view(images, tuple(dilated), (1, 2))  # type: ignore[call-overload]
+    windows = windows[:, :: across[0], :: across[1], :, :: down[0], :: down[1]]
+    taps = np.moveaxis(windows, 3, -1)  # [N, H', W', h, w, C]
+    return taps.reshape(-1, height * width, images.shape[-1])
+
+
+def channel_means(graph: FloatGraph, op: FloatOp, values: Array) -> Array:
+    """Return each output channel's mean `[O]` over examples and positions, without the bias.
+
+    A linear op's mean answer is its answer to the mean input: examples need not be run one by one.
+    """
+    weights = graph.weights(op).astype(np.float64)
+    mean = values.mean(axis=0, dtype=np.float64)
+    seen = patches(op, weights, mean[np.newaxis]).mean(axis=0)  # [taps, C]
+    if op.kind == "DEPTHWISE_CONV_2D":
+        multiplier = weights.shape[-1] // seen.shape[-1]
+        taps: Array = weights.reshape(-1, weights.shape[-1])
+        own: Array = (taps * np.repeat(seen, multiplier, axis=1)).sum(axis=0)
+        return own
+    answer: Array = weights.reshape(len(weights), -1) @ seen.reshape(-1)
+    return answer
+
+
+def _padded(op: FloatOp, images: Array, window: list[int]) -> Array:
+    if op.padding == "VALID":
+        return images
+    pads = [(0, 0)]
+    for size, stride, span in zip(images.shape[1:3], op.strides, window, strict=True):
+        total = max((-(-size // stride) - 1) * stride + span - size, 0)
+        pads.append((total // 2, total - total // 2))
+    return np.pad(images, [*pads, (0, 0)])

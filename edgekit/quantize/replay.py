@@ -1,0 +1,58 @@
+"""A float graph run op by op over all examples at once, so that each op can be changed on the way.
+
+The ops are LiteRT's own, one interpreter an op: any graph that LiteRT runs can be replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert.interpreter import Interpreter
+
+from edgekit.quantize.float_graph import FloatGraph, FloatOp
+
+Values = dict[int, npt.NDArray[np.float32]]  # [N, *shape] by tensor: the shape holds the batch, 1
+
+
+def run_op(graph: FloatGraph, number: int, values: Values) -> Values:
+    """Return what the op of that number makes of `values`, example by example."""
+    content, fed = graph.alone(number)
+    runner = Interpreter(model_content=content, num_threads=1)
+    runner.allocate_tensors()
+    places = [detail["index"] for detail in runner.get_input_details()]
+    made = [detail["index"] for detail in runner.get_output_details()]
+    outputs = graph.ops[number].outputs
+    examples = len(next(iter(values.values())))
+    found: Values = {}
+    for example in range(examples):
+        for tensor, place in zip(fed, places, strict=True):
+            runner.set_tensor(place, values[tensor][example])
+        runner.invoke()
+        for tensor, place in zip(outputs, made, strict=True):
+            value = runner.get_tensor(place)
+            if tensor not in found:
+                found[tensor] = np.empty((examples, *value.shape), value.dtype)
+            found[tensor][example] = value
+    return found
+
+
+def steps(graph: FloatGraph) -> Iterator[tuple[int, FloatOp, tuple[int, ...]]]:
+    """Yield number and op in order, with the tensors that nothing reads afterwards."""
+    last = {t: number for number, op in enumerate(graph.ops) for t in op.inputs}
+    for number, op in enumerate(graph.ops):
+        dead = {t for t in op.inputs if last[t] == number and t not in graph.outputs}
+        unread = {t for t in op.outputs if t not in last and t not in graph.outputs}
+        yield number, op, tuple(dead | unread)
+
+
+def live_bytes(graph: FloatGraph, example: Values) -> int:
+    """Return the most bytes that the activations of one example take at once in a replay."""
+    values, most = dict(example), 0
+    for number, _, dead in steps(graph):
+        values.update(run_op(graph, number, values))
+        most = max(most, sum(value.nbytes for value in values.values()))
+        for tensor in dead:
+            values.pop(tensor, None)
+    return most

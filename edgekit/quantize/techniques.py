@@ -1,0 +1,36 @@
+"""What may be done to a float network before it is quantized after training; light to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgekit.errors import InputError
+
+TECHNIQUES = ("equalize", "round", "bias")
+RANGES = ("minmax", "percentile", "mse")  # the estimators of `ranges`
+
+
+@dataclass(frozen=True)
+class PostTraining:
+    """How a float network is made ready."""
+
+    techniques: tuple[str, ...] = ()  # of TECHNIQUES; none leaves all to the ordinary converter
+    ranges: str = "minmax"  # which estimator finds the range of an activation
+
+    def __post_init__(self) -> None:
+        """Check the names.
+
+        Raises:
+            InputError: one is unknown.
+        """
+        for name in self.techniques:
+            if name not in TECHNIQUES:
+                expected = "none, or some of " + ", ".join(TECHNIQUES)
+                raise InputError(f"--ptq {name}: no such technique", expected=expected)
+        if self.ranges not in RANGES:
+            raise InputError(f"--ranges {self.ranges}", expected="one of " + ", ".join(RANGES))
+
+
+def parse_techniques(text: str) -> tuple[str, ...]:
+    """Return the techniques that `text` names, comma-separated; none for "none"."""
+    return () if text == "none" else tuple(text.split(","))
