@@ -1,4 +1,4 @@
-"""The device and integer forms: near their posterior, safe in float32, exact on the grid of int8."""
+"""Device and integer forms: near their posterior, safe in float32, exact on the grid of int8."""
 
 from __future__ import annotations
 

@@ -49,7 +49,8 @@ def test_gradient_is_that_of_finite_differences(kernel: str, mean: str) -> None:
         ("2*matern12(lengthscale=0.7) + 0.3*white", 2 * sk.Matern([0.7] * 3, nu=0.5)),
         ("2*matern32(lengthscale=0.7) + 0.3*white", 2 * sk.Matern([0.7] * 3, nu=1.5)),
         ("2*matern52(lengthscale=0.7) + 0.3*white", 2 * sk.Matern([0.7] * 3, nu=2.5)),
-        ("2*rq(lengthscale=0.7, alpha=0.4, ard=False) + 0.3*white", 2 * sk.RationalQuadratic(0.7, 0.4)),
+        ("2*rq(lengthscale=0.7, alpha=0.4, ard=False) + 0.3*white",
+         2 * sk.RationalQuadratic(0.7, 0.4)),
         ("2*linear(bias=0.5) + 0.3*white", 2 * sk.DotProduct(0.5**0.5)),
     ],
 )  # fmt: skip
