@@ -23,8 +23,7 @@ from uci import splits
 
 CONFIG = Config(method="svgp", inducing=512)
 OPTIONS = Options(epochs=30, batch_size=1024, learning_rate=1e-2)
-# SVGP, 1024 inducing points, standardised: Wang et al., arXiv:1903.08114, Table 1.
-PUBLISHED = {"kin40k": 0.268, "elevators": 0.399}
+SETS = ("kin40k", "elevators")
 
 
 def main() -> int:
@@ -36,7 +35,7 @@ def main() -> int:
     config = replace(CONFIG, inducing=32) if options.smoke else CONFIG
     training = replace(OPTIONS, epochs=1) if options.smoke else OPTIONS
     began = time.monotonic()
-    rows = [row for name in PUBLISHED for row in score(name, config, training)]
+    rows = [row for name in SETS for row in score(name, config, training)]
     minutes = (time.monotonic() - began) / 60
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) if options.smoke else options.folder
@@ -57,11 +56,8 @@ def score(name: str, config: Config, options: Options) -> list[Row]:
     density = 0.5 * np.log(2 * np.pi * told.variance_y) + 0.5 * error**2 / told.variance_y
     inside = np.abs(error) <= 1.96 * np.sqrt(told.variance_y)
     case = f"{name}, {len(split.y)} rows, svgp of {config.inducing} points, split 0"
-    known = PUBLISHED[name]
     return [
-        Row(case, "RMSE, standardised", "1", float(np.sqrt((error**2).mean())), anchor=known,
-            anchor_source="SVGP of 1024 points, arXiv:1903.08114 Table 1, other splits",
-            target=f"<= {known}"),
+        Row(case, "RMSE, standardised", "1", float(np.sqrt((error**2).mean()))),
         Row(case, "NLPD, standardised", "nats", float(density.mean())),
         Row(case, "95% coverage", "%", 100 * float(inside.mean())),
         Row(case, "training, wall time", "minutes", minutes),
