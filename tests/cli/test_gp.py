@@ -1,0 +1,140 @@
+"""A table from `edgekit train gp` to a mean and a band in every runtime, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.cli import run as edgekit
+
+
+@pytest.fixture(autouse=True)
+def _level():
+    """A -q or -v lasts as long as its process; here there are several in one."""
+    yield
+    logging.getLogger("edgekit").setLevel(logging.NOTSET)
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def sine(path: Path, rows: int = 40) -> str:
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.uniform(0, 6, rows))
+    y = np.sin(x) + 0.05 * rng.standard_normal(rows)
+    lines = [f"{a:.6f},{b:.6f}" for a, b in zip(x, y, strict=True)]
+    return write(path, "\n".join(["time,level", *lines]) + "\n")
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("tf_keras")
+    folder = tmp_path_factory.mktemp("gp")
+    table = sine(folder / "table.csv")
+    trained = ["train", "gp", "--data", table, "--target", "level", "--kernel", "se + white",
+               "--restarts", "0", "--unit", "m", "-o", str(folder / "run")]  # fmt: skip
+    assert edgekit(trained) == 0
+    converted = ["convert", str(folder / "run"), "--to", "tflite,onnx", "--max-bytes", "20000",
+                 "-o", str(folder / "artifact")]  # fmt: skip
+    assert edgekit(converted) == 0
+    return folder / "artifact"
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflite-runtime", "onnxruntime"])
+def test_mean_and_band_in_every_runtime(artifact: Path, tmp_path, capfd, runtime: str) -> None:
+    pytest.importorskip(runtime.replace("-", "_").replace("litert", "ai_edge_litert"))
+    new = write(tmp_path / "x.csv", "time\n1.5\n3.0\n40\n")
+    assert edgekit(["run", str(artifact), new, "--runtime", runtime, "--json"]) == 0
+    rows = json.loads(capfd.readouterr().out)["answers"][0]["answer"]
+    assert [round(row["mean"], 0) for row in rows[:2]] == [1, 0]
+    assert all(row["low"] < row["mean"] < row["high"] for row in rows)
+    assert rows[2]["std_f"] > 5 * rows[0]["std_f"]  # far from the data it knows that it does not
+
+
+def test_band_is_drawn_over_one_input(artifact: Path, tmp_path, capfd) -> None:
+    pytest.importorskip("matplotlib")
+    from PIL import Image
+
+    new = sine(tmp_path / "x.csv", 60)
+    assert edgekit(["run", str(artifact), new, "--save", str(tmp_path)]) == 0
+    assert "95% band" in capfd.readouterr().out
+    picture = np.asarray(Image.open(tmp_path / "x-band.png"))
+    assert picture.std() > 10
+
+
+def test_evaluate_scores_the_rows_held_out(artifact: Path, capfd) -> None:
+    table = str(artifact.parent / "table.csv")
+    assert edgekit(["evaluate", str(artifact), "--data", table, "--json"]) == 0
+    rows = json.loads(capfd.readouterr().out)["rows"]
+    assert {row["n"] for row in rows} == {8}  # a fifth
+    rmse = [row["value"] for row in rows if row["metric"] == "RMSE"]
+    assert max(rmse) < 0.1
+    assert {row["metric"] for row in rows} == {"RMSE", "NLPD", "95% coverage"}
+
+
+def test_verify_and_inspect(artifact: Path, capfd) -> None:
+    assert edgekit(["verify", str(artifact)]) == 0
+    assert edgekit(["inspect", str(artifact)]) == 0
+
+
+BAD = {
+    "NaN": ("a,b\n1,2\n2,nan\n3,4\n", "column b, row 2"),
+    "empty cell": ("a,b\n1,2\n,3\n3,4\n", "column a, row 2"),
+    "text column": ("a,city,b\n1,Ulm,2\n2,Bonn,3\n", "column city, row 1"),
+    "constant column": ("a,c,b\n1,7,2\n2,7,3\n3,7,5\n4,7,6\n", "column c is constant"),
+    "duplicate rows": ("a,b\n1,2\n1,2\n3,4\n", "duplicate rows"),
+    "one row": ("a,b\n1,2\n", "column b"),
+    "no target": ("a,c\n1,2\n2,3\n", "no column b"),
+    "one column": ("b\n1\n2\n", "no column beside the target b"),
+    "ragged": ("a,b\n1,2\n1,2,3\n", "row 2"),
+    "nothing": ("", "empty"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_tables_are_one_line(case: str, tmp_path, capfd) -> None:
+    pytest.importorskip("scipy")
+    text, named = BAD[case]
+    table = write(tmp_path / "t.csv", text)
+    arguments = ["train", "gp", "--data", table, "--target", "b", "-o", str(tmp_path / "run")]
+    assert edgekit(arguments) == 2
+    lines = capfd.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert named in lines[0]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_column_too_many_is_named(artifact: Path, tmp_path, capfd) -> None:
+    new = write(tmp_path / "x.csv", "time,wind\n1,2\n")
+    assert edgekit(["run", str(artifact), new]) == 2
+    assert "column wind" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--kernel", "sse"],
+        ["--mean", "cubic"],
+        ["--qat"],
+        ["--augment", "none"],
+        ["--weights", "x"],
+    ],
+)
+def test_options_that_mean_nothing_are_refused(arguments, tmp_path, capfd) -> None:
+    table = sine(tmp_path / "t.csv")
+    given = ["train", "gp", "--data", table, *arguments, "-o", str(tmp_path / "run")]
+    assert edgekit(given) == 2
+    assert len(capfd.readouterr().err.strip().splitlines()) == 1
+
+
+def test_only_a_process_has_a_dial(tmp_path, capfd) -> None:
+    pytest.importorskip("tf_keras")
+    given = ["convert", "mobilenet_v2:0.35-96", "--max-bytes", "9000", "-o", str(tmp_path / "a")]
+    assert edgekit(given) == 2
+    assert "--max-bytes" in capfd.readouterr().err
