@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 DATA = {
     "edgekit/py.typed": 1,
     "edgekit/schema/": 1,
+    "edgekit/device/emulator/count_instructions.c": 1,
     "edgekit/export/targets/": 2,
     "edgekit/profile/fitted/": 10,
     "edgekit/report/page.": 2,

@@ -129,7 +129,10 @@ class RemoteDevice:
         try:
             yield from stream(self._client(command), what=what, timeout_s=timeout_s)
         except ProgramError as error:
-            raise self._explain(error) or error from None
+            meaning = self._explain(error)
+            # It has ended by itself: its number may be another program's by now.
+            self._running = meaning is not None or error.status is None
+            raise meaning or error from None
         self._running = False
 
     def call(
