@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgekit.cli.output import emit, output_options
-from edgekit.errors import CheckFailedError, InputError
+from edgekit.errors import CheckFailedError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from edgekit.artifact import Artifact, ModelFile, TensorSpec
@@ -34,7 +35,14 @@ EXAMPLES = 16  # that two files are compared on
     type=click.Choice(["f32", "f16", "w8a8"]),
     help="What two files may differ by; by default what their types suggest.",
 )
-@click.option("--per-layer", is_flag=True, help="Name the first layer that diverges.")
+@click.option("--per-layer", is_flag=True, help="Diagnose every layer, worst first.")
+@click.option("--in-order", is_flag=True, help="With --per-layer: in the network's order.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --per-layer of one file: draw the table as .png or .svg.",
+)
 @click.option("--source", metavar="MODEL", help="With --per-layer: a source to compare with.")
 @click.option("--trust-model", is_flag=True, help="Run the code that a foreign source carries.")
 @output_options
@@ -45,6 +53,9 @@ def command(a: Path, b: Path | None, as_json: bool, per_layer: bool, **options: 
             raise InputError("--per-layer", do="give one artifact; its source knows the layers")
         _verify_pair(a, b, as_json, options)
         return
+    for option in ("in_order", "picture", "source"):
+        if options[option] and not per_layer:
+            raise InputError(f"--{option.replace('_', '-')}", do="give --per-layer with it")
     from edgekit.artifact import open_artifact
 
     artifact = open_artifact(a)
@@ -129,8 +140,13 @@ def _integer(session: Session) -> bool:
 def _verify_layers(artifact: Artifact, as_json: bool, options: dict[str, Any]) -> None:
     from dataclasses import asdict
 
+    from edgekit.parity.layers import worst_first
     from edgekit.sources.layers import compare_with_source
 
+    files = _chosen(artifact, options["scheme"], options["runtime"])
+    if options["picture"] and len(files) > 1:
+        raise InputError("--picture", got=f"{len(files)} files", expected="one",
+                         do="choose it by --file SCHEME and --runtime")  # fmt: skip
     compared = {
         file.path: compare_with_source(
             artifact,
@@ -139,13 +155,19 @@ def _verify_layers(artifact: Artifact, as_json: bool, options: dict[str, Any]) -
             runtime=options["runtime"],
             trust=options["trust_model"],
         )
-        for file in _chosen(artifact, options["scheme"], options["runtime"])
+        for file in files
+    }
+    shown = {
+        name: layers if options["in_order"] else worst_first(layers)
+        for name, layers in compared.items()
     }
     data = [
         {"file": name, "layers": [asdict(layer) for layer in layers]}
-        for name, layers in compared.items()
+        for name, layers in shown.items()
     ]
-    emit(data, as_json, *(_layer_table(name, layers) for name, layers in compared.items()))
+    emit(data, as_json, *(_layer_table(name, layers) for name, layers in shown.items()))
+    if options["picture"]:
+        _draw(options["picture"], *next(iter(compared.items())))
     for name, layers in compared.items():
         first = next((layer for layer in layers if layer.verdict == "diverges"), None)
         if first:
@@ -215,16 +237,48 @@ def _error(parity: Parity) -> str:
     return "not finite" if parity.max_error is None else f"{parity.max_error:.2g}"
 
 
+def _draw(path: Path, name: str, layers: list[LayerParity]) -> None:
+    try:
+        from edgekit.report.layers import draw_layers
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "matplotlib", "report") from None
+    draw_layers(path, name, layers)
+
+
 def _layer_table(name: str, layers: list[LayerParity]) -> Any:
+    """Return a line a layer; an exclamation mark follows what is beyond its limit."""
     from rich.text import Text
 
     from edgekit.cli.tables import table
 
     styles = {"ok": "green", "warn": "yellow", "diverges": "red"}
+
+    def cell(text: str, layer: LayerParity, *findings: str) -> Text:
+        beyond = any(finding in layer.findings for finding in findings)
+        return Text(f"{text}!", "yellow") if beyond else Text(f"{text} ")
+
     rows = [
-        (layer.layer, f"{layer.sqnr_db:.1f}", f"{layer.cosine:.5f}",
-         "NaN" if layer.max_error is None else f"{layer.max_error:.3g}",
+        (layer.layer, f"{layer.sqnr_db:.1f}", f"{layer.cosine:.4f}",
+         cell(_told(layer.saturation, lambda share: f"{share:.2%}"), layer, "saturated"),
+         cell(_told(layer.dead_channels, str), layer, "dead channels"),
+         cell(_spread(layer), layer, "channel spread", "one depthwise scale"),
          Text(layer.verdict, styles[layer.verdict]))
         for layer in layers
     ]  # fmt: skip
-    return table((name, "SQNR dB", "cosine", "max error", ""), rows)
+    headings = ("layer", "SQNR", "cosine", "cut ", "dead ", "spread ", "")
+    caption = (
+        f"{name}. SQNR in dB; cut: share of values beyond the range; dead: channels that never "
+        "change; spread: largest over smallest weight scale; ! above 1%, the source's own, 100; "
+        "- not told"
+    )
+    return table(headings, rows, caption)
+
+
+def _told(value: Any, show: Callable[[Any], str]) -> str:
+    return "-" if value is None else show(value)
+
+
+def _spread(layer: LayerParity) -> str:
+    if "one depthwise scale" in layer.findings:
+        return "one"
+    return _told(layer.channel_spread, lambda ratio: f"{ratio:.1f}" if ratio < 1e4 else ">1e4")

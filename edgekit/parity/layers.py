@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from edgekit.parity import Array, Arrays, cosine, sqnr_db
+from edgekit.parity.diagnosis import Diagnosis, Written, diagnose
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
@@ -23,20 +25,26 @@ class Layers:
 
 
 @dataclass(frozen=True)
-class LayerParity:
+class LayerParity(Diagnosis):
     """One layer of the source against the tensor of a file that holds its output."""
 
     layer: str  # the Keras name
+    position: int  # in the network's order
     tensor: str
     sqnr_db: float
     cosine: float
     max_error: float | None  # None where the file answers what is no number
-    verdict: str  # "ok", "warn" or "diverges"
+    verdict: str  # "ok", "warn" or "diverges", by the SQNR
+    warn_db: float  # below which it is doubtful
     fail_db: float  # below which it diverges
 
 
 def compare_layers(
-    layers: Layers, tensors: Arrays, warn_db: float, fail_db: float
+    layers: Layers,
+    tensors: Arrays,
+    warn_db: float,
+    fail_db: float,
+    written: Mapping[str, Written] | None = None,
 ) -> Iterator[LayerParity]:
     """Yield each layer whose output can be found among a file's tensors, in the network's order.
 
@@ -44,19 +52,36 @@ def compare_layers(
     out does not always say so. Of the layers that may be fused into a tensor it is taken for the
     one that it is nearest to; one that is wrong is near to none. Of several tensors of one layer
     the file's own output counts, else the last.
+
+    Args:
+        layers: what the source answers.
+        tensors: the file's, in real values.
+        warn_db: SQNR below which a layer is doubtful.
+        fail_db: SQNR below which it diverges.
+        written: how the file holds its tensors, by name, for what is told beside the error.
     """
+    positions = {layer: position for position, layer in enumerate(layers.values)}
     held: dict[str, LayerParity] = {}
     for tensor, value in tensors.items():
         owner = layers.outputs.get(tensor) or _owner(tensor, layers.scopes)
         chain = (owner, *layers.followers.get(owner, ())) if owner else ()
         fits = [
-            _compare(layer, tensor, layers.values[layer], arranged, warn_db, fail_db)
+            (layer, arranged, _sqnr(layers.values[layer], arranged))
             for layer in reversed(chain)
             for arranged in _arranged(value, layers.values[layer])
         ]
-        best = max(fits, key=lambda found: found.sqnr_db, default=None)
-        if best and not (best.layer in held and held[best.layer].tensor in layers.outputs):
-            held[best.layer] = best
+        layer, value, ratio = max(fits, key=lambda found: found[2], default=("", value, 0.0))
+        if layer and not (layer in held and held[layer].tensor in layers.outputs):
+            held[layer] = LayerParity(
+                layer=layer,
+                position=positions[layer],
+                tensor=tensor,
+                sqnr_db=ratio,
+                verdict="diverges" if ratio < fail_db else "warn" if ratio < warn_db else "ok",
+                warn_db=warn_db,
+                fail_db=fail_db,
+                **_figures(layers.values[layer], value, (written or {}).get(tensor, Written())),
+            )
     for layer in layers.values:
         if layer in held and not _inside(held[layer], held, layers):
             yield held[layer]
@@ -96,13 +121,23 @@ def _without_ones(array: Array) -> list[int]:
     return [size for size in array.shape if size != 1]
 
 
-def _compare(
-    layer: str, tensor: str, reference: Array, answer: Array, warn_db: float, fail_db: float
-) -> LayerParity:
+def _sqnr(reference: Array, answer: Array) -> float:
+    """Return the SQNR in decibels, -999 where the answer holds what is no number."""
+    if not np.isfinite(answer).all():
+        return -999.0
+    return sqnr_db(reference.astype(np.float64), answer.astype(np.float64))
+
+
+def _figures(reference: Array, answer: Array, written: Written) -> dict[str, Any]:
     expected, got = reference.astype(np.float64), answer.astype(np.float64)
     finite = bool(np.isfinite(got).all())
-    ratio = sqnr_db(expected, got) if finite else -999.0
-    angle = cosine(expected, got) if finite else 0.0
-    error = float(np.abs(got - expected).max()) if finite else None
-    verdict = "diverges" if ratio < fail_db else "warn" if ratio < warn_db else "ok"
-    return LayerParity(layer, tensor, ratio, angle, error, verdict, fail_db)
+    return {
+        "cosine": cosine(expected, got) if finite else 0.0,
+        "max_error": float(np.abs(got - expected).max()) if finite else None,
+        **vars(diagnose(expected, got, written)),
+    }
+
+
+def worst_first(layers: Iterable[LayerParity]) -> list[LayerParity]:
+    """Return the layers by rising SQNR; of equal ones the earlier first."""
+    return sorted(layers, key=lambda layer: (layer.sqnr_db, layer.position))

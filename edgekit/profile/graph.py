@@ -37,6 +37,7 @@ class Tensor:
     constant: bool = False  # stored in the file, or made from what is stored alone
     parameter: bool = False  # a stored weight: no shape, axis, scale or limit
     scales: int = 0  # of its quantization: 1 for the whole, or one a channel; 0 where not told
+    scale_ratio: float | None = None  # largest over smallest of them, where there are several
 
     @property
     def known(self) -> bool:

@@ -6,6 +6,7 @@ of the file, and whatever does not fit together ends in one InputError.
 
 from __future__ import annotations
 
+import math
 import mmap
 import struct
 from collections.abc import Callable, Iterator
@@ -232,7 +233,8 @@ class _Reader:
         scales = 0 if quantization is None else int(quantization.ScaleLength())
         weight = dtype.startswith(("float", "bfloat")) or scales > 0
         stored = bool(stored_bytes)
-        tensor = Tensor(index, name, shape, dtype, stored, stored and weight, scales)
+        ratio = _ratio(quantization.ScaleAsNumpy()) if scales > 1 else None
+        tensor = Tensor(index, name, shape, dtype, stored, stored and weight, scales, ratio)
         expected = tensor.size_bytes
         if stored_bytes and raw.Sparsity() is None and expected not in (None, stored_bytes):
             raise ValueError(f"tensor {name[:60]} holds {stored_bytes} bytes for {expected}")
@@ -294,6 +296,12 @@ class _Reader:
         if self.budget < 0:
             raise ValueError("lists longer than the file")
         return tuple(values.tolist())
+
+
+def _ratio(scales: Any) -> float:
+    """Return the largest over the smallest scale; infinite where one is no number above 0."""
+    least = float(scales.min())
+    return float(scales.max()) / least if least > 0 else math.inf
 
 
 def _opaque(op: Op) -> bool:

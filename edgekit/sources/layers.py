@@ -6,12 +6,16 @@ import os
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from edgekit.artifact import Artifact, ModelFile, open_artifact
 from edgekit.errors import InputError
 from edgekit.parity.answers import answer
+from edgekit.parity.diagnosis import Written
 from edgekit.parity.layers import LayerParity, compare_layers
+from edgekit.profile.graph import Op, Tensor, read_graph
+from edgekit.runtime import Session
 from edgekit.runtime.sandbox import open_isolated, run_isolated
 from edgekit.sources import load, parse
 from edgekit.sources.job import LIMITS
@@ -68,7 +72,7 @@ def compare_with_source(
         )
     else:
         found = compare(request)
-    return [LayerParity(**layer) for layer in found]
+    return [LayerParity(**{**layer, "findings": tuple(layer["findings"])}) for layer in found]
 
 
 def compare(request: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -92,10 +96,41 @@ def compare(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     path = artifact.path(file)
     with closing(open_isolated(path, runtime=request["runtime"], keep_tensors=True)) as session:
         tensors = answer(session, file.signatures, inputs)
-    compared = [asdict(layer) for layer in compare_layers(layers, tensors, *_limits(file.scheme))]
+        written = _written(path, session)
+    found = compare_layers(layers, tensors, *_limits(file.scheme), written)
+    compared = [asdict(layer) for layer in found]
     if not compared:
         raise InputError(f"{path}: no tensor bears the name of one of the source's layers")
     return compared
+
+
+def _written(path: Path, session: Session) -> dict[str, Written]:
+    """Return how a file holds each of its tensors, and what its weights' scales are."""
+    (signature,) = session.signatures.values()
+    graph = read_graph(path)
+    makers = {name: op for op in graph.ops for t in op.outputs
+              for name in (t.name, f"{t.name}@{t.index}")}  # fmt: skip
+    if len(graph.outputs) == 1:  # which the signature may call by another name
+        own = {t.name for op in graph.ops for t in op.outputs}
+        (last,) = graph.outputs
+        makers |= {s.name: makers[last.name] for s in signature.outputs
+                   if s.name not in own and last.name in makers}  # fmt: skip
+    written = {}
+    for spec in signature.outputs:
+        op = makers.get(spec.name)
+        weights = _weights(op) if op else []
+        spreads = [w.scale_ratio for w in weights if w.scale_ratio is not None]
+        written[spec.name] = Written(
+            spec,
+            max(spreads, default=None),
+            op is not None and op.kind == "depthwise_conv" and any(w.scales == 1 for w in weights),
+        )
+    return written
+
+
+def _weights(op: Op) -> list[Tensor]:
+    slots = [op.inputs[i] for i in op.attributes.get("weights", ()) if i < len(op.inputs)]
+    return [tensor for tensor in slots if tensor is not None and tensor.constant]
 
 
 def _check_unchanged(written: Mapping[str, Any], now: Mapping[str, Any]) -> None:

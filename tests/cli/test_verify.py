@@ -185,7 +185,7 @@ def layers(
     """Return the verdict on each layer, and what stderr says."""
     capsys.readouterr()
     chosen = ("--file", scheme, "--runtime", RUNTIME[format])
-    code = run(["verify", artifact, "--per-layer", *chosen, "--json", *more])
+    code = run(["verify", artifact, "--per-layer", "--in-order", *chosen, "--json", *more])
     captured = capsys.readouterr()
     (file,) = json.loads(captured.out)
     verdicts = {layer["layer"]: layer["verdict"] for layer in file["layers"]}
@@ -259,7 +259,7 @@ def test_foreign_source_by_layer(capsys: pytest.CaptureFixture[str], tmp_path: P
     model.save(path)
     verify(folder, "--per-layer", code=2)
     assert "own.keras: changed since it was converted" in capsys.readouterr().err
-    verify(folder, "--per-layer", "--source", str(path), "--json", code=1)
+    verify(folder, "--per-layer", "--in-order", "--source", str(path), "--json", code=1)
     captured = capsys.readouterr()
     (file,) = json.loads(captured.out)
     verdicts = [(layer["layer"], layer["verdict"]) for layer in file["layers"]]
@@ -279,3 +279,41 @@ def test_per_layer_needs_layers(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     (folder / "manifest.json").write_text(json.dumps(manifest))
     verify(str(folder), "--per-layer", code=2)
     assert "its source is not known: give --source MODEL" in capsys.readouterr().err
+
+
+def test_worst_first_and_what_integers_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    verify("two", "--per-layer", "--file", "w8a8", "--runtime", "litert", "--json")
+    (file,) = json.loads(capsys.readouterr().out)
+    ratios = [layer["sqnr_db"] for layer in file["layers"]]
+    assert ratios == sorted(ratios)
+    assert [layer["position"] for layer in file["layers"]] != sorted(range(len(ratios)))
+    by_name = {layer["layer"]: layer for layer in file["layers"]}
+    # The scales of the file are the largest weights of its channels over 127.
+    kernel = networks.spread(networks.fused(tf_keras)).get_layer("c1").get_weights()[0]
+    largest = np.abs(kernel).max(axis=(0, 1, 2))
+    assert by_name["c1"]["channel_spread"] == pytest.approx(largest.max() / largest.min(), rel=1e-5)
+    assert by_name["add"]["channel_spread"] is None, "it has no weights"
+    for layer in file["layers"]:
+        assert 0 <= layer["saturation"] <= layer["at_limits"] <= 1
+    assert by_name["r2"]["at_limits"] > 0.1, "half of what a ReLU answers is zero"
+    assert by_name["r2"]["saturation"] < 0.01, "and nothing is cut off by that"
+
+
+def test_layers_as_a_table_that_fits_and_a_picture(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    chosen = ("two", "--per-layer", "--file", "w8a8", "--runtime", "litert")
+    for suffix, start in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
+        picture = tmp_path / f"layers{suffix}"
+        verify(*chosen, "--picture", str(picture))
+        assert picture.read_bytes().startswith(start)
+        said = capsys.readouterr().out
+        assert max(map(len, said.splitlines())) <= 80
+        assert "spread" in said
+    verify(*chosen, "--picture", str(tmp_path / "layers.jpg"), code=2)
+    assert "got .jpg, expected .png or .svg" in capsys.readouterr().err
+    verify("two", "--per-layer", "--picture", str(tmp_path / "x.png"), code=2)
+    assert "--picture: got 6 files, expected one" in capsys.readouterr().err
+    verify("two", "--in-order", code=2)
+    assert "give --per-layer with it" in capsys.readouterr().err
