@@ -59,8 +59,8 @@ class Family:
         """Return the task of a network of `config`, the family's unless the config says another."""
         return str(getattr(config, "task", self.task))
 
-    def build_integer(self, config: Any) -> Mapping[int, Any]:
-        """Return the untrained networks that integer schemes are made from, by activation bits.
+    def build_integer(self, config: Any) -> Mapping[int, Callable[[], Any]]:
+        """Return what builds the untrained networks of integer schemes, by activation bits.
 
         They are for families whose float network loses its meaning in 8 bits; else there are none.
         """
