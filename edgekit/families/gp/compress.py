@@ -33,7 +33,10 @@ MAX_LOSS = 0.01  # nats, unless told otherwise
 OVERHEAD = 13_000  # bytes of a .tflite beside the constants
 _RANKS = (8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128, 160, 192, 256, 384, 512)
 _RANK_LIMIT = 1e-9  # of the prior variance: what is left below it is rounding
-_ROUNDING = 5e-7  # relative, of a covariance in float32: a few units in the last place
+# Errors of a covariance in float32, of its largest: what they add up to in the mean, and in the
+# features, whose squares nearly cancel and are summed from larger terms.
+_MEAN_ROUNDING = 1.5e-7
+_FEATURE_ROUNDING = 5e-7
 _NEGLIGIBLE = 1e-4  # of the variance of y: a feature that never adds as much is left out
 _SAMPLES = 3000
 _MOST_POINTS = 3000  # that the mean may rest on, whatever the budget
@@ -178,7 +181,7 @@ class _Maker:
             k = posterior.covariance(self.samples, self.x[self.order[:points]])
             k = (k - self.offset) / self.unit
             target = self.told.mean - posterior.mean_function(self.samples)
-            weights, bias = _least_squares(k, target[:, None], self.root_weight)
+            weights, bias = _least_squares(k, target[:, None], self.root_weight, _MEAN_ROUNDING)
             self._means[points] = k, weights[:, 0], float(bias[0])
         return self._means[points]
 
@@ -186,7 +189,10 @@ class _Maker:
         """Return the variance over covariances `k` with all points, of which `support` leads."""
         wanted = self._features(support)
         wanted[:, 0] = 1.0 - wanted[:, 0]
-        features, bias = _least_squares(k[:, : len(support)], wanted, self.root_weight)
+        features, bias = _least_squares(
+            k[:, : len(support)], wanted, self.root_weight, _FEATURE_ROUNDING
+        )
+        features = features.astype(np.float32).astype(np.float64)  # what follows knows the rounding
         squares, left = shares(k[:, : len(support)] @ features + bias, self.truth.prior)
         kept, softness = fit_kept(self.truth, squares, left)
         logs = np.log(left_by_data(squares, left, kept, softness))[:, None]
@@ -220,11 +226,13 @@ class _Maker:
         return kept
 
 
-def _least_squares(k: Array, target: Array, root_weight: Array) -> tuple[Array, Array]:
+def _least_squares(
+    k: Array, target: Array, root_weight: Array, rounding: float
+) -> tuple[Array, Array]:
     """Return weights and bias of k to the targets, with float32's rounding of k as the ridge."""
     largest = np.abs(k).max()
     design = np.column_stack([k, np.full(len(k), largest)]) * root_weight[:, None]
-    ridge = _ROUNDING * largest * np.sqrt(len(k)) * np.eye(design.shape[1])
+    ridge = rounding * largest * np.sqrt(len(k)) * np.eye(design.shape[1])
     q, r = qr(np.vstack([design, ridge]), mode="economic", overwrite_a=True, check_finite=False)
     solution = solve_triangular(r, q[: len(k)].T @ (target * root_weight[:, None]))
     return solution[:-1], solution[-1] * largest

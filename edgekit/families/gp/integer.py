@@ -29,6 +29,7 @@ _DRAWN = 2000
 _KNOWN_WEIGHTS = (5.0, 20.0, 80.0)  # of a row of the data against one that was drawn
 _DENSE = (1.0, 0.5)  # share of directions that lean on every column; others on one to three
 _RIDGE = 0.005  # beside the noise of rounding
+_JUDGED = 768  # features that such a trial takes
 _FOLDS = 5  # of the data, of which one judges those choices
 
 
@@ -93,9 +94,10 @@ def _choose(
     A fifth of the data, the first `known` rows of `x`, is kept from the regression and judges it.
     """
     judges = np.arange(0, known, _FOLDS)
-    best: tuple[float, tuple[Array, Array], Array] | None = None
+    best: tuple[float, float, Array] | None = None
+    fewer = min(features, _JUDGED)
     for dense in _DENSE:
-        layer = _projections(posterior, x, features, dense, np.random.default_rng(seed))
+        layer = _projections(posterior, x, fewer, dense, np.random.default_rng(seed))
         hidden = _hidden(x, *layer, rounded=True)
         for of_known in _KNOWN_WEIGHTS:
             weight = np.concatenate([np.full(known, of_known), np.ones(len(x) - known)])
@@ -104,9 +106,10 @@ def _choose(
             weights, bias = _Normal.of(hidden, told).solve(mean)
             error = float(((hidden[judges] @ weights + bias - mean[judges]) ** 2).mean())
             if best is None or error < best[0]:
-                best = error, layer, weight
+                best = error, dense, weight
     assert best is not None
-    return best[1:]
+    _, dense, weight = best
+    return _projections(posterior, x, features, dense, np.random.default_rng(seed)), weight
 
 
 def _projections(
