@@ -47,7 +47,7 @@ class Family:
     data: str | None = None  # what it is trained on unless told otherwise
     heeds: tuple[str, ...] | None = None  # fields of train.Options that mean something; all if None
     source_module: str = "edgekit.families.trained"  # reads a run back
-    dial: tuple[str, ...] = ()  # what `convert` may ask of the size: max_bytes, max_nlpd_loss
+    dial: tuple[str, ...] = ()  # what `convert` may ask: max_bytes, max_nlpd_loss, form
     integer: bool = False  # whether integer schemes are made from a network of their own
     describe: Callable[[Any], Mapping[str, Any]] = lambda config: {}  # a config's task parameters
 

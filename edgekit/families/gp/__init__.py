@@ -78,7 +78,7 @@ FAMILY = Family(
     module=__name__,
     heeds=("epochs", "batch_size", "learning_rate", "seed"),
     source_module=f"{__name__}.source",
-    dial=("max_bytes", "max_nlpd_loss"),
+    dial=("max_bytes", "max_nlpd_loss", "form"),
     integer=True,
     describe=_describe,
 )

@@ -20,10 +20,13 @@ from edgekit.families.gp.posterior import Prediction
 from edgekit.families.gp.samples import draw_inputs
 from edgekit.families.gp.sparse import pivots
 from edgekit.families.gp.variance import (
+    LEAST,
+    POWERS,
     Truth,
     Variance,
     fit_exponents,
     fit_kept,
+    least_softness,
     left_alone,
     left_by_data,
     shares,
@@ -43,6 +46,9 @@ _MOST_POINTS = 3000  # that the mean may rest on, whatever the budget
 _log = logging.getLogger("edgekit")
 
 Size = tuple[int, int]  # points, features
+# What carries a form: all data and all they say; a few points for mean and variance alike; all data
+# for the mean, and as many eigen-features of theirs as fit for the variance.
+FORMS = ("exact", "inducing", "eigen")
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class Budget:
 
     max_bytes: int | None = None  # of a float32 .tflite
     max_loss: float | None = None  # nats an observation
+    form: str | None = None  # one of FORMS
 
 
 @dataclass(frozen=True)
@@ -64,13 +71,15 @@ class Compressed:
 def compress(posterior: Conditioned, budget: Budget = Budget(), *, seed: int = 0) -> Compressed:
     """Return the smallest form within `budget.max_loss`, or the best within `budget.max_bytes`.
 
-    Without a budget the loss may be 0.01 nats; with both, the smallest within the loss must keep to
-    the bytes.
+    Of inducing and eigen forms the better is taken, unless the budget names one. Without a budget
+    the loss may be 0.01 nats; with both, the smallest within the loss must keep to the bytes.
 
     Raises:
         InputError: no form keeps to the budget; the line says how near the best comes.
     """
-    maker = _Maker(posterior, seed)
+    if budget.form not in (None, *FORMS):
+        raise InputError("--form", got=budget.form, expected="one of " + ", ".join(FORMS))
+    maker = _Maker(posterior, seed, budget.form)
     limit = budget.max_loss
     if budget.max_bytes is None and limit is None:
         limit = MAX_LOSS
@@ -99,8 +108,9 @@ def compress(posterior: Conditioned, budget: Budget = Budget(), *, seed: int = 0
 class _Maker:
     """What all forms of one posterior share: samples, what it says of them, an order of points."""
 
-    def __init__(self, posterior: Conditioned, seed: int) -> None:
+    def __init__(self, posterior: Conditioned, seed: int, form: str | None = None) -> None:
         self.posterior = posterior
+        self.form = form
         rng = np.random.default_rng(seed)
         self.x = posterior.x
         dims = self.x.shape[1]
@@ -121,17 +131,22 @@ class _Maker:
         )  # fmt: skip
         self.constant = bool(np.isclose(self.offset, prior).all())
         self.copies = leaves(posterior.gp.kernel)
-        limit = min(len(self.x), _RANKS[-1])
+        limit = len(self.x) if form == "exact" else min(len(self.x), _RANKS[-1])
         pivotal = pivots(posterior, self.x, limit, _RANK_LIMIT)
         self.most = len(pivotal)
         self.order = np.append(pivotal, np.setdiff1d(np.arange(len(self.x)), pivotal))
         self._means: dict[int, tuple[Array, Array, float]] = {}
 
     def rows(self) -> list[list[Size]]:
-        """Return sizes from small to large: with few points, and with all for the mean."""
+        """Return the sizes of each form that is allowed, from small to large."""
         ranks = [*(rank for rank in _RANKS if rank < self.most), self.most]
         every = min(len(self.x), _MOST_POINTS)
-        return [[(rank, rank) for rank in ranks], [(max(every, rank), rank) for rank in ranks]]
+        rows = {
+            "exact": [(len(self.x), self.most)],
+            "inducing": [(rank, rank) for rank in ranks],
+            "eigen": [(max(every, rank), rank) for rank in ranks],
+        }
+        return [rows[self.form]] if self.form else [rows["inducing"], rows["eigen"]]
 
     def within(self, row: list[Size], max_bytes: int | None) -> list[Size]:
         """Return the sizes of a row that keep to the bytes."""
@@ -187,13 +202,17 @@ class _Maker:
 
     def _variance(self, k: Array, support: Array) -> Variance:
         """Return the variance over covariances `k` with all points, of which `support` leads."""
-        wanted = self._features(support)
+        wanted, known = self._features(support)
         wanted[:, 0] = 1.0 - wanted[:, 0]
         features, bias = _least_squares(
             k[:, : len(support)], wanted, self.root_weight, _FEATURE_ROUNDING
         )
         features = features.astype(np.float32).astype(np.float64)  # what follows knows the rounding
         squares, left = shares(k[:, : len(support)] @ features + bias, self.truth.prior)
+        if self.form == "exact":
+            alone = np.zeros(len(POWERS) + 1 if self.constant else 0)
+            least = least_softness(self.truth.noise)
+            return Variance(features, bias, known, least, np.append(1.0, alone))
         kept, softness = fit_kept(self.truth, squares, left)
         logs = np.log(left_by_data(squares, left, kept, softness))[:, None]
         if not self.constant:
@@ -202,10 +221,11 @@ class _Maker:
         exponents = fit_exponents(self.truth, logs)
         return Variance(features, bias, kept, softness, exponents)
 
-    def _features(self, support: Array) -> Array:
-        """Return the eigen-features of the data over `support` at the samples, `[N, R]`.
+    def _features(self, support: Array) -> tuple[Array, Array]:
+        """Return the eigen-features of the data over `support` at the samples, and what they leave.
 
-        They are in units of the prior's deviation.
+        The features, `[N, R]`, are in units of the prior's deviation; of the variance of each the
+        data leave a share, `[R]`, from 0 to 1.
 
         L^-1 k is a basis in which the prior is white (Nystrom); turned so that the data tell
         nothing of one direction by another, the posterior is diagonal: noise / (noise + lambda).
@@ -222,8 +242,8 @@ class _Maker:
         share = (shrink * phi**2 / self.told.variance_y[:, None]).max(axis=0)
         share[0] = np.inf  # the first is always there, and above 0 where the data are
         first = np.sign(np.average(phi[:, 0], weights=self.truth.weight)) or 1.0
-        kept: Array = phi[:, share > _NEGLIGIBLE] * first / np.sqrt(self.unit)
-        return kept
+        counts = share > (0.0 if self.form == "exact" else _NEGLIGIBLE)
+        return phi[:, counts] * first / np.sqrt(self.unit), np.maximum(shrink[counts], LEAST)
 
 
 def _least_squares(

@@ -30,14 +30,17 @@ CALIBRATION = "calibration.npz"
 _EXAMPLES = 100
 
 
-def source(run: Run, max_bytes: int | None = None, max_nlpd_loss: float | None = None) -> Source:
+def source(
+    run: Run, max_bytes: int | None = None, max_nlpd_loss: float | None = None,
+    form: str | None = None,
+) -> Source:  # fmt: skip
     """Return the device form within the budget, and the integer form beside it.
 
     Raises:
         InputError: the run is not finished, or the budget cannot be kept to.
     """
     trained = read(run.folder)
-    budget = Budget(max_bytes, max_nlpd_loss)
+    budget = Budget(max_bytes, max_nlpd_loss, form)
     return assemble(run, trained, compress(trained.posterior(), budget, seed=run.options.seed))
 
 

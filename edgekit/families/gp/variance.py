@@ -27,7 +27,7 @@ from edgekit.families.gp.kernel import Array
 POWERS = (0.5, 1.0, 2.0)  # of the power means of 1/r, beside the least r
 SHARE_ROUNDING = 3e-7  # absolute, of u in float32: a few units in the last place
 _WANTED = 1e-3  # relative error of a variance that rounding may cause
-_LEAST = 1e-9  # of c, and so of T
+LEAST = 1e-9  # of c, and so of T
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,15 @@ class Truth:
         return float(value), self.weight * (1.0 / made - self.variance_y / made**2)
 
 
+def least_softness(noise: float) -> float:
+    """Return the least e that keeps rounding below 1e-3 of the variance, in units of the prior."""
+    return max(2.0 * (0.75 * SHARE_ROUNDING / _WANTED - noise), SHARE_ROUNDING)
+
+
 def fit_kept(truth: Truth, squares: Array, left: Array) -> tuple[Array, float]:
     """Return c and e of T alone; e is at least what keeps rounding below 1e-3 of the variance."""
     rank = squares.shape[1]
-    least = max(2.0 * (0.75 * SHARE_ROUNDING / _WANTED - truth.noise), SHARE_ROUNDING)
+    least = least_softness(truth.noise)
 
     def loss(logs: Array) -> tuple[float, Array]:
         kept, e = np.exp(logs[:rank]), np.exp(logs[rank])
@@ -124,7 +129,7 @@ def fit_kept(truth: Truth, squares: Array, left: Array) -> tuple[Array, float]:
         by_e = left**2 * (left - 1.0) / (left + e) ** 2 * e
         return value, np.append((squares.T @ slope) * kept, slope @ by_e)
 
-    bounds = [(np.log(_LEAST), 0.0)] * rank + [(np.log(least), np.log(max(10.0, least)))]
+    bounds = [(np.log(LEAST), 0.0)] * rank + [(np.log(least), np.log(max(10.0, least)))]
     start = np.log(np.append(np.full(rank, 0.05), max(1e-2, least)))
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds,
                      options={"maxiter": 300}).x  # fmt: skip

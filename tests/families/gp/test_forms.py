@@ -35,6 +35,23 @@ def test_a_large_form_is_the_posterior(posterior: Posterior) -> None:
     np.testing.assert_allclose(np.sqrt(told.variance_y), std, rtol=0.04)
 
 
+def test_the_exact_form_is_the_posterior(posterior: Posterior) -> None:
+    form = compress(posterior, Budget(form="exact")).form
+    new = np.random.default_rng(1).uniform(-1, 1, (200, 2))
+    exact, told = posterior.predict(new), form.predict(new)
+    np.testing.assert_allclose(told.mean, exact.mean, atol=0.02 * np.sqrt(posterior.noise))
+    np.testing.assert_allclose(np.sqrt(told.variance_y), np.sqrt(exact.variance_y), rtol=5e-3)
+
+
+@pytest.mark.parametrize(("form", "points"), [("inducing", 41), ("eigen", 150)])
+def test_a_form_may_be_named(posterior: Posterior, form: str, points: int) -> None:
+    made = compress(posterior, Budget(max_bytes=OVERHEAD + 9000, form=form)).form
+    assert len(made.support) == points
+    assert (len(made.support) == len(made.variance.features)) == (form == "inducing")
+    with pytest.raises(InputError, match="--form"):
+        compress(posterior, Budget(form="sparse"))
+
+
 def test_far_from_the_data_the_prior_comes_back(posterior: Posterior) -> None:
     form = compress(posterior).form
     told = form.predict(np.full((1, 2), 100.0))
