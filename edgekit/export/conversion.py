@@ -29,6 +29,7 @@ from edgekit.export import tflite
 from edgekit.export.description import describe_file, describe_task, describe_tools
 from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
 from edgekit.export.metadata import add_metadata
+from edgekit.export.signatures import add_signatures
 from edgekit.export.source import Source
 from edgekit.export.targets import check_target
 from edgekit.parity import gate_of
@@ -261,7 +262,7 @@ def _write(
             do="take another scheme or a newer runtime",
         )
     content = add_metadata(
-        path.read_bytes(),
+        add_signatures(path.read_bytes(), source.signatures),
         name=source.name,
         description=f"{source.name} in {scheme.name}, made by edgekit {__version__}",
         inputs=network.signature.inputs,

@@ -49,6 +49,7 @@ class Family:
     source_module: str = "edgekit.families.trained"  # reads a run back
     dial: tuple[str, ...] = ()  # what `convert` may ask: max_bytes, max_nlpd_loss, form
     integer: bool = False  # whether integer schemes are made from a network of their own
+    signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further: outputs
     describe: Callable[[Any], Mapping[str, Any]] = lambda config: {}  # a config's task parameters
 
     def build(self, config: Any) -> Any:

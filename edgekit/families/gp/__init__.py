@@ -80,5 +80,6 @@ FAMILY = Family(
     source_module=f"{__name__}.source",
     dial=("max_bytes", "max_nlpd_loss", "form"),
     integer=True,
+    signatures={"predict": ("mean",), "predict_std": ("mean", "std_f", "std_y")},
     describe=_describe,
 )

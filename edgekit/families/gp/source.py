@@ -70,6 +70,7 @@ def assemble(run: Run, trained: Trained, made: Compressed) -> Source:
             "gates": GATES,
         },
         integer={8: of_8_bits, 16: of_16_bits},
+        signatures=FAMILY.signatures,
         family=run.family,
         task={"name": FAMILY.task, **run.task},
         mean=tuple(map(float, trained.units.shift)),
