@@ -42,6 +42,11 @@ class TensorSpec:
     mean: tuple[float, ...] | None = None  # per channel or one for all, in pixel units
     std: tuple[float, ...] | None = None
 
+    @property
+    def open_shape(self) -> tuple[int | None, ...]:
+        """The shape with None where a dimension is free, as TensorFlow spells it."""
+        return tuple(None if size < 0 else size for size in self.shape)
+
     def quantize(self, real: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return `real` values as this tensor's dtype, rounded half to even and clipped."""
         if self.scale is None:

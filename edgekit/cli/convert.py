@@ -87,7 +87,7 @@ DEFAULT_SCHEMES = "f32"
     "shapes",
     multiple=True,
     metavar="INPUT=1,H,W,C",
-    help="Shape of an input that the model leaves open.",
+    help="Shape of an input that the model leaves open; -1 leaves the batch free.",
 )
 @click.option("--max-bytes", type=click.IntRange(1), help="Of a gp's f32 .tflite: the best form.")
 @click.option(

@@ -131,7 +131,7 @@ def name_outputs(model: Any) -> list[str]:
 
 
 def _trace(serve: Any, inputs: tuple[TensorSpec, ...]) -> Any:
-    specs = {s.name: tf.TensorSpec(s.shape, s.dtype, name=s.name) for s in inputs}
+    specs = {s.name: tf.TensorSpec(s.open_shape, s.dtype, name=s.name) for s in inputs}
     return tf.function(serve, autograph=False).get_concrete_function(**specs)
 
 
@@ -177,7 +177,7 @@ def _distinct(output: str, inputs: Collection[str]) -> str:
 def _specs(
     declared: Mapping[str, tuple[Any, Any]], shapes: Mapping[str, tuple[int, ...]] | None
 ) -> tuple[TensorSpec, ...]:
-    """Return specs at batch 1, or at the shape that was given."""
+    """Return specs at batch 1, or at the shape that was given, whose batch may stay open: -1."""
     shapes = shapes or {}
     for unknown in set(shapes) - set(declared):
         raise InputError(
@@ -193,7 +193,7 @@ def _specs(
             raise InputError(
                 f"shape for {name}: does not fit", got=list(shape), expected=str(list(wanted))
             )
-        if -1 in shape:
+        if -1 in shape[1:] or any(size < -1 or size == 0 for size in shape):
             example = ",".join("224" if d == -1 else str(d) for d in shape)
             raise InputError(
                 f"input {name}: open shape", got=list(shape), do=f"give --shape {name}={example}"

@@ -73,7 +73,7 @@ def _translate(network: Lowered) -> Any:
     names = [s.name for s in inputs]
     model, _ = tf2onnx.convert.from_function(
         tf.function(lambda *values: network.function(**dict(zip(names, values, strict=True)))),
-        input_signature=[tf.TensorSpec(s.shape, s.dtype, name=s.name) for s in inputs],
+        input_signature=[tf.TensorSpec(s.open_shape, s.dtype, name=s.name) for s in inputs],
         opset=OPSET,
         inputs_as_nchw=[s.name for s in inputs if channels_first(s)],
     )

@@ -40,8 +40,9 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trained = ["train", "gp", "--data", table, "--target", "level", "--kernel", "se + white",
                "--restarts", "0", "--unit", "m", "-o", str(folder / "run")]  # fmt: skip
     assert edgekit(trained) == 0
+    # The batch is free here, and fixed at 1 in the contract tests.
     converted = ["convert", str(folder / "run"), "--to", "tflite,onnx", "--max-bytes", "20000",
-                 "-o", str(folder / "artifact")]  # fmt: skip
+                 "--shape", "x=-1,1", "-o", str(folder / "artifact")]  # fmt: skip
     assert edgekit(converted) == 0
     return folder / "artifact"
 
@@ -54,6 +55,7 @@ def test_mean_and_band_in_every_runtime(artifact: Path, tmp_path, capfd, runtime
     rows = json.loads(capfd.readouterr().out)["answers"][0]["answer"]
     assert [round(row["mean"], 0) for row in rows[:2]] == [1, 0]
     assert all(row["low"] < row["mean"] < row["high"] for row in rows)
+    assert all(row["std_y"] > row["std_f"] > 0 for row in rows)
     assert rows[2]["std_f"] > 5 * rows[0]["std_f"]  # far from the data it knows that it does not
 
 
