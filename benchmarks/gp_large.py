@@ -24,6 +24,8 @@ from uci import splits
 CONFIG = Config(method="svgp", inducing=512)
 OPTIONS = Options(epochs=30, batch_size=1024, learning_rate=1e-2)
 SETS = ("kin40k", "elevators")
+# RMSE published for as many inducing points, mean of 5 splits, looked up in Nov 2026.
+ANCHORS = {"kin40k": (0.2865, "SGPR of 512 points in GPyTorch, README of YUKIKEDA/gprx")}
 
 
 def main() -> int:
@@ -55,9 +57,11 @@ def score(name: str, config: Config, options: Options) -> list[Row]:
     error = told.mean - trained.units.y(split.test_y)
     density = 0.5 * np.log(2 * np.pi * told.variance_y) + 0.5 * error**2 / told.variance_y
     inside = np.abs(error) <= 1.96 * np.sqrt(told.variance_y)
+    anchor, source = ANCHORS.get(name, (None, None))
     case = f"{name}, {len(split.y)} rows, svgp of {config.inducing} points, split 0"
     return [
-        Row(case, "RMSE, standardised", "1", float(np.sqrt((error**2).mean()))),
+        Row(case, "RMSE, standardised", "1", float(np.sqrt((error**2).mean())),
+            anchor=anchor, anchor_source=source),
         Row(case, "NLPD, standardised", "nats", float(density.mean())),
         Row(case, "95% coverage", "%", 100 * float(inside.mean())),
         Row(case, "training, wall time", "minutes", minutes),
