@@ -16,11 +16,13 @@ import pytest
 import edgekit
 from edgekit.artifact import MANIFEST, Artifact, ModelFile, open_artifact
 from edgekit.export.conversion import Plan, convert
+from edgekit.export.files import Wanted
 from edgekit.export.source import Source
 from edgekit.families import MODULES, Family, family
 from edgekit.parity.answers import check_file
 from edgekit.quantize.qat import quantize_aware
 from edgekit.quantize.scheme import parse_scheme
+from edgekit.quantize.techniques import Mixed
 from edgekit.runtime import RUNTIMES
 from edgekit.runtime.sandbox import open_isolated
 from edgekit.sources.preset import untrained
@@ -48,7 +50,10 @@ def made(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Made:
         source = replace(source, learned=quantize_aware(kind.build(kind.tiny)))
     if source.task["name"] == "classify":
         source = replace(source, task={**source.task, "labels": [str(i) for i in range(10)]})
-    plan = Plan(schemes, ("tflite", "onnx"), calibrate=examples(source, folder), samples=16)
+    plan = Plan(
+        schemes, ("tflite", "onnx"), calibrate=examples(source, folder), samples=16,
+        wanted=Wanted(mixed=Mixed(max_drop=10)),
+    )  # fmt: skip
     conversion = convert(source, plan, folder / "artifact")
     return Made(kind, source, conversion.artifact)
 

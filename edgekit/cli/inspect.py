@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 @click.command(name="inspect")
 @click.argument("model", metavar="FILE")
-@click.option("--by", type=click.Choice(["op", "layer"]), help="A table by kind of op or by layer.")
+@click.option(
+    "--by",
+    type=click.Choice(["op", "layer", "type"]),
+    help="A table by kind of op, by layer, or of each op's types.",
+)
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,224,224,3",
               help="Sizes of an input whose shape is free; may be repeated.")  # fmt: skip
 @click.option("--allow-unknown", is_flag=True,
@@ -64,6 +68,7 @@ def command(
     if (Path(model) / MANIFEST).is_file():
         _inspect_artifact(Path(model), given, allow_unknown, cores, runtime, measure, as_json)
         return
+    from edgekit.profile.precision import precisions
     from edgekit.profile.summary import by_kind, by_layer, summarize
     from edgekit.sources.graph import graph_of
 
@@ -71,7 +76,12 @@ def command(
     summary = summarize(graph, allow_unknown=allow_unknown)
     predictions, refusals = predict_all(graph, cores, runtime) if cores else ([], [])
     taken = memory.measure([Path(model)])[0] if measure else None
-    rows = {"op": by_kind, "layer": by_layer}[by](graph) if by else ()
+    tables: dict[str, Callable[[Graph], Sequence[Any]]] = {
+        "op": by_kind,
+        "layer": by_layer,
+        "type": precisions,
+    }
+    rows = tables[by](graph) if by else ()
     data: dict[str, Any] = {"file": model, **_json(summary)}
     if by:
         data[f"by_{by}"] = [asdict(row) for row in rows]
@@ -150,7 +160,7 @@ def _json(summary: Summary) -> dict[str, Any]:
 
 
 def _pages(
-    model: str, graph: Graph, summary: Summary, by: str | None, rows: tuple[Row, ...]
+    model: str, graph: Graph, summary: Summary, by: str | None, rows: Any
 ) -> list[RenderableType]:
     from rich.text import Text
 
@@ -158,22 +168,29 @@ def _pages(
 
     title = Text.assemble((one_line(model), "bold"), f"  {summary.format}")
     pages: list[RenderableType] = [title]
-    pages.append(_facts(summary))
+    pages.append(_facts(graph, summary))
     if graph.others:
         names = ", ".join(f"{g.name} ({len(g.ops)} ops)" for g in graph.others)
         pages.append(f"not counted, other subgraphs: {names}")
-    if by:
+    if by == "type":
+        pages.append(_table(["op", "weights", "reads", "writes", "computes"], [
+            [op.layer or op.name, op.weights, op.reads, op.writes, op.computes] for op in rows
+        ], 5))  # fmt: skip
+    elif by:
         columns = [by, "ops", "MAdds", "%", "params", "moved"]
         pages.append(_table(columns, [_cells(row, summary.madds) for row in rows], 1))
     return pages
 
 
-def _facts(summary: Summary) -> RenderableType:
+def _facts(graph: Graph, summary: Summary) -> RenderableType:
+    from edgekit.profile.precision import types_text
+
     facts = [
         ("inputs", ", ".join(f"{t.name} {t.dtype} {list(t.shape or ())}" for t in summary.inputs)),
         ("outputs", ", ".join(f"{t.name} {t.dtype} {list(t.shape or ())}"
                               for t in summary.outputs)),
         ("ops", f"{summary.ops:,}"),
+        ("types", types_text(graph)),
         ("MAdds", f"{summary.madds:,}"),
         ("parameters", f"{summary.params:,}"),
         ("activations", f"{bytes_text(summary.activation_bytes)} in all"),

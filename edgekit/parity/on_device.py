@@ -34,8 +34,7 @@ def check_on_device(
         InputError: the artifact keeps no reference, or the runtime refuses the file.
         SetupError: the runtime is not there, or the device was lost.
     """
-    network = "qat" if file.scheme.startswith("qat-") else "float"
-    inputs, expected = artifact.reference(network)
+    inputs, expected = artifact.reference_of(file)
     ((name, signature),) = file.signatures.items()
     raw = {
         spec.name: spec.quantize(

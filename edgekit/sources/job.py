@@ -12,8 +12,8 @@ from typing import Any
 
 from edgekit.artifact import MANIFEST, check_artifact_place, open_artifact, write_artifact
 from edgekit.errors import InputError, MissingExtraError
-from edgekit.quantize.scheme import parse_schemes
-from edgekit.quantize.techniques import PostTraining, parse_techniques
+from edgekit.quantize.scheme import MIXED, parse_schemes
+from edgekit.quantize.techniques import Mixed, PostTraining, parse_techniques
 from edgekit.runtime.child_process import Limits
 from edgekit.runtime.sandbox import run_isolated
 from edgekit.sources import parse
@@ -79,6 +79,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
     try:
         from edgekit.export.conversion import Plan
         from edgekit.export.conversion import convert as convert_source
+        from edgekit.export.files import Wanted
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "TensorFlow", "train") from None
     from edgekit.sources import load
@@ -107,10 +108,13 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
         formats=tuple(dict.fromkeys(request["formats"].split(","))),
         calibrate=request["calibrate"],
         samples=request["samples"],
-        io_dtype=request["io_dtype"],
-        target=request["target"],
         shapes=dict(map(_shape, request["shapes"])),
-        post_training=PostTraining(parse_techniques(request["ptq"]), request["ranges"]),
+        wanted=Wanted(
+            io_dtype=request["io_dtype"],
+            target=request["target"],
+            post_training=PostTraining(parse_techniques(request["ptq"]), request["ranges"]),
+            mixed=Mixed(request["max_drop"], tuple(request["keep"])),
+        ),
         seed=request["seed"],
     )
     done = convert_source(source, plan, request["output"])
@@ -127,9 +131,15 @@ def _check(request: Mapping[str, Any]) -> None:
     for text in request["shapes"]:
         _shape(text)
     wanted = PostTraining(parse_techniques(request["ptq"]), request["ranges"])
-    made = "w8a8" in [scheme.name for scheme in schemes] and "tflite" in formats
-    if wanted.techniques and not made:
-        raise InputError("--ptq", got=request["ptq"], expected="a w8a8 .tflite to make")
+    made = {scheme.name for scheme in schemes} if "tflite" in formats else set()
+    if wanted.techniques and not made & {"w8a8", MIXED}:
+        raise InputError("--ptq", got=request["ptq"], expected="a w8a8 or mixed .tflite to make")
+    limits = request["max_drop"] is not None or bool(request["keep"])
+    if limits != (MIXED in made):
+        raise InputError(
+            "scheme mixed", got="no limit" if MIXED in made else "--max-drop or --keep alone",
+            expected="--scheme mixed with --max-drop, --keep or both, as TFLite",
+        )  # fmt: skip
     if request["io_dtype"]:
         integer = [scheme for scheme in schemes if scheme.activation_bits]
         if not integer or "tflite" not in formats:

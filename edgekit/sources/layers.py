@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact import Artifact, ModelFile, open_artifact
+from edgekit.artifact import Arrays, Artifact, ModelFile, open_artifact
 from edgekit.errors import InputError
 from edgekit.parity.answers import answer
 from edgekit.parity.diagnosis import Written
@@ -87,21 +87,28 @@ def compare(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     source = load(request["model"], trust=request["trust"], seed=provenance.get("seed", 0))
     if not request["given"]:
         _check_unchanged(provenance, source.provenance)
-    network = "qat" if file.scheme.startswith("qat-") else "float"
-    model = source.learned if network == "qat" else source.model
+    model = source.learned if file.network == "qat" else source.model
     if model is None:
         raise InputError(f"{request['model']}: no learned ranges", expected="a run with --qat")
-    inputs = {name: v[:EXAMPLES] for name, v in artifact.reference(network)[0].items()}
-    layers = layer_activations(model, inputs, name_outputs(source.model))
+    theirs, _ = artifact.reference(file.network)
+    own, _ = artifact.reference_of(file)
+    layers = layer_activations(model, _few(theirs), name_outputs(source.model))
     path = artifact.path(file)
     with closing(open_isolated(path, runtime=request["runtime"], keep_tensors=True)) as session:
-        tensors = answer(session, file.signatures, inputs)
+        tensors = answer(session, file.signatures, _few(own))
+        for tensor, factors in artifact.factors(file).items():
+            if tensor in tensors:
+                tensors[tensor] = tensors[tensor] / factors
         written = _written(path, session)
     found = compare_layers(layers, tensors, *_limits(file.scheme), written)
     compared = [asdict(layer) for layer in found]
     if not compared:
         raise InputError(f"{path}: no tensor bears the name of one of the source's layers")
     return compared
+
+
+def _few(inputs: Arrays) -> Arrays:
+    return {name: values[:EXAMPLES] for name, values in inputs.items()}
 
 
 def _written(path: Path, session: Session) -> dict[str, Written]:
