@@ -12,7 +12,6 @@ import click
 from edgekit.artifact import MANIFEST
 from edgekit.cli.memory import bytes_text
 from edgekit.cli.output import emit, output_options, stderr
-from edgekit.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -59,8 +58,9 @@ def command(
         predictions_json,
         raise_refusals,
     )
+    from edgekit.profile.graph import parse_shapes
 
-    given = dict(_parse_shape(text) for text in shapes)
+    given = parse_shapes(shapes)
     if (Path(model) / MANIFEST).is_file():
         _inspect_artifact(Path(model), given, allow_unknown, cores, runtime, measure, as_json)
         return
@@ -87,16 +87,6 @@ def command(
     if cores and graph.format == "keras":
         stderr().print("float32 assumed: the preset was not converted yet")
     raise_refusals(refusals)
-
-
-def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, equals, sizes = text.rpartition("=")
-    try:
-        if not equals:
-            raise ValueError
-        return name, tuple(int(size) for size in sizes.split(","))
-    except ValueError:
-        raise InputError("--shape", got=text, expected="as input=1,224,224,3") from None
 
 
 def _inspect_artifact(

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgekit.artifact import MANIFEST, check_artifact_place, open_artifact, write_artifact
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.profile.graph import parse_shapes
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.quantize.techniques import PostTraining, parse_techniques
 from edgekit.runtime.child_process import Limits
@@ -109,7 +110,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
         samples=request["samples"],
         io_dtype=request["io_dtype"],
         target=request["target"],
-        shapes=dict(map(_shape, request["shapes"])),
+        shapes=parse_shapes(request["shapes"]),
         post_training=PostTraining(parse_techniques(request["ptq"]), request["ranges"]),
         seed=request["seed"],
     )
@@ -124,8 +125,7 @@ def _check(request: Mapping[str, Any]) -> None:
     for format in formats:
         if format not in ("tflite", "onnx"):
             raise InputError(f"--to {format}: no such format", expected="tflite, onnx or both")
-    for text in request["shapes"]:
-        _shape(text)
+    parse_shapes(request["shapes"])
     wanted = PostTraining(parse_techniques(request["ptq"]), request["ranges"])
     made = "w8a8" in [scheme.name for scheme in schemes] and "tflite" in formats
     if wanted.techniques and not made:
@@ -145,11 +145,3 @@ def _check(request: Mapping[str, Any]) -> None:
 
 def _tuple(values: Sequence[float] | None) -> tuple[float, ...] | None:
     return None if values is None else tuple(values)
-
-
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, _, sizes = text.partition("=")
-    try:
-        return name, tuple(int(size) for size in sizes.split(","))
-    except ValueError:
-        raise InputError("--shape", got=text, expected="as input=1,224,224,3") from None
