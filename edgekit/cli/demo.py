@@ -56,7 +56,8 @@ def command(output: Path, seed: int, as_json: bool) -> None:
         ["bench", artifact, "--on", "local", "--retries", "0", "-o", bench],
         ["run", artifact, *pictures, "--file", "qat-w8a8", "--top", "2", "--save",
          str(output / "pictures")],
-        ["report", artifact, evaluation, bench, "-o", report],
+        ["report", artifact, evaluation, bench, f"{artifact}/mobilenet_v2-run.qat-w8a8.tflite",
+         "-o", report],
     ):  # fmt: skip
         _step(arguments)
     rows = summarize(output)
