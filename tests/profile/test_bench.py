@@ -81,8 +81,18 @@ def test_files_take_turns(tmp_path: Path) -> None:
     report, device = run_scripted(tmp_path, calls, files=2)
     assert device.asked == ["0.json", "1.json", "0.json", "1.json"]
     ratio, interval = report.ratio(0, 1)
-    assert ratio == 2.0
+    assert ratio == pytest.approx(2.0)
     assert interval == pytest.approx((2.0, 2.0))
+
+
+def test_a_ratio_lies_in_its_interval_when_the_machine_slows(tmp_path: Path) -> None:
+    """By hand: ratios of 2 and 2.42 in two rounds, the second three times slower; sqrt(4.84)."""
+    calls = [(events(t, t), None) for t in (1.0, 2.0, 3.0, 7.26)]
+    report, _ = run_scripted(tmp_path, calls, files=2)
+    ratio, interval = report.ratio(0, 1)
+    assert ratio == pytest.approx(2.2)
+    assert interval is not None
+    assert interval[0] < ratio < interval[1]
 
 
 def test_a_lost_device_keeps_the_finished_runs(tmp_path: Path) -> None:
