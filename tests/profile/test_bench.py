@@ -206,8 +206,11 @@ def test_options_that_make_no_benchmark(wrong: dict[str, Any]) -> None:
         Options(**wrong)
 
 
-def test_p50_is_that_of_a_bare_loop_in_this_process(tmp_path: Path) -> None:
-    """Not a test of speed: a factor of three either way would mean that something else is timed."""
+def test_runs_are_those_of_a_bare_loop_in_this_process(tmp_path: Path) -> None:
+    """Not a test of speed: a factor of three either way would mean that something else is timed.
+
+    The fastest runs are compared: however busy the machine is, some runs are left alone.
+    """
     import time
 
     from ai_edge_litert.interpreter import Interpreter
@@ -223,4 +226,5 @@ def test_p50_is_that_of_a_bare_loop_in_this_process(tmp_path: Path) -> None:
         spent_ms.append((time.perf_counter_ns() - began) / 1e6)
     with open_device("local") as device:
         report = bench(find_targets([path]), device, QUICK)
-    assert 1 / 3 < report.rows[0].latency.p50 / np.median(spent_ms[100:]) < 3
+    fastest = min(ms for r in report.rows[0].rounds for ms in r.samples_ms)
+    assert 1 / 3 < fastest / min(spent_ms) < 3
