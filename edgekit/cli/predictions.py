@@ -151,22 +151,21 @@ def _ops(p: Prediction, count: int) -> RenderableType:
 
 
 def _advice(graph: Graph, prediction: Prediction) -> list[RenderableType]:
-    from rich.text import Text
-
-    from edgekit.errors import one_line
+    """Return a table of what would help: the worst of each topic, the others in one line."""
     from edgekit.profile.advice import advise
 
     found = advise(graph, prediction)
-    lines = [f"what would help on {prediction.calibration.core}, with the share of time at stake"]
+    rows = []
     for topic in dict.fromkeys(a.topic for a in found):
         of_topic = [a for a in found if a.topic == topic]
-        lines += [
-            f"  {a.share:>5.1%}  {_short(one_line(a.layer))}: {a.text}" for a in of_topic[:ADVICE]
-        ]
+        rows += [[_short(a.layer), a.text, f"{a.share:.1%}"] for a in of_topic[:ADVICE]]
         if len(of_topic) > ADVICE:
             rest = sum(a.share for a in of_topic[ADVICE:])
-            lines.append(f"  {rest:>5.1%}  {len(of_topic) - ADVICE} more of this kind (--json)")
-    return [Text("\n".join(lines))] if found else []
+            more = f"{len(of_topic) - ADVICE} more of this kind (--json)"
+            rows.append(["", more, f"{rest:.1%}"])
+    headings = ["layer", f"what would help on {prediction.calibration.core}", "at stake"]
+    caption = "at stake: share of the predicted time"
+    return [table(headings, rows, caption, text_columns=2)] if found else []
 
 
 def _short(name: str) -> str:
