@@ -92,8 +92,6 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
         sha256=request["sha256"],
         dial={name: request[name] for name in ("max_bytes", "max_nlpd_loss")},
     )
-    for remark in source.remarks:
-        _log.warning("%s", remark)
     task = source.task
     if request["labels"]:
         task = {**(task or {"name": "classify"}), "labels": request["labels"]}
@@ -115,6 +113,8 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
         seed=request["seed"],
     )
     done = convert_source(source, plan, request["output"])
+    for remark in source.remarks:  # an error stays alone
+        _log.warning("%s", remark)
     return {"converting_cpu_s": done.converting_cpu_s, "checking_cpu_s": done.checking_cpu_s}
 
 
