@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.files import map_file
 
 try:
     from ai_edge_litert import schema_py_generated as schema
@@ -40,17 +41,11 @@ def open_flatbuffer(path: Path) -> Iterator[Flatbuffer]:
         InputError: it cannot be read, is no .tflite, or what is read of it does not fit together.
     """
     try:
-        with path.open("rb") as file:
-            if not path.stat().st_size:
-                raise InputError(f"{path}: not a TFLite model", got="an empty file")
-            # Closed when the last view of it goes; closing by hand fails while an error holds one.
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        data = map_file(path)  # closed when the last view of it goes
         if data[4:8] != b"TFL3":
             got = repr(data[4:8])
             raise InputError(f"{path}: not a TFLite model", got=got, expected="b'TFL3' at byte 4")
         yield Flatbuffer(data)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read", got=error.strerror or error) from None
     except (struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path}: damaged TFLite model", got=str(error)[:120] or type(error).__name__
