@@ -163,8 +163,8 @@ def _advice(graph: Graph, prediction: Prediction) -> list[RenderableType]:
             rest = sum(a.share for a in of_topic[ADVICE:])
             more = f"{len(of_topic) - ADVICE} more of this kind (--json)"
             rows.append(["", more, f"{rest:.1%}"])
-    headings = ["layer", f"what would help on {prediction.calibration.core}", "at stake"]
-    caption = "at stake: share of the predicted time"
+    headings = ["layer", f"what would help on {prediction.calibration.core}", "of time"]
+    caption = "of time: the share of the prediction that the line is about"
     return [table(headings, rows, caption, text_columns=2)] if found else []
 
 

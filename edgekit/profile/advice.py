@@ -122,7 +122,9 @@ def _per_tensor_depthwise(prediction: Prediction) -> Iterator[Advice]:
         weights = [op.work.op.inputs[slot] for slot in slots if slot < len(op.work.op.inputs)]
         one = any(t is not None and t.scales == 1 for t in weights)
         if op.work.kind == "depthwise" and one and op.work.channels[1] > 1:
-            text = f"one scale for {op.work.channels[1]} channels: quantize per channel"
+            text = (
+                f"quantize per channel: {op.work.channels[1]} share a scale, which costs accuracy"
+            )
             yield _advice("per-tensor depthwise", op.work.op, text, op.ms, prediction)
 
 

@@ -99,7 +99,7 @@ def tables_of(cost: Cost) -> Iterator[Table]:
     for prediction in cost.predictions:
         core = prediction.calibration.core
         rows = tuple((a.layer, a.text, f"{a.share:.1%}") for a in advise(cost.graph, prediction))
-        columns = ("layer", "what would help", "predicted time at stake")
+        columns = ("layer", "what would help", "share of predicted time")
         yield Table(f"What would help on {core}", columns, rows)
 
 
