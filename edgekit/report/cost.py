@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.errors import InputError
 from edgekit.files import file_sha256
 from edgekit.profile.advice import advise, name_of
 from edgekit.profile.cores import find_core
@@ -107,7 +108,10 @@ def _read_cost(
     path: Path, cores: Sequence[str], runtime: str | None, shapes: Shapes | None, unknown: bool
 ) -> Cost:
     graph = read_graph(path, shapes)
-    summary = summarize(graph, allow_unknown=unknown)
+    try:
+        summary = summarize(graph, allow_unknown=unknown)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     predictions, refusals = predict_each(graph, cores, runtime)
     return Cost(path.name, file_sha256(path), path.stat().st_size, graph, summary,
                 tuple(predictions), tuple(map(str, refusals)))  # fmt: skip

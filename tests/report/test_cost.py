@@ -6,7 +6,9 @@ import re
 import shutil
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from result_files import bench_json, write
 from tiny_models import make_artifact, write_tflite
 
@@ -160,3 +162,19 @@ def test_damaged_file_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(b"hello")
     with pytest.raises(InputError, match="not a TFLite model"):
         read_costs(read_results([tmp_path / "m.tflite"]))
+
+
+def test_an_op_without_a_rule_is_named_with_its_file(tmp_path: Path) -> None:
+    """A loop has no rule; with allow_unknown it is listed, and its MAdds are no zero."""
+    body = helper.make_graph([], "b", [], [])
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])
+    node = helper.make_node("Loop", ["", "", "x"], ["y"], body=body)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4])
+    onnx.save(helper.make_model(helper.make_graph([node], "g", [x], [y])), tmp_path / "m.onnx")
+    found = read_results([tmp_path / "m.onnx"])
+    with pytest.raises(InputError, match=r"m\.onnx: no MAdd rule for Loop"):
+        read_costs(found)
+    (cost,) = read_costs(found, allow_unknown=True)
+    kinds, *_ = tables_of(cost)
+    assert column(kinds, "MAdds, M") == ["unknown"]
+    assert kinds.notes == ("not in the MAdds: Loop has no rule",)
