@@ -12,7 +12,6 @@ import click
 from edgekit.artifact import MANIFEST
 from edgekit.cli.memory import bytes_text
 from edgekit.cli.output import emit, output_options, stderr
-from edgekit.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -58,23 +57,25 @@ def command(
     """
     from edgekit.cli import memory
     from edgekit.cli.predictions import (
-        predict_all,
         prediction_pages,
         predictions_json,
         raise_refusals,
+        split_cores,
     )
+    from edgekit.profile.graph import parse_shapes
 
-    given = dict(_parse_shape(text) for text in shapes)
+    given = parse_shapes(shapes)
     if (Path(model) / MANIFEST).is_file():
         _inspect_artifact(Path(model), given, allow_unknown, cores, runtime, measure, as_json)
         return
     from edgekit.profile.precision import precisions
+    from edgekit.profile.predict import predict_each
     from edgekit.profile.summary import by_kind, by_layer, summarize
     from edgekit.sources.graph import graph_of
 
     graph = graph_of(model, given, trust=trust_model)
     summary = summarize(graph, allow_unknown=allow_unknown)
-    predictions, refusals = predict_all(graph, cores, runtime) if cores else ([], [])
+    predictions, refusals = predict_each(graph, split_cores(cores), runtime)
     taken = memory.measure([Path(model)])[0] if measure else None
     tables: dict[str, Callable[[Graph], Sequence[Any]]] = {
         "op": by_kind,
@@ -99,16 +100,6 @@ def command(
     raise_refusals(refusals)
 
 
-def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, equals, sizes = text.rpartition("=")
-    try:
-        if not equals:
-            raise ValueError
-        return name, tuple(int(size) for size in sizes.split(","))
-    except ValueError:
-        raise InputError("--shape", got=text, expected="as input=1,224,224,3") from None
-
-
 def _inspect_artifact(
     folder: Path, shapes: Mapping[str, tuple[int, ...]], allow_unknown: bool,
     cores: str | None, runtime: str | None, measure: bool, as_json: bool,
@@ -116,9 +107,10 @@ def _inspect_artifact(
     """One line for each file."""
     from edgekit.artifact import open_artifact
     from edgekit.cli import memory
-    from edgekit.cli.predictions import artifact_pages, predict_all, raise_refusals, summary_json
+    from edgekit.cli.predictions import artifact_pages, raise_refusals, split_cores, summary_json
     from edgekit.cli.tables import short_names
     from edgekit.profile.graph import read_graph
+    from edgekit.profile.predict import predict_each
     from edgekit.profile.summary import summarize
 
     artifact = open_artifact(folder)
@@ -127,7 +119,7 @@ def _inspect_artifact(
     paths = [artifact.path(file) for file in files]
     graphs = [read_graph(path, shapes) for path in paths]
     summaries = [summarize(graph, allow_unknown=allow_unknown) for graph in graphs]
-    predicted = [predict_all(graph, cores, runtime) if cores else ([], []) for graph in graphs]
+    predicted = [predict_each(graph, split_cores(cores), runtime) for graph in graphs]
     taken = memory.measure(paths) if measure else []
     data = [{"file": f.path, "scheme": f.scheme, "size_bytes": f.size_bytes, **_json(s)}
             for f, s in zip(files, summaries, strict=True)]  # fmt: skip

@@ -179,11 +179,16 @@ class Report:
         return str(self.device["url"])
 
     def ratio(self, base: int, new: int) -> tuple[float, Interval | None]:
-        """Return p50(row `new`) / p50(row `base`) and its interval, paired by round."""
-        old, fresh = self.rows[base], self.rows[new]
-        return fresh.latency.p50 / old.latency.p50, ratio_interval(
-            [r.samples_ms for r in old.rounds], [r.samples_ms for r in fresh.rounds], paired=True
-        )
+        """Return how p50 of row `new` compares with that of row `base`, and its interval.
+
+        It is the geometric mean over rounds of the ratio of their medians, the centre of the paired
+        interval: a machine that slows for some rounds slows both. Of one round it is the ratio.
+        """
+        old, fresh = ([r.samples_ms for r in self.rows[i].rounds] for i in (base, new))
+        interval = ratio_interval(old, fresh, paired=True)
+        if interval is None or len(old) < 2:
+            return self.rows[new].latency.p50 / self.rows[base].latency.p50, interval
+        return math.sqrt(interval[0] * interval[1]), interval
 
 
 def _flagged(state: Mapping[str, Any]) -> bool:

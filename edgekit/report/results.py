@@ -12,6 +12,7 @@ from edgekit.artifact import MANIFEST, Artifact, open_artifact
 from edgekit.device import Kind
 from edgekit.errors import InputError
 from edgekit.profile.statistics import Interval
+from edgekit.runtime import FORMATS
 
 SCHEMAS = {"bench": 2, "evaluation": 1}  # kind -> version
 T = TypeVar("T")
@@ -92,6 +93,7 @@ class Results:
     """All that was found."""
 
     artifacts: tuple[Artifact, ...] = ()
+    models: tuple[Path, ...] = ()  # files named by themselves
     timings: tuple[Timing, ...] = ()
     countings: tuple[Counting, ...] = ()
     scores: tuple[Score, ...] = ()
@@ -100,7 +102,7 @@ class Results:
 
 
 def read_results(paths: Sequence[str | Path]) -> Results:
-    """Read result files, and folders for every artifact and result inside.
+    """Read model files, result files, and folders for every artifact and result inside.
 
     Raises:
         InputError: a named file is no result, a folder holds none, or one is damaged.
@@ -108,6 +110,7 @@ def read_results(paths: Sequence[str | Path]) -> Results:
     found = [part for path in map(Path, paths) for part in _read_path(path)]
     return Results(
         artifacts=tuple(a for r in found for a in r.artifacts),
+        models=tuple(m for r in found for m in r.models),
         timings=tuple(t for r in found for t in r.timings),
         countings=tuple(c for r in found for c in r.countings),
         scores=tuple(s for r in found for s in r.scores),
@@ -121,6 +124,9 @@ def _distinct(facts: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ..
 
 
 def _read_path(path: Path) -> Iterator[Results]:
+    if path.suffix.lower() in FORMATS and not path.is_dir():
+        yield Results(models=(path,), sources=(str(path),))
+        return
     if not path.is_dir():
         yield _read_file(path, _parse(path))
         return

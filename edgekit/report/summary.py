@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import InputError
 from edgekit.report.numbers import megabytes, millions, significant
 from edgekit.report.results import Conditions, Results, Score, Timing
+
+if TYPE_CHECKING:
+    from edgekit.report.cost import Cost
 
 UNKNOWN = ""  # an empty cell: not looked at, which is not zero
 
@@ -22,6 +25,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    bars: tuple[tuple[float, ...], ...] = ()  # behind the cells of each row but the first, 0 to 1
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,11 @@ class Entry:
     timings: Mapping[Conditions, Timing]
 
 
-def join(results: Results) -> list[Entry]:
+def join(results: Results, costs: Sequence[Cost] = ()) -> list[Entry]:
     """Return an entry for each model file, with its scores and times.
 
     Times and scores belong to a file by its SHA-256; a score without one, by the file's name.
+    What was counted of a file stands where no artifact has told it.
 
     Raises:
         InputError: nothing to report; or two rows give one file two figures of one kind.
@@ -53,6 +58,12 @@ def join(results: Results) -> list[Entry]:
                 "file": f.path, "scheme": f.scheme, "size_bytes": f.size_bytes,
                 "params": f.params, "madds": f.madds, "parity": f.parity,
             }  # fmt: skip
+    for c in costs:
+        by_hash.setdefault(
+            c.sha256,
+            {"file": c.file, "scheme": "", "size_bytes": c.size_bytes,
+             "params": c.summary.params, "madds": c.summary.madds},
+        )  # fmt: skip
     for t in results.timings:
         by_hash.setdefault(
             t.sha256, {"file": t.file, "scheme": t.scheme or "", "size_bytes": t.size_bytes}

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgekit.artifact import MANIFEST, check_artifact_place, open_artifact, write_artifact
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.profile.graph import parse_shapes
 from edgekit.quantize.scheme import MIXED, parse_schemes
 from edgekit.quantize.techniques import Mixed, PostTraining, parse_techniques
 from edgekit.runtime.child_process import Limits
@@ -92,8 +93,6 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
         sha256=request["sha256"],
         dial={name: request[name] for name in ("max_bytes", "max_nlpd_loss")},
     )
-    for remark in source.remarks:
-        _log.warning("%s", remark)
     task = source.task
     if request["labels"]:
         task = {**(task or {"name": "classify"}), "labels": request["labels"]}
@@ -108,7 +107,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
         formats=tuple(dict.fromkeys(request["formats"].split(","))),
         calibrate=request["calibrate"],
         samples=request["samples"],
-        shapes=dict(map(_shape, request["shapes"])),
+        shapes=parse_shapes(request["shapes"]),
         wanted=Wanted(
             io_dtype=request["io_dtype"],
             target=request["target"],
@@ -118,6 +117,8 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
         seed=request["seed"],
     )
     done = convert_source(source, plan, request["output"])
+    for remark in source.remarks:  # an error stays alone
+        _log.warning("%s", remark)
     return {"converting_cpu_s": done.converting_cpu_s, "checking_cpu_s": done.checking_cpu_s}
 
 
@@ -128,8 +129,7 @@ def _check(request: Mapping[str, Any]) -> None:
     for format in formats:
         if format not in ("tflite", "onnx"):
             raise InputError(f"--to {format}: no such format", expected="tflite, onnx or both")
-    for text in request["shapes"]:
-        _shape(text)
+    parse_shapes(request["shapes"])
     wanted = PostTraining(parse_techniques(request["ptq"]), request["ranges"])
     made = {scheme.name for scheme in schemes} if "tflite" in formats else set()
     if wanted.techniques and not made & {"w8a8", MIXED}:
@@ -155,11 +155,3 @@ def _check(request: Mapping[str, Any]) -> None:
 
 def _tuple(values: Sequence[float] | None) -> tuple[float, ...] | None:
     return None if values is None else tuple(values)
-
-
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, _, sizes = text.partition("=")
-    try:
-        return name, tuple(int(size) for size in sizes.split(","))
-    except ValueError:
-        raise InputError("--shape", got=text, expected="as input=1,224,224,3") from None

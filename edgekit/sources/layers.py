@@ -53,7 +53,14 @@ def compare_with_source(
     where = model or artifact.manifest.provenance.get("source")
     if not where:
         raise InputError(f"{artifact.folder}: its source is not known", do="give --source MODEL")
-    reference = parse(where)
+    try:
+        reference = parse(where)
+    except InputError:
+        if model:
+            raise
+        raise InputError(
+            f"{artifact.folder}: its source is not here", got=where, do="give --source MODEL"
+        ) from None
     if reference.kind == "saved_model":
         raise InputError(
             f"{where}: a SavedModel has no layers", do="give the Keras model with --source MODEL"

@@ -81,8 +81,18 @@ def test_files_take_turns(tmp_path: Path) -> None:
     report, device = run_scripted(tmp_path, calls, files=2)
     assert device.asked == ["0.json", "1.json", "0.json", "1.json"]
     ratio, interval = report.ratio(0, 1)
-    assert ratio == 2.0
+    assert ratio == pytest.approx(2.0)
     assert interval == pytest.approx((2.0, 2.0))
+
+
+def test_a_ratio_lies_in_its_interval_when_the_machine_slows(tmp_path: Path) -> None:
+    """By hand: ratios of 2 and 2.42 in two rounds, the second three times slower; sqrt(4.84)."""
+    calls = [(events(t, t), None) for t in (1.0, 2.0, 3.0, 7.26)]
+    report, _ = run_scripted(tmp_path, calls, files=2)
+    ratio, interval = report.ratio(0, 1)
+    assert ratio == pytest.approx(2.2)
+    assert interval is not None
+    assert interval[0] < ratio < interval[1]
 
 
 def test_a_lost_device_keeps_the_finished_runs(tmp_path: Path) -> None:
@@ -196,8 +206,11 @@ def test_options_that_make_no_benchmark(wrong: dict[str, Any]) -> None:
         Options(**wrong)
 
 
-def test_p50_is_that_of_a_bare_loop_in_this_process(tmp_path: Path) -> None:
-    """Not a test of speed: a factor of three either way would mean that something else is timed."""
+def test_runs_are_those_of_a_bare_loop_in_this_process(tmp_path: Path) -> None:
+    """Not a test of speed: a factor of three either way would mean that something else is timed.
+
+    The fastest runs are compared: however busy the machine is, some runs are left alone.
+    """
     import time
 
     from ai_edge_litert.interpreter import Interpreter
@@ -213,4 +226,5 @@ def test_p50_is_that_of_a_bare_loop_in_this_process(tmp_path: Path) -> None:
         spent_ms.append((time.perf_counter_ns() - began) / 1e6)
     with open_device("local") as device:
         report = bench(find_targets([path]), device, QUICK)
-    assert 1 / 3 < report.rows[0].latency.p50 / np.median(spent_ms[100:]) < 3
+    fastest = min(ms for r in report.rows[0].rounds for ms in r.samples_ms)
+    assert 1 / 3 < fastest / min(spent_ms) < 3

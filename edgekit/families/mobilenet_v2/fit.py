@@ -123,6 +123,9 @@ def _for_classes(config: Config, classes: tuple[str, ...]) -> Config:
         raise InputError("mobilenet_v2: nothing to train without the classifier", got="no top")
     if config.classes not in (Config.classes, len(classes)):
         raise InputError(
-            "mobilenet_v2: classes", got=config.classes, expected=f"the data's {len(classes)}"
+            "mobilenet_v2: classes",
+            got=config.classes,
+            expected=f"the data's {len(classes)}",
+            do=f"give --classes {len(classes)}, or a preset without a number of its own",
         )
     return replace(config, classes=len(classes))
