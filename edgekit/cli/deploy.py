@@ -57,7 +57,6 @@ def command(
     with stderr().status("deploy") as status, device:
         if setup and isinstance(device, RemoteDevice):
             data["environment"] = set_up(device, runtimes, lambda s: status.update(Text(s)))
-            device.python = device.find_python()
         if artifact:
             artifact.check()
             status.update("checking the answers there")

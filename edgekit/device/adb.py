@@ -48,13 +48,11 @@ class AdbDevice(RemoteDevice):
         """What getprop and dumpsys say."""
         return self._facts
 
-    def __enter__(self) -> AdbDevice:
-        """Connect, make the folder, and ask what phone it is."""
+    def _make(self) -> str:
         if not shutil.which("adb"):
             raise SetupError(f"{self.url}: no adb here", do="run: apt install adb")
-        super().__enter__()
         self._facts = self._ask()
-        return self
+        return super()._make()
 
     def _client(self, command: RemoteCommand) -> list[str]:
         which = ["-s", self._serial] if self._serial else []

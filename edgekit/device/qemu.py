@@ -77,19 +77,6 @@ class EmulatedCore(LocalDevice):
         self._core = core
         self._caches = caches
 
-    def __enter__(self) -> EmulatedCore:
-        """Look for the userland and make the folder.
-
-        Raises:
-            SetupError: it has not been set up.
-        """
-        core = CORES[self._core]
-        self._userland = userland.find()
-        self._root = userland.core_root(self._userland, self._core, CPUINFO.format(core=core))
-        self.python = str(self._root / "usr/bin/python3.11")
-        super().__enter__()
-        return self
-
     @property
     def facts(self) -> Mapping[str, Any]:
         """The emulated core; what a program reads of clocks and memory is this machine's."""
@@ -112,8 +99,20 @@ class EmulatedCore(LocalDevice):
         emulator += [part for k, v in environment.items() for part in ("-E", f"{k}={v}")]
         emulator += ["-plugin", plugin]
         what = f"{self.url}: {Path(argv[0]).name}"
-        folder = self._inside()
+        folder = Path(self.folder)
         return stream([*emulator, *argv], what=what, timeout_s=timeout_s, folder=folder)
+
+    def _make(self) -> str:
+        """Look for the userland and make the folder.
+
+        Raises:
+            SetupError: it has not been set up.
+        """
+        core = CORES[self._core]
+        self._userland = userland.find()
+        self._root = userland.core_root(self._userland, self._core, CPUINFO.format(core=core))
+        self.python = str(self._root / "usr/bin/python3.11")
+        return super()._make()
 
 
 @functools.cache

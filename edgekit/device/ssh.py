@@ -55,14 +55,12 @@ class SshDevice(RemoteDevice):
         self._login = [*(["-l", user] if user else []), *(["-p", port] if port else [])]
         self._control: Path | None = None
 
-    def __enter__(self) -> SshDevice:
-        """Connect and make the folder."""
+    def _make(self) -> str:
         if not shutil.which("ssh"):
             raise SetupError(f"{self.url}: no ssh here", do="run: apt install openssh-client")
         # Short: the path of a socket has 108 bytes at most.
         self._control = Path(tempfile.mkdtemp(prefix="edgekit-ssh-", dir="/tmp"))
-        super().__enter__()
-        return self
+        return super()._make()
 
     def _client(self, command: RemoteCommand) -> list[str]:
         options = [part for k, v in OPTIONS.items() for part in ("-o", f"{k}={v}")]

@@ -33,6 +33,7 @@ def bench(
     *,
     kept: Sequence[Row] = (),
     keep: Callable[[Report], None] = lambda report: None,
+    pause: Callable[[float], object] = time.sleep,
 ) -> Report:
     """Benchmark `targets` on a device that was entered.
 
@@ -47,6 +48,7 @@ def bench(
         progress: told what is done next.
         kept: rows of an earlier call that was cut short; only the rounds that they lack are run.
         keep: told what there is after every process.
+        pause: waits for some seconds.
 
     Raises:
         EdgekitError: not one run was finished; why.
@@ -63,7 +65,7 @@ def bench(
     for _ in range(run.options.retries):
         if again := run.invalid():
             progress(f"cooling down for {run.options.cool_down_s:g} s")
-            time.sleep(run.options.cool_down_s)
+            pause(run.options.cool_down_s)
             run.repeat(again, progress)
     if not run.rows and not run.counts:
         raise next(iter(run.failures.values()))
@@ -79,6 +81,7 @@ class _Benchmark:
         self.targets, self.device, self.options = targets, device, options
         self.failures: dict[int, EdgekitError] = {}
         self.facts: dict[str, Any] = {}
+        self.python = ""
         self.rows: dict[int, Row] = {
             i: row
             for row in kept
@@ -92,6 +95,7 @@ class _Benchmark:
 
         Raises:
             InputError: several threads, where instructions are counted.
+            SetupError: no Python there, or no room.
         """
         if self.device.counter and self.options.threads > 1:
             raise InputError(
@@ -100,6 +104,7 @@ class _Benchmark:
                 do="leave it out, or bench on the device itself",
             )
         configurations = [self._config(i) for i in range(len(self.targets))]
+        self.python = self.device.python  # missing, it is missed before anything is copied
         self.device.put(Path(worker.__file__), "worker.py")
         if self.options.inputs:
             self.device.put(self.options.inputs, "inputs.npz")
@@ -191,7 +196,7 @@ class _Benchmark:
         if device.counter:
             timeout_s = COUNT_SECONDS
         try:
-            for line in device.run([device.python, "worker.py", f"{i}.json"], timeout_s=timeout_s):
+            for line in device.run([self.python, "worker.py", f"{i}.json"], timeout_s=timeout_s):
                 event = _event(line)
                 if event and event["event"] == "error":
                     kind = InputError if event["code"] == InputError.exit_code else SetupError

@@ -194,8 +194,8 @@ def test_no_python(url: str, remedy: str, here: Path) -> None:
     for name in ("ssh", "adb"):
         (here / "bin" / name).write_text(HERE.replace("exec sh", f"PATH={tools} exec /bin/sh"))
     wanted = f"no Python there: install .*{remedy}"
-    with pytest.raises(SetupError, match=wanted), open_device(url):
-        pass
+    with open_device(url) as device, pytest.raises(SetupError, match=wanted):
+        _ = device.python
 
 
 def test_getprop_and_dumpsys_are_facts(here: Path) -> None:
