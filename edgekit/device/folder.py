@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -55,6 +55,19 @@ class FolderDevice(ABC):
             raise InputError(f"{source}: cannot be read", got=error.strerror) from None
         with file:
             self._write(file, name, what=f"{source} cannot be copied")
+
+    @property
+    @abstractmethod
+    def python(self) -> str:
+        """The interpreter to run programs with."""
+
+    @abstractmethod
+    def run(self, argv: Sequence[str], *, timeout_s: float) -> Iterator[str]:
+        """Run a program in the folder and give its lines as they come."""
+
+    @abstractmethod
+    def get(self, name: str, target: Path) -> None:
+        """Copy a file out of the folder."""
 
     @abstractmethod
     def _make(self) -> str:

@@ -108,7 +108,8 @@ def core_root(userland: Path, core: str, cpuinfo: str) -> Path:
 
     QEMU 7.2 would show the host's, which no ARM runtime understands.
     """
-    root = userland / "cores" / core
+    name = f"{core}-{hashlib.sha256(cpuinfo.encode()).hexdigest()[:8]}"
+    root = userland / "cores" / name
     (root / "proc").mkdir(parents=True, exist_ok=True)
     (root / "proc" / "cpuinfo").write_text(cpuinfo, encoding="ascii")
     for name in LINKED:
