@@ -60,7 +60,7 @@ def bench(
         for i, target in enumerate(targets):
             if run.needs(i, turn):
                 progress(f"round {turn + 1} of {rounds}: {target.path.name}")
-                run.turn(i)
+                run.turn(i, turn)
                 keep(run.report(finished=False))
     for _ in range(run.options.retries):
         if again := run.invalid():
@@ -120,14 +120,14 @@ class _Benchmark:
         done = len(self.rows[i].rounds) if i in self.rows else 0
         return i not in self.failures and done <= turn
 
-    def turn(self, i: int) -> None:
+    def turn(self, i: int, turn: int) -> None:
         """Run one process of target `i` and keep what it found."""
         events, error = self._run_worker(i)
         if error:
             self.failures[i] = error
         self.facts |= next((e for e in events if e["event"] == "device"), {})
         self._add_count(i, events)
-        self._add_round(i, events)
+        self._add_round(i, turn, events)
         if isinstance(error, SetupError) and not isinstance(error, ProgramError):
             self.failures |= {j: error for j in range(len(self.targets)) if j not in self.failures}
 
@@ -141,12 +141,13 @@ class _Benchmark:
 
     def repeat(self, again: Sequence[int], progress: Callable[[str], None]) -> None:
         """Run every round of some targets once more; rounds that throttled make room for better."""
+        first = 1 + max(r.turn for row in self.rows.values() for r in row.rounds)
         for turn in range(self.options.rounds):
             for i in again:
                 if i not in self.failures:
                     name = self.targets[i].path.name
                     progress(f"once more, round {turn + 1} of {self.options.rounds}: {name}")
-                    self.turn(i)
+                    self.turn(i, first + turn)
         for i in again:
             cool = tuple(r for r in self.rows[i].rounds if not r.throttled)
             if cool:
@@ -218,7 +219,7 @@ class _Benchmark:
                 loaded["inputs"], inferences,
             )  # fmt: skip
 
-    def _add_round(self, i: int, events: Sequence[dict[str, Any]]) -> None:
+    def _add_round(self, i: int, turn: int, events: Sequence[dict[str, Any]]) -> None:
         """Add what a process measured; a process that timed no run adds nothing."""
         by_name = {e["event"]: e for e in events}
         runs = [e for e in events if e["event"] == "runs"]
@@ -238,6 +239,7 @@ class _Benchmark:
             after=done.get("state", {}),
             during=tuple(e["state"] for e in runs if "state" in e),
             cut="done" not in by_name,
+            turn=turn,
         )
         row = self.rows.get(i) or Row(
             self.targets[i],

@@ -11,7 +11,7 @@ from typing import Any
 from edgekit.device import Kind
 from edgekit.errors import InputError
 from edgekit.profile.counting import Count
-from edgekit.profile.statistics import Interval, Summary, ratio_interval, summarize
+from edgekit.profile.statistics import Interval, Summary, summarize, turns_interval
 from edgekit.profile.targets import Target
 from edgekit.runtime import RUNTIMES
 
@@ -86,6 +86,7 @@ class Round:
     after: Mapping[str, Any]
     during: tuple[Mapping[str, Any], ...] = ()  # about every second
     cut: bool = False  # the process did not come to its end
+    turn: int = 0  # files of one call that have the same took turns
 
     @property
     def throttled(self) -> bool:
@@ -179,11 +180,12 @@ class Report:
         return str(self.device["url"])
 
     def ratio(self, base: int, new: int) -> tuple[float, Interval | None]:
-        """Return p50(row `new`) / p50(row `base`) and its interval, paired by round."""
+        """Return p50(row `new`) / p50(row `base`) and its interval, paired by turn."""
         old, fresh = self.rows[base], self.rows[new]
-        return fresh.latency.p50 / old.latency.p50, ratio_interval(
-            [r.samples_ms for r in old.rounds], [r.samples_ms for r in fresh.rounds], paired=True
+        interval = turns_interval(
+            {r.turn: r.samples_ms for r in old.rounds}, {r.turn: r.samples_ms for r in fresh.rounds}
         )
+        return fresh.latency.p50 / old.latency.p50, interval
 
 
 def _flagged(state: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,6 +116,17 @@ def ratio_interval(
     freedom = variance**2 / sum(p**2 / f for p, f in zip(parts, freedoms, strict=True))
     margin = math.sqrt(variance) * student(confidence, freedom)
     return _exp(float(fresh.mean() - old.mean()), margin)
+
+
+def turns_interval(base: Mapping[int, Samples], new: Mapping[int, Samples]) -> Interval | None:
+    """Return the interval of median(new) / median(base), by turn in one call.
+
+    Paired where at least two turns have both, and they are most of what there is; else Welch's.
+    """
+    both = sorted(base.keys() & new.keys())
+    if 2 * len(both) >= max(len(base), len(new), 4):
+        return ratio_interval([base[t] for t in both], [new[t] for t in both], paired=True)
+    return ratio_interval(list(base.values()), list(new.values()))
 
 
 def groups(rounds: Sequence[Samples]) -> list[npt.NDArray[np.float64]]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
 from edgekit.errors import InputError
-from edgekit.profile.statistics import Interval, ratio_interval
+from edgekit.profile.statistics import Interval, ratio_interval, turns_interval
 from edgekit.report.results import Counting, Results, Score, Timing
 
 Outcome = Literal["ok", "failed", "unclear"]
@@ -104,6 +104,7 @@ def _compare_times(base: Timing, new: Timing, limits: Limits) -> Verdict:
     _check_conditions(base, new, limits)
     ratio = new.p50_ms / base.p50_ms
     interval = _ratio_bounds(base, new)
+    in_turn = base.call == new.call
     limit = 1 + limits.max_slowdown
     low, high = interval or (ratio, ratio)
     outcome: Outcome = "ok" if high <= limit else "failed" if low > limit else "unclear"
@@ -114,7 +115,8 @@ def _compare_times(base: Timing, new: Timing, limits: Limits) -> Verdict:
         + f"; allowed is {limits.max_slowdown:+.1%}"
     )
     if outcome == "unclear":
-        sentence += ": cannot tell, the interval spans the limit; bench both with more --rounds"
+        sentence += ": cannot tell, the interval spans the limit; "
+        sentence += "give more --rounds" if in_turn else "bench both in turn: edgekit gate --on"
     return Verdict(
         new.file, "p50", "ms", base.p50_ms, new.p50_ms, change,
         interval and (low - 1, high - 1), limits.max_slowdown, outcome, sentence,
@@ -153,9 +155,15 @@ def _check_conditions(base: Timing | Counting, new: Timing | Counting, limits: L
 
 
 def _ratio_bounds(base: Timing, new: Timing) -> Interval | None:
-    """Return the interval of the ratio, from the runs or, wider, from the two intervals."""
+    """Return the interval of the ratio, from the runs or, wider, from the two intervals.
+
+    Two that were measured in turn are paired, so that a drift of the machine cancels. Between two
+    calls it does not, and no interval of either call's runs can know of it.
+    """
+    if base.rounds_ms and new.rounds_ms and base.call == new.call:
+        return turns_interval(base.rounds_ms, new.rounds_ms)
     if base.rounds_ms and new.rounds_ms:
-        return ratio_interval(base.rounds_ms, new.rounds_ms)
+        return ratio_interval(list(base.rounds_ms.values()), list(new.rounds_ms.values()))
     if base.interval and new.interval:
         return new.interval[0] / base.interval[1], new.interval[1] / base.interval[0]
     return None
