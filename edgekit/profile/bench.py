@@ -186,6 +186,7 @@ class _Benchmark:
             "max_seconds": options.max_seconds / options.rounds,
             "cpus": options.cpus,
             "counter": self.device.counter,
+            "profile": options.profile,
             "setup": self.device.setup_command,
         }
 
@@ -249,7 +250,8 @@ class _Benchmark:
             loaded["inputs"],
             (),
         )
-        self.rows[i] = replace(row, rounds=(*row.rounds, measured))
+        profile = by_name.get("profile")
+        self.rows[i] = replace(row, rounds=(*row.rounds, measured), profile=profile or row.profile)
 
 
 def _runtime(target: Target, options: Options) -> str:

@@ -38,6 +38,7 @@ class Options:
     max_spread: float = 0.05  # a wider median (half the interval over p50) is called noisy
     retries: int = 0  # of a file that throttled or is noisy
     cool_down_s: float = 10.0  # before each
+    profile: bool = False  # look at the parts of an inference, after the timed runs
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -108,6 +109,7 @@ class Row:
     inputs: Sequence[Mapping[str, Any]]
     rounds: tuple[Round, ...]
     discarded: int = 0  # rounds that throttled and were repeated
+    profile: Mapping[str, Any] | None = None  # pre_ms, invoke_ms, post_ms, ops, of the last round
 
     @property
     def latency(self) -> Summary:
@@ -189,9 +191,13 @@ class Report:
 
 
 def _flagged(state: Mapping[str, Any]) -> bool:
-    """Return whether a Pi says so: the low bits are now, the others are since it was booted."""
-    flags = state.get("throttled")
-    return bool(flags and int(flags, 16) & 0xF)
+    """Return whether the machine says so.
+
+    Of a Pi's flags the low bits are now, the others since it was booted; Android's status is 0
+    where nothing throttles.
+    """
+    flags, status = state.get("throttled"), state.get("thermal_status")
+    return bool(flags and int(flags, 16) & 0xF) or bool(status)
 
 
 def _median(values: Sequence[float]) -> float:

@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "max_seconds": 60.0,  # whichever of the two comes first then
     "cpus": None,  # cores to stay on, as [0, 1]
     "counter": None,  # the file of instruction counts: marks inferences instead of timing them
+    "profile": False,  # say what each op takes, where the runtime does
     "answers": None,  # .npz to write: answers the examples [N, ...] of `inputs` instead of timing
     "setup": None,  # the command that installs a runtime on this device
 }
@@ -58,6 +59,7 @@ STATE_SECONDS = 1.0  # of timed runs between two looks at clocks and temperature
 MARK_FD = 0x6D61726B  # no file: a seek on it fails, and the emulator's plugin sees it
 EMPTY = 10  # steps between marks with nothing in them; Python specializes its code meanwhile
 COUNTED = 6  # inferences; the first ones are warm-up
+PROFILED = 30  # inferences, where a profile is asked for
 COUNTS = ("integer", "branch", "memory", "simd", "dot", "other", "accesses", "l1_misses",
           "l2_misses")  # fmt: skip
 
@@ -89,9 +91,10 @@ def main(arguments: list[str]) -> int:
 
     Events, in order: `device` (facts), `loaded` (load_ms, runtime, inputs, baseline_memory_bytes),
     `first` (ms), `warm` (runs, stable, state), `runs` (ns of each run; many, with the state about
-    every second), `done` (peak_memory_bytes, state, truncated). Where instructions are counted,
-    `counted` (inferences) stands after `loaded`, where examples are answered, `answered`
-    (examples). `error` (code, line) stands in the place of any.
+    every second), `done` (peak_memory_bytes, state, truncated), and where it is asked for `profile`
+    (pre_ms, invoke_ms, post_ms, ops). Where instructions are counted, `counted` (inferences) stands
+    after `loaded`, where examples are answered, `answered` (examples). `error` (code, line) stands
+    in the place of any.
     """
     try:
         text = Path(arguments[0]).read_text(encoding="utf-8") if arguments else sys.stdin.read()
@@ -125,11 +128,16 @@ def run(config: dict[str, Any]) -> None:
         if config["answers"]:
             say("answered", examples=answer(model, config), runtime=runtime_facts(config, model))
             return
-        invoke = model.bind(config)
+        arrays = make_inputs(model.wanted(), config)
+        model.give(arrays)
         say("loaded", load_ms=load_ns / 1e6, runtime=runtime_facts(config, model),
-            inputs=model.described, baseline_memory_bytes=baseline_bytes)  # fmt: skip
-        (count_model if config["counter"] else time_model)(invoke, config)
-    except (RuntimeError, ValueError, OSError, TypeError) as error:
+            inputs=describe(arrays, config), baseline_memory_bytes=baseline_bytes)  # fmt: skip
+        (count_model if config["counter"] else time_model)(model.invoke, config)
+        if config["profile"]:
+            say("profile", **profile(model, arrays))
+    except (RefusedError, MemoryError):
+        raise
+    except Exception as error:  # each runtime has exceptions of its own
         raise RefusedError(INPUT, f"{config['runtime']} refuses the model: {error}") from None
 
 
@@ -189,18 +197,29 @@ def mark(number: int) -> None:
         os.lseek(MARK_FD, number, os.SEEK_SET)
 
 
+def profile(model: Any, arrays: dict[str, Any]) -> dict[str, Any]:
+    """Return the ms before, in and after an inference, and of each op where the runtime says it.
+
+    Before is handing the inputs over, after is taking the outputs.
+    """
+    parts = {"pre_ms": lambda: model.give(arrays), "invoke_ms": model.invoke, "post_ms": model.take}
+    middles = {name: middle(timed(part, PROFILED)) / 1e6 for name, part in parts.items()}
+    return {**middles, "ops": model.ops(arrays)}
+
+
 def answer(model: Any, config: dict[str, Any]) -> int:
     """Write the model's answers to the examples and return how many there were."""
     import numpy as np
 
     with np.load(config["inputs"], allow_pickle=False) as file:
         inputs = {name: file[name] for name in file}
-    examples = min(len(array) for array in inputs.values())
-    answers = [
-        model.answer({n: a[i : i + 1] for n, a in inputs.items()}, config) for i in range(examples)
-    ]
+    answers = []
+    for i in range(min(len(array) for array in inputs.values())):
+        model.give({name: array[i : i + 1] for name, array in inputs.items()})
+        model.invoke()
+        answers.append(model.take())
     np.savez(config["answers"], **{n: np.concatenate([a[n] for a in answers]) for n in answers[0]})
-    return examples
+    return len(answers)
 
 
 def timed(invoke: Callable[[], Any], runs: int) -> list[int]:
@@ -241,59 +260,58 @@ def warm_up(invoke: Callable[[], Any], runs: int, max_seconds: float) -> tuple[i
 
 
 class TFLiteModel:
-    """A .tflite file in LiteRT or tflite-runtime."""
+    """A .tflite file in LiteRT or tflite-runtime: one signature, or the first graph.
+
+    The first graph is invoked alone; another goes through its runner, whose copies of inputs and
+    outputs are then timed with it.
+    """
 
     def __init__(self, module: Any, config: dict[str, Any]) -> None:
         self.interpreter = module.Interpreter(
             model_path=config["model"], num_threads=config["threads"]
         )
         self.interpreter.allocate_tensors()
-        self.described: list[dict[str, Any]] = []
-
-    def bind(self, config: dict[str, Any]) -> Callable[[], Any]:
-        """Set the inputs and return the call to time.
-
-        The first graph is invoked alone; another signature goes through its runner, whose copies
-        of inputs and outputs are then timed with it.
-        """
-        import numpy as np
-
         signatures = list(self.interpreter.get_signature_list())
-        chosen = config["signature"]
-        if chosen and chosen not in signatures:
-            raise RefusedError(INPUT, f"no signature {chosen}: there is {', '.join(signatures)}")
-        key = chosen or (signatures[0] if signatures else None)
+        key = config["signature"] or next(iter(signatures), None)
+        if key and key not in signatures:
+            raise RefusedError(INPUT, f"no signature {key}: there is {', '.join(signatures)}")
         runner = self.interpreter.get_signature_runner(key) if key else None
-        details = (
-            runner.get_input_details()
-            if runner
-            else {d["name"]: d for d in self.interpreter.get_input_details()}
+        source = runner or self.interpreter
+        self.inputs, self.outputs = map(
+            by_name, (source.get_input_details(), source.get_output_details())
         )
-        free = {name: list(d["shape_signature"]) for name, d in details.items()}
-        arrays = make_inputs(
-            {n: (list(d["shape"]), np.dtype(d["dtype"])) for n, d in details.items()}, free, config
-        )
-        self.described = describe(arrays, config)
-        if runner and chosen and chosen != signatures[0]:
-            return functools.partial(runner, **arrays)
-        del runner  # while it refers to the interpreter, neither allocate nor invoke is allowed
-        for name, array in arrays.items():
-            if list(array.shape) != list(details[name]["shape"]):
-                self.interpreter.resize_tensor_input(details[name]["index"], array.shape)
-        self.interpreter.allocate_tensors()
-        for name, array in arrays.items():
-            self.interpreter.set_tensor(details[name]["index"], array)
-        return self.interpreter.invoke  # type: ignore[no-any-return]
+        # While a runner refers to the interpreter, neither allocate nor invoke is allowed.
+        self.runner: Any = runner if runner and runner._subgraph_index else None
+        self.invoke: Callable[[], Any] = self._run if self.runner else self.interpreter.invoke
 
-    def answer(self, arrays: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-        """Return the outputs by the names of the signature, or of the tensors where none is."""
-        if self.interpreter.get_signature_list():
-            return dict(self.interpreter.get_signature_runner(config["signature"])(**arrays))
-        for detail in self.interpreter.get_input_details():
-            self.interpreter.set_tensor(detail["index"], arrays[detail["name"]])
-        self.interpreter.invoke()
-        details = self.interpreter.get_output_details()
-        return {d["name"]: self.interpreter.get_tensor(d["index"]) for d in details}
+    def wanted(self) -> dict[str, tuple[list[int], Any, list[int]]]:
+        """Return shape, dtype and the shape that the file allows, of each input."""
+        return {
+            name: (list(d["shape"]), d["dtype"], list(d["shape_signature"]))
+            for name, d in self.inputs.items()
+        }
+
+    def give(self, arrays: dict[str, Any]) -> None:
+        """Hand the inputs over."""
+        self.arrays = arrays
+        if self.runner:
+            return
+        for name, array in arrays.items():
+            if list(array.shape) != list(self.inputs[name]["shape"]):
+                self.interpreter.resize_tensor_input(self.inputs[name]["index"], array.shape)
+                self.interpreter.allocate_tensors()
+                self.inputs[name]["shape"] = array.shape
+        for name, array in arrays.items():
+            self.interpreter.set_tensor(self.inputs[name]["index"], array)
+
+    def _run(self) -> None:
+        self.answers = self.runner(**self.arrays)
+
+    def take(self) -> dict[str, Any]:
+        """Return the outputs by name."""
+        if self.runner:
+            return dict(self.answers)
+        return {n: self.interpreter.get_tensor(d["index"]) for n, d in self.outputs.items()}
 
     def facts(self) -> dict[str, Any]:
         """Return how many nodes of the first graph a delegate took."""
@@ -304,57 +322,72 @@ class TFLiteModel:
             return {}
         return count_delegated(nodes, outputs)
 
+    def ops(self, arrays: dict[str, Any]) -> None:
+        """Return nothing: these interpreters tell no times of ops."""
+
 
 class OnnxModel:
     """An .onnx file in ONNX Runtime, on the CPU."""
 
     def __init__(self, module: Any, config: dict[str, Any]) -> None:
-        options = module.SessionOptions()
-        options.intra_op_num_threads = config["threads"]
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        # From bytes: external data beside the file is then out of reach.
-        content = Path(config["model"]).read_bytes()
-        self.module = module
-        try:
-            self.session = module.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's own exceptions derive from Exception alone
-            raise RefusedError(INPUT, f"onnxruntime refuses the model: {error}") from None
-        self.described: list[dict[str, Any]] = []
-
-    def bind(self, config: dict[str, Any]) -> Callable[[], Any]:
-        """Bind inputs and outputs and return the call to time."""
         if config["signature"]:
             raise RefusedError(INPUT, f"no signature {config['signature']}: .onnx files have none")
-        free = {i.name: [d if isinstance(d, int) else -1 for d in i.shape] for i in self._inputs()}
-        wanted = {
-            i.name: ([max(d, 1) for d in free[i.name]], numpy_dtype(i.type)) for i in self._inputs()
-        }
-        arrays = make_inputs(wanted, free, config)
-        self.described = describe(arrays, config)
-        binding = self.session.io_binding()
-        for name, array in arrays.items():
-            binding.bind_cpu_input(name, array)
-        for output in self.session.get_outputs():
-            binding.bind_output(output.name)
-        return functools.partial(self._invoke, binding)
+        self.module, self.config = module, config
+        # From bytes: external data beside the file is then out of reach.
+        self.content = Path(config["model"]).read_bytes()
+        self.session = self._open()
+        self.binding = self.session.io_binding()
+        self.invoke = functools.partial(self.session.run_with_iobinding, self.binding)
 
-    def answer(self, arrays: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    def _open(self, profile: bool = False) -> Any:
+        options = self.module.SessionOptions()
+        options.intra_op_num_threads = self.config["threads"]
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        options.enable_profiling = profile
+        return self.module.InferenceSession(
+            self.content, options, providers=["CPUExecutionProvider"]
+        )
+
+    def wanted(self) -> dict[str, tuple[list[int], Any, list[int]]]:
+        """Return shape, dtype and the shape that the file allows, of each input."""
+        free = {i: [d if isinstance(d, int) else -1 for d in i.shape] for i in self._inputs()}
+        return {
+            i.name: ([max(d, 1) for d in shape], numpy_dtype(i.type), shape)
+            for i, shape in free.items()
+        }
+
+    def give(self, arrays: dict[str, Any]) -> None:
+        """Hand the inputs over."""
+        for name, array in arrays.items():
+            self.binding.bind_cpu_input(name, array)
+        for output in self.session.get_outputs():
+            self.binding.bind_output(output.name)
+
+    def take(self) -> dict[str, Any]:
         """Return the outputs by name."""
         names = [output.name for output in self.session.get_outputs()]
-        return dict(zip(names, self.session.run(names, arrays)))  # noqa: B905 (Python 3.9)
+        return dict(zip(names, self.binding.copy_outputs_to_cpu()))  # noqa: B905 (Python 3.9)
 
     def facts(self) -> dict[str, Any]:
         """Return the execution providers."""
         return {"providers": self.session.get_providers()}
 
+    def ops(self, arrays: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return name, op and median ms of each node, by ONNX Runtime's profiler."""
+        session = self._open(profile=True)
+        for _ in range(PROFILED):
+            session.run(None, arrays)
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+        spent: dict[tuple[str, str], list[int]] = {}
+        for event in events:
+            if event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
+                name = event["name"][: -len("_kernel_time")]
+                spent.setdefault((name, event["args"]["op_name"]), []).append(event["dur"])
+        return [{"name": n, "op": op, "ms": middle(us) / 1e3} for (n, op), us in spent.items()]
+
     def _inputs(self) -> list[Any]:
         return self.session.get_inputs()  # type: ignore[no-any-return]
-
-    def _invoke(self, binding: Any) -> None:
-        self.session.run_with_iobinding(binding)
 
 
 OPENERS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
@@ -418,21 +451,25 @@ def count_delegated(nodes: list[dict[str, Any]], outputs: list[int]) -> dict[str
     return {"nodes": len(original), "delegated_nodes": len(original) - alone}
 
 
+def by_name(details: Any) -> dict[str, Any]:
+    """Return tensors' details by name: a signature's are so already, a graph's are a list."""
+    return details if isinstance(details, dict) else {d["name"]: d for d in details}
+
+
 def make_inputs(
-    wanted: dict[str, tuple[list[int], Any]], free: dict[str, list[int]], config: dict[str, Any]
+    wanted: dict[str, tuple[list[int], Any, list[int]]], config: dict[str, Any]
 ) -> dict[str, Any]:
     """Return one array for each input: from the .npz, or random from the seed.
 
     Args:
-        wanted: shape and dtype by input name.
-        free: the shapes that the file allows, -1 where a dimension is free.
+        wanted: shape, dtype, and the shape that the file allows (-1 where free), by input.
         config: its `inputs` and `seed`.
     """
     import numpy as np
 
     if not config["inputs"]:
         rng = np.random.default_rng(config["seed"])
-        return {name: random_array(rng, *spec) for name, spec in wanted.items()}
+        return {name: random_array(rng, *spec[:2]) for name, spec in wanted.items()}
     try:
         with np.load(config["inputs"], allow_pickle=False) as file:
             arrays = {name: np.ascontiguousarray(file[name]) for name in file}
@@ -442,13 +479,14 @@ def make_inputs(
         got, expected = ", ".join(arrays) or "none", ", ".join(wanted)
         raise RefusedError(INPUT, f"{config['inputs']}: inputs {got}: expected {expected}")
     for name, array in arrays.items():
-        dtype, shape = wanted[name][1], free[name] or wanted[name][0]
+        shape, dtype, free = wanted[name]
+        shape = free or shape
         fits = len(shape) == array.ndim and all(
             a in (-1, b)
             for a, b in zip(shape, array.shape)  # noqa: B905 (Python 3.9)
         )
         if array.dtype != dtype or not fits:
-            got, expected = f"{array.dtype} {list(array.shape)}", f"{dtype} {shape}"
+            got, expected = f"{array.dtype} {list(array.shape)}", f"{np.dtype(dtype)} {shape}"
             raise RefusedError(INPUT, f"input {name}: got {got}, expected {expected}")
     return arrays
 
@@ -458,6 +496,9 @@ def random_array(rng: Any, shape: list[int], dtype: Any) -> Any:
 
     Wider integers are mostly indices, which must stay in range.
     """
+    import numpy as np
+
+    dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return rng.uniform(-1, 1, shape).astype(dtype)
     if dtype.kind in "iu" and dtype.itemsize <= 2:
@@ -532,6 +573,8 @@ def device_facts() -> dict[str, Any]:
         for line in cpuinfo.splitlines()
         if line.split(":")[0].strip().lower() in ("flags", "features")
     )
+    cores = sorted(Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor"))
+    governors = dict.fromkeys(name for name in map(read_line, cores) if name)
     model = read("/proc/device-tree/model") or read("/sys/firmware/devicetree/base/model")
     return {
         "board": model.strip("\0\n ") if model else None,
@@ -539,7 +582,8 @@ def device_facts() -> dict[str, Any]:
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "features": sorted(FEATURES & set(flags.split())),
-        "governor": read_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "affinity": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "governor": " + ".join(governors) or None,
         "memory_bytes": device_memory_bytes(),
         "system": platform.system(),
         "kernel": platform.release(),
@@ -558,17 +602,29 @@ def device_state() -> dict[str, Any]:
         "clocks_khz": clocks_khz or None,
         "temperature_c": max(degrees_c) if degrees_c else None,
         "throttled": throttled(),
+        "thermal_status": thermal_status(),
         "load_average": load,
     }
 
 
 def throttled() -> str | None:
     """Return a Raspberry Pi's throttling flags as hex; None on other machines."""
-    program = shutil.which("vcgencmd")
-    if not program:
+    return (asked("vcgencmd", "get_throttled") or "").strip().rpartition("=")[2] or None
+
+
+def thermal_status() -> int | None:
+    """Return that of Android's PowerManager: 0 none, 1 light, 2 moderate, 3 severe throttling."""
+    words = (asked("dumpsys", "thermalservice") or "").partition("Thermal Status:")[2].split()
+    return int(words[0]) if words and words[0].isdigit() else None
+
+
+def asked(program: str, *arguments: str) -> str | None:
+    """Return what a program of the device says; None where there is no such program."""
+    path = shutil.which(program)
+    if not path:
         return None
-    answer = subprocess.run([program, "get_throttled"], capture_output=True, text=True, check=False)
-    return answer.stdout.strip().rpartition("=")[2] or None
+    answer = subprocess.run([path, *arguments], capture_output=True, text=True, check=False)
+    return answer.stdout
 
 
 def cpu_name(cpuinfo: str) -> str | None:
