@@ -105,6 +105,7 @@ def main() -> int:
 def measure(scratch: Path, *, smoke: bool) -> Iterator[Row]:
     """Yield every figure."""
     names, cores = ([SMALL], CORES[-1:]) if smoke else ([LARGE, SMALL], CORES)
+    older = scratch if smoke else litert_1(scratch / "litert-1")
     ours = [file for name in names for file in export(name, scratch, smoke)]
     plain = [file for name in names for file in export_plainly(name, scratch, smoke)]
     others = [] if smoke else [PUBLISHED, *other_families(scratch)]
@@ -119,7 +120,7 @@ def measure(scratch: Path, *, smoke: bool) -> Iterator[Row]:
         yield over(counts, f"{LARGE}.w8a8", PUBLISHED.stem, core, "google-coral/test_data")
         yield runtimes(counts, core)
     if not smoke:
-        yield from unknown_core(ours, scratch)
+        yield from unknown_core(ours, older)
     yield steadiness(counts)
 
 
@@ -222,13 +223,8 @@ def runtimes(counts: Counts, core: str) -> Row:
     return Row(case, "instructions", "x", old / new, "simulated")
 
 
-def unknown_core(ours: list[Path], scratch: Path) -> Iterator[Row]:
+def unknown_core(ours: list[Path], packages: Path) -> Iterator[Row]:
     """Yield what runtimes execute that do not know the core, as where the anchors were counted."""
-    packages = scratch / "litert-1.4"
-    argv = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-            "--no-deps", "--target", str(packages), "--python-version", userland.PYTHON,
-            "--only-binary=:all:", "--platform", "manylinux2014_aarch64", LITERT_1]  # fmt: skip
-    subprocess.run(argv, check=True)
     for runtime, folder in ((OLD, None), ("litert", packages)):
         wanted = [key for key in UNKNOWN_CORE if key[1] == runtime]
         files = [file for file in ours if file.stem in {key[0] for key in wanted}]
@@ -239,6 +235,15 @@ def unknown_core(ours: list[Path], scratch: Path) -> Iterator[Row]:
             version = counts[key].runtime["version"]
             case = f"{key[0]}, {runtime} {version}, {key[2]} that does not say so"
             yield anchored(case, counts[key], *UNKNOWN_CORE[key])
+
+
+def litert_1(folder: Path) -> Path:
+    """Return a folder with the older LiteRT for the emulated cores."""
+    argv = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+            "--no-deps", "--target", str(folder), "--python-version", userland.PYTHON,
+            "--only-binary=:all:", "--platform", "manylinux_2_17_aarch64", LITERT_1]  # fmt: skip
+    subprocess.run(argv, check=True)
+    return folder
 
 
 def steadiness(counts: Counts) -> Row:
