@@ -44,7 +44,6 @@ def command(
 
     from edgekit.artifact import open_artifact
     from edgekit.device import open_device
-    from edgekit.device.board import set_up
     from edgekit.device.remote import RemoteDevice
 
     device = open_device(place)
@@ -56,7 +55,7 @@ def command(
     data: dict[str, Any] = {"schema": 1, "kind": "deploy", "device": place}
     with stderr().status("deploy") as status, device:
         if setup and isinstance(device, RemoteDevice):
-            data["environment"] = set_up(device, runtimes, lambda s: status.update(Text(s)))
+            data["environment"] = device.set_up(runtimes, lambda s: status.update(Text(s)))
         if artifact:
             artifact.check()
             status.update("checking the answers there")

@@ -1,14 +1,14 @@
-"""adb:[SERIAL]: a phone, by Android's debug bridge, with the Python that it has."""
+"""adb:[SERIAL]: a phone, by Android's debug bridge, with a Python that was pushed there."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from edgekit.device import ProgramError
+from edgekit.device import ProgramError, phone
 from edgekit.device.remote import RemoteCommand, RemoteDevice
 from edgekit.errors import InputError, SetupError
 
@@ -36,10 +36,9 @@ PROPERTIES = {
 class AdbDevice(RemoteDevice):
     """A phone in developer mode, Android 7 or later (before that the shell gave no exit codes)."""
 
-    no_python = "install Termux with its python there, or bench with the demo app"
-
     def __init__(self, url: str, serial: str) -> None:
         super().__init__(url, place=PLACE, home=f"{PLACE}/edgekit", shelf=f"{PLACE}/edgekit")
+        self.no_python = f"run: {self.setup_command}"
         self._serial = serial
         self._facts: dict[str, Any] = {}
 
@@ -47,6 +46,12 @@ class AdbDevice(RemoteDevice):
     def facts(self) -> Mapping[str, Any]:
         """What getprop and dumpsys say."""
         return self._facts
+
+    def set_up(
+        self, runtimes: Sequence[str] = (), progress: Callable[[str], None] = lambda line: None
+    ) -> dict[str, Any]:
+        """Push a Python with all that it needs; see phone.py."""
+        return phone.set_up(self, runtimes, progress)
 
     def _make(self) -> str:
         if not shutil.which("adb"):

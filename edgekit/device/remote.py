@@ -7,10 +7,10 @@ import functools
 import re
 import secrets
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from edgekit.device import ProgramError
 from edgekit.device.folder import FolderDevice
@@ -157,6 +157,17 @@ class RemoteDevice(FolderDevice):
     def _write(self, file: IO[bytes], name: str, *, what: str) -> None:
         command = RemoteCommand('cat > "$1"', (f"{self.folder}/{name}",))
         self.call(command, what=what, timeout_s=COPY_SECONDS, stdin=file)
+
+    def set_up(
+        self, runtimes: Sequence[str] = (), progress: Callable[[str], None] = lambda line: None
+    ) -> dict[str, Any]:
+        """Make an environment with Python packages there, and return what it holds.
+
+        Raises:
+            InputError: no such runtime.
+            SetupError: it cannot be made, or does not work there.
+        """
+        raise NotImplementedError
 
     def _client(self, command: RemoteCommand) -> list[str]:
         """Return the client program with its arguments."""

@@ -6,9 +6,11 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from edgekit.device import ProgramError
+from edgekit.device import ProgramError, board
 from edgekit.device.remote import RemoteCommand, RemoteDevice
 from edgekit.errors import InputError, SetupError
 
@@ -54,6 +56,12 @@ class SshDevice(RemoteDevice):
         self._host = host
         self._login = [*(["-l", user] if user else []), *(["-p", port] if port else [])]
         self._control: Path | None = None
+
+    def set_up(
+        self, runtimes: Sequence[str] = (), progress: Callable[[str], None] = lambda line: None
+    ) -> dict[str, Any]:
+        """Make a virtual environment there; see board.py."""
+        return board.set_up(self, runtimes, progress)
 
     def _make(self) -> str:
         if not shutil.which("ssh"):

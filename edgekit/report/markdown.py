@@ -7,7 +7,7 @@ import re
 from edgekit import __version__
 from edgekit.errors import one_line
 from edgekit.report.results import Results
-from edgekit.report.summary import Table, facts, join, latencies, parities, summarize
+from edgekit.report.summary import Table, details, facts, join, summarize
 
 
 def render_markdown(results: Results, title: str, date: str) -> str:
@@ -19,8 +19,7 @@ def render_markdown(results: Results, title: str, date: str) -> str:
     entries = join(results)
     tables = [
         summarize(entries),
-        *latencies(entries),
-        parities(entries),
+        *details(results, entries),
         *(facts(f"Device {d.get('url', '')}", d) for d in results.devices),
         *(
             facts(f"Provenance of {a.manifest.name}", a.manifest.provenance)

@@ -9,7 +9,7 @@ import jinja2
 from edgekit import __version__
 from edgekit.report.plots import draw_plots
 from edgekit.report.results import Results
-from edgekit.report.summary import facts, join, latencies, parities, summarize
+from edgekit.report.summary import details, facts, join, summarize
 
 
 def render_page(results: Results, title: str, date: str) -> str:
@@ -30,7 +30,7 @@ def render_page(results: Results, title: str, date: str) -> str:
         version=__version__,
         style=(files / "page.css").read_text(encoding="utf-8"),
         summary=summarize(entries),
-        tables=[t for t in (*latencies(entries), parities(entries)) if t.rows],
+        tables=details(results, entries),
         plots=draw_plots(entries),
         facts=[
             *(facts(f"Device {d.get('url', '')}", d) for d in results.devices),

@@ -16,7 +16,7 @@ from edgekit.device import open_device
 from edgekit.device.emulator import userland
 from edgekit.device.qemu import CORES
 from edgekit.errors import SetupError
-from edgekit.parity.on_device import answer_on_device
+from edgekit.profile.on_device import DeviceSession
 from edgekit.profile.worker import ARM_CORES
 
 MODEL = "tf2_mobilenet_v2_1.0_224_ptq.tflite"  # int8 per channel, uint8 at its ends
@@ -147,9 +147,8 @@ def test_integers_on_arm(
     for url in ("local", f"qemu:{core}"):
         with open_device(url) as device:
             named = {"input": picture[None]}
-            (values,) = answer_on_device(
-                shared_data / "tflite" / MODEL, device, named, runtime=runtime
-            ).values()
+            session = DeviceSession(shared_data / "tflite" / MODEL, device, runtime=runtime)
+            (values,) = session(named, None).values()
             answers.append(values.astype(int))
     assert abs(answers[1] - answers[0]).max() <= limit
     assert answers[1].argmax() == answers[0].argmax()
@@ -162,7 +161,7 @@ def test_floats_on_arm(emulator: Path, shared_data: Path) -> None:
     answers = []
     for url in ("local", "qemu:cortex-a72"):
         with open_device(url) as device:
-            (values,) = answer_on_device(model, device, {"input": pictures}).values()
+            (values,) = DeviceSession(model, device)({"input": pictures}, None).values()
             answers.append(values)
     np.testing.assert_allclose(answers[1], answers[0], rtol=1e-4, atol=1e-6)
 

@@ -185,7 +185,13 @@ def test_another_architecture(here: Path) -> None:
     assert "edgekit deploy --setup --on ssh://pi" in str(caught.value)
 
 
-@pytest.mark.parametrize(("url", "remedy"), zip(URLS, ("python3", "Termux"), strict=True))
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        ("ssh://pi", "install python3 there"),
+        ("adb:R58", "run: edgekit deploy --setup --on adb:R58"),
+    ],
+)
 def test_no_python(url: str, remedy: str, here: Path) -> None:
     tools = here / "tools"
     tools.mkdir()
@@ -193,7 +199,7 @@ def test_no_python(url: str, remedy: str, here: Path) -> None:
         (tools / name).symlink_to(f"/bin/{name}")
     for name in ("ssh", "adb"):
         (here / "bin" / name).write_text(HERE.replace("exec sh", f"PATH={tools} exec /bin/sh"))
-    wanted = f"no Python there: install .*{remedy}"
+    wanted = f"no Python there: {remedy}"
     with open_device(url) as device, pytest.raises(SetupError, match=wanted):
         _ = device.python
 

@@ -86,9 +86,9 @@ class Archive:
         if done.returncode:
             problems = [line for line in done.stderr.splitlines() if line.startswith("E:")]
             raise SetupError(
-                f"qemu: apt-get {arguments[0]} failed",
+                f"Debian packages: apt-get {arguments[0]} failed",
                 got=problems[0] if problems else f"exit code {done.returncode}",
-                do="look whether the network is there, then run: edgekit device create qemu",
+                do="look whether the network is there, and run the command again",
             )
 
 
@@ -96,14 +96,14 @@ def _sources(codename: str, backports: bool) -> list[str]:
     """Return lines for sources.list: where this machine itself gets that release from."""
     argv = ["apt-get", "indextargets", "--format", FIELDS, "Created-By: Packages"]
     try:
-        text = finish([*argv, "Origin: Debian"], what="qemu: apt-get", timeout_s=60)
+        text = finish([*argv, "Origin: Debian"], what="Debian packages: apt-get", timeout_s=60)
     except ProgramError as error:
-        raise SetupError("qemu: apt-get does not work", got=error.ending) from None
+        raise SetupError("Debian packages: apt-get does not work", got=error.ending) from None
     found = {tuple(line.split()) for line in text.splitlines()}
     places = sorted(place for place in found if place[0].partition("-")[0] == codename)
     if not places:
         raise SetupError(
-            f"qemu: apt knows no Debian {codename}",
+            f"Debian packages: apt knows no Debian {codename}",
             got=", ".join(sorted({p[0] for p in found})) or "no Debian release",
             expected=f"{codename} in its sources, and apt-get update done",
             do="use a machine or a container of Debian 12",
@@ -125,4 +125,4 @@ def _unpack_one(package: Path, root: Path) -> None:
         done = subprocess.run(tar, stdin=reader.stdout, capture_output=True, text=True, check=False)
     if done.returncode or reader.returncode:
         got = (done.stderr.strip().splitlines() or ["dpkg-deb failed"])[-1]
-        raise SetupError(f"qemu: {package.name} cannot be unpacked", got=got)
+        raise SetupError(f"Debian packages: {package.name} cannot be unpacked", got=got)
