@@ -15,6 +15,7 @@ import gc
 import hashlib
 import importlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -50,6 +51,11 @@ PACKAGES = {
     "tflite-runtime": "tflite-runtime",
     "onnxruntime": "onnxruntime",
 }
+MODULES = {
+    "litert": "ai_edge_litert.interpreter",
+    "tflite-runtime": "tflite_runtime.interpreter",
+    "onnxruntime": "onnxruntime",
+}
 EXTRAS = {"litert": "litert", "tflite-runtime": "tflite", "onnxruntime": "onnx"}  # of edgekit
 INPUT, SETUP = 2, 3  # exit codes: mend the input, mend the device
 BATCH_SECONDS = 0.2  # of timed runs between two lines of output
@@ -69,6 +75,7 @@ FEATURES = {
     "asimd", "asimddp", "asimdhp", "i8mm", "sve", "neon",
 }  # fmt: skip
 ARM_CORES = {
+    "0xb76": "ARM1176", "0xc07": "Cortex-A7", "0xc0f": "Cortex-A15",
     "0xd03": "Cortex-A53", "0xd04": "Cortex-A35", "0xd05": "Cortex-A55", "0xd07": "Cortex-A57",
     "0xd08": "Cortex-A72", "0xd09": "Cortex-A73", "0xd0a": "Cortex-A75", "0xd0b": "Cortex-A76",
     "0xd0c": "Neoverse-N1", "0xd0d": "Cortex-A77", "0xd40": "Neoverse-V1", "0xd41": "Cortex-A78",
@@ -407,19 +414,21 @@ def import_runtime(name: str, setup: str | None) -> Any:
     Raises:
         RefusedError: unknown, not installed, or broken.
     """
-    modules = {
-        "litert": "ai_edge_litert.interpreter",
-        "tflite-runtime": "tflite_runtime.interpreter",
-        "onnxruntime": "onnxruntime",
-    }
-    if name not in modules:
-        raise RefusedError(INPUT, f"runtime {name}: expected one of {', '.join(modules)}")
+    if name not in MODULES:
+        raise RefusedError(INPUT, f"runtime {name}: expected one of {', '.join(MODULES)}")
     try:
-        return importlib.import_module(modules[name])
+        return importlib.import_module(MODULES[name])
     except ImportError as error:
         line = f"{PACKAGES[name]} cannot be imported ({error}): "
         line += "run: " + (setup or f"pip install 'edgekit[{EXTRAS[name]}]'")
+        others = [n for n in MODULES if OPENERS[n] is OPENERS[name] and installed(MODULES[n])]
+        line += "".join(f", or give --runtime {other}" for other in others)
         raise RefusedError(SETUP, line) from None
+
+
+def installed(module: str) -> bool:
+    """Return whether a module is there; it may be broken."""
+    return importlib.util.find_spec(module.partition(".")[0]) is not None
 
 
 def runtime_facts(config: dict[str, Any], model: Any) -> dict[str, Any]:

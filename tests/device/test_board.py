@@ -209,3 +209,26 @@ def test_a_connection_that_breaks_keeps_what_was_finished(
     rounds = [r["samples_ms"] for r in after["rows"][0]["rounds"]]
     assert len(rounds) == 3
     assert rounds[: len(finished)] == finished
+
+
+def test_raspberry_pi_os_of_32_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    shared_data: Path,
+) -> None:  # fmt: skip
+    """No wheel of NumPy nor of LiteRT: the board's own NumPy, and tflite-runtime."""
+    model = str(shared_data / "tflite/mobilenet_v1_0.25_224_quant.tflite")
+    with arm_board.running(tmp_path, arm_board.PI_32) as board:
+        monkeypatch.setenv("PATH", f"{board.clients}{os.pathsep}{os.environ['PATH']}")
+        assert run(["deploy", "--setup", "--on", board.ssh, "--json"]) == 0
+        made = json.loads(capsys.readouterr().out)["environment"]
+        assert made["machine"] == "armv7l"
+        assert list(made["runtimes"]) == ["tflite-runtime"]
+        assert run(["bench", model, "--on", board.ssh, *QUICK]) == 3
+        assert capsys.readouterr().err.strip().endswith(", or give --runtime tflite-runtime")
+        output = tmp_path / "r.json"
+        command = ["bench", model, "--on", board.ssh, *QUICK, "--runtime", "tflite-runtime"]
+        assert run([*command, "-o", str(output)]) == 0
+        data = json.loads(output.read_text())
+        (facts,) = data["devices"].values()
+        assert (facts["machine"], facts["cpu"]) == ("armv7l", "1x Cortex-A15")
+        assert data["rows"][0]["runtime"]["name"] == "tflite-runtime"

@@ -24,20 +24,22 @@ class Archive:
         architecture: as "arm64".
         codename: of the release whose packages are wanted.
         backports: of that release, too.
+        security: its security updates, too.
 
     Raises:
         SetupError: no apt, or it knows no such release.
     """
 
     def __init__(
-        self, state: Path, architecture: str, codename: str = CODENAME, *, backports: bool = False
-    ) -> None:
+        self, state: Path, architecture: str, codename: str = CODENAME, *, backports: bool = False,
+        security: bool = True,
+    ) -> None:  # fmt: skip
         self._state = state
         for folder in ("lists/partial", "cache/archives/partial"):
             (state / folder).mkdir(parents=True, exist_ok=True)
         (state / "status").touch()
         (state / "sources.list").write_text(
-            "".join(_sources(codename, backports)), encoding="utf-8"
+            "".join(_sources(codename, backports, security)), encoding="utf-8"
         )
         settings = {
             "APT::Architecture": architecture, "APT::Architectures": architecture,
@@ -92,7 +94,7 @@ class Archive:
             )
 
 
-def _sources(codename: str, backports: bool) -> list[str]:
+def _sources(codename: str, backports: bool, security: bool) -> list[str]:
     """Return lines for sources.list: where this machine itself gets that release from."""
     argv = ["apt-get", "indextargets", "--format", FIELDS, "Created-By: Packages"]
     try:
@@ -108,6 +110,7 @@ def _sources(codename: str, backports: bool) -> list[str]:
             expected=f"{codename} in its sources, and apt-get update done",
             do="use a machine or a container of Debian 12",
         )
+    places = [place for place in places if security or "security" not in place[2]]
     if backports:
         places += [
             (c, uri, f"{codename}-backports", part)
