@@ -1,10 +1,13 @@
 """Time one model file in one runtime: the one program that runs on a device.
 
 It needs Python 3.9, NumPy and a runtime, nothing else, and is copied to the device as it stands:
-`python worker.py CONFIG.json`, or the configuration on stdin. It writes one JSON object a line as
-it goes, so a cut connection keeps the runs that were finished. Only the runtime's invoke is timed;
-inputs are set beforehand. Where the device counts instructions, inferences are marked instead of
-timed; and it can answer examples. See `DEFAULTS` for the configuration, `main` for the events.
+`python worker.py CONFIG.json`. It writes one JSON object a line as it goes, so a cut connection
+keeps the runs that were finished. Only the runtime's invoke is timed; inputs are set beforehand.
+Where the device counts instructions, inferences are marked instead of timed; and it can answer
+examples.
+
+`Config` says what can be asked for, `main` which lines come back, `run` does it. Below them stand
+timing, the runtimes, the inputs, and what the machine is and does.
 """
 
 from __future__ import annotations
@@ -24,28 +27,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DEFAULTS: dict[str, Any] = {
-    "model": None,  # path of the file
-    "sha256": None,  # hex; checked where given
-    "runtime": "litert",  # litert, tflite-runtime or onnxruntime
-    "threads": 1,
-    "signature": None,  # entry point of a .tflite; the first graph where None
-    "inputs": None,  # path of an .npz with raw tensors by input name; random where None
-    "seed": 0,  # of the random inputs
-    "warmup_runs": 3,  # at least, beside the first run
-    "warmup_max_seconds": 10.0,
-    "runs": 100,  # at least
-    "min_seconds": 1.0,  # at least, counting invoke alone
-    "max_seconds": 60.0,  # whichever of the two comes first then
-    "cpus": None,  # cores to stay on, as [0, 1]
-    "counter": None,  # the file of instruction counts: marks inferences instead of timing them
-    "profile": False,  # say what each op takes, where the runtime does
-    "answers": None,  # .npz to write: answers the examples [N, ...] of `inputs` instead of timing
-    "setup": None,  # the command that installs a runtime on this device
-}
 PACKAGES = {
     "litert": "ai-edge-litert",
     "tflite-runtime": "tflite-runtime",
@@ -85,6 +70,29 @@ ARM_CORES = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Config:
+    """What is asked for, as the keys of a JSON object."""
+
+    model: str  # path of the file
+    sha256: str | None = None  # hex; checked where given
+    runtime: str = "litert"  # litert, tflite-runtime or onnxruntime
+    threads: int = 1  # of the runtime
+    signature: str | None = None  # entry point of a .tflite; the first graph where None
+    inputs: str | None = None  # path of an .npz with raw tensors by input name; random where None
+    seed: int = 0  # of the random inputs
+    warmup_runs: int = 3  # at least, beside the first run
+    warmup_max_seconds: float = 10.0  # whether it has become stable or not
+    runs: int = 100  # at least
+    min_seconds: float = 1.0  # at least, counting invoke alone
+    max_seconds: float = 60.0  # whichever of the two comes first then
+    cpus: list[int] | None = None  # cores to stay on, as [0, 1]
+    counter: str | None = None  # file of instruction counts: marks inferences, times none
+    profile: bool = False  # say what each op takes, where the runtime does
+    answers: str | None = None  # .npz to write for the examples [N, ...] of `inputs`; times none
+    setup: str | None = None  # the command that installs a runtime on this device
+
+
 class RefusedError(Exception):
     """The run cannot go on; the exit code says whether the input or the device is to blame."""
 
@@ -104,8 +112,8 @@ def main(arguments: list[str]) -> int:
     in the place of any.
     """
     try:
-        text = Path(arguments[0]).read_text(encoding="utf-8") if arguments else sys.stdin.read()
-        run({**DEFAULTS, **json.loads(text)})
+        (path,) = arguments
+        run(Config(**json.loads(Path(path).read_text(encoding="utf-8"))))
     except RefusedError as error:
         say("error", code=error.code, line=str(error))
         return error.code
@@ -115,7 +123,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def run(config: dict[str, Any]) -> None:
+def run(config: Config) -> None:
     """Load, warm up, time, and say so line by line.
 
     Raises:
@@ -123,45 +131,49 @@ def run(config: dict[str, Any]) -> None:
     """
     check_hash(config)
     limit_memory()
-    if config["cpus"]:
-        pin(config["cpus"])
+    if config.cpus:
+        pin(config.cpus)
     say("device", **device_facts())
-    module = import_runtime(config["runtime"], config["setup"])
+    module = import_runtime(config.runtime, config.setup)
     baseline_bytes = memory_bytes("VmRSS")
     try:
         began = time.perf_counter_ns()
-        model = OPENERS[config["runtime"]](module, config)
+        model = OPENERS[config.runtime](module, config)
         load_ns = time.perf_counter_ns() - began
-        if config["answers"]:
-            say("answered", examples=answer(model, config), runtime=runtime_facts(config, model))
+        if config.answers and config.inputs:
+            examples = answer(model, config.inputs, config.answers)
+            say("answered", examples=examples, runtime=runtime_facts(config, model))
             return
         arrays = make_inputs(model.wanted(), config)
         model.give(arrays)
         say("loaded", load_ms=load_ns / 1e6, runtime=runtime_facts(config, model),
             inputs=describe(arrays, config), baseline_memory_bytes=baseline_bytes)  # fmt: skip
-        (count_model if config["counter"] else time_model)(model.invoke, config)
-        if config["profile"]:
+        if config.counter:
+            count_model(model.invoke, config.counter)
+        else:
+            time_model(model.invoke, config)
+        if config.profile:
             say("profile", **profile(model, arrays))
     except (RefusedError, MemoryError):
         raise
     except Exception as error:  # each runtime has exceptions of its own
-        raise RefusedError(INPUT, f"{config['runtime']} refuses the model: {error}") from None
+        raise RefusedError(INPUT, f"{config.runtime} refuses the model: {error}") from None
 
 
-def time_model(invoke: Callable[[], Any], config: dict[str, Any]) -> None:
+def time_model(invoke: Callable[[], Any], config: Config) -> None:
     """Say the first run, the warm-up and the timed runs of `invoke`."""
     gc.collect()
     gc.disable()
     say("first", ms=timed(invoke, 1)[0] / 1e6)
-    runs, stable = warm_up(invoke, config["warmup_runs"], config["warmup_max_seconds"])
+    runs, stable = warm_up(invoke, config.warmup_runs, config.warmup_max_seconds)
     say("warm", runs=runs, stable=stable, state=device_state())
     count = elapsed_ns = last_ns = looked_ns = 0
-    while count < config["runs"] or elapsed_ns < config["min_seconds"] * 1e9:
-        if elapsed_ns >= config["max_seconds"] * 1e9:
+    while count < config.runs or elapsed_ns < config.min_seconds * 1e9:
+        if elapsed_ns >= config.max_seconds * 1e9:
             break
-        left = max(config["runs"] - count, 1)
+        left = max(config.runs - count, 1)
         fitting = int(BATCH_SECONDS * 1e9 / last_ns) if last_ns else 1
-        batch = timed(invoke, max(1, fitting if config["min_seconds"] else min(left, fitting)))
+        batch = timed(invoke, max(1, fitting if config.min_seconds else min(left, fitting)))
         last_ns = max(1, middle(batch))
         count, elapsed_ns = count + len(batch), elapsed_ns + sum(batch)
         if elapsed_ns - looked_ns > STATE_SECONDS * 1e9:
@@ -170,10 +182,10 @@ def time_model(invoke: Callable[[], Any], config: dict[str, Any]) -> None:
         else:
             say("runs", ns=batch)
     say("done", peak_memory_bytes=memory_bytes("VmHWM"), state=device_state(),
-        truncated=count < config["runs"])  # fmt: skip
+        truncated=count < config.runs)  # fmt: skip
 
 
-def count_model(invoke: Callable[[], Any], config: dict[str, Any]) -> None:
+def count_model(invoke: Callable[[], Any], counter: str) -> None:
     """Say what each of COUNTED inferences executed, by the marks that the emulator counts to.
 
     Marks with nothing between them come first: what a mark itself takes is subtracted.
@@ -185,7 +197,7 @@ def count_model(invoke: Callable[[], Any], config: dict[str, Any]) -> None:
     for number in range(EMPTY + 1, EMPTY + 1 + COUNTED):
         invoke()
         mark(number)
-    text = read(config["counter"]) or ""
+    text = read(counter) or ""
     marks = [[int(n) for n in line.split()[1:]] for line in text.splitlines()]
     if len(marks) != EMPTY + 1 + COUNTED:
         raise RefusedError(SETUP, f"{len(marks)} of {EMPTY + 1 + COUNTED} marks were counted")
@@ -214,18 +226,18 @@ def profile(model: Any, arrays: dict[str, Any]) -> dict[str, Any]:
     return {**middles, "ops": model.ops(arrays)}
 
 
-def answer(model: Any, config: dict[str, Any]) -> int:
+def answer(model: Any, examples: str, answers_path: str) -> int:
     """Write the model's answers to the examples and return how many there were."""
     import numpy as np
 
-    with np.load(config["inputs"], allow_pickle=False) as file:
+    with np.load(examples, allow_pickle=False) as file:
         inputs = {name: file[name] for name in file}
     answers = []
     for i in range(min(len(array) for array in inputs.values())):
         model.give({name: array[i : i + 1] for name, array in inputs.items()})
         model.invoke()
         answers.append(model.take())
-    np.savez(config["answers"], **{n: np.concatenate([a[n] for a in answers]) for n in answers[0]})
+    np.savez(answers_path, **{n: np.concatenate([a[n] for a in answers]) for n in answers[0]})
     return len(answers)
 
 
@@ -273,13 +285,11 @@ class TFLiteModel:
     outputs are then timed with it.
     """
 
-    def __init__(self, module: Any, config: dict[str, Any]) -> None:
-        self.interpreter = module.Interpreter(
-            model_path=config["model"], num_threads=config["threads"]
-        )
+    def __init__(self, module: Any, config: Config) -> None:
+        self.interpreter = module.Interpreter(model_path=config.model, num_threads=config.threads)
         self.interpreter.allocate_tensors()
         signatures = list(self.interpreter.get_signature_list())
-        key = config["signature"] or next(iter(signatures), None)
+        key = config.signature or next(iter(signatures), None)
         if key and key not in signatures:
             raise RefusedError(INPUT, f"no signature {key}: there is {', '.join(signatures)}")
         runner = self.interpreter.get_signature_runner(key) if key else None
@@ -336,19 +346,19 @@ class TFLiteModel:
 class OnnxModel:
     """An .onnx file in ONNX Runtime, on the CPU."""
 
-    def __init__(self, module: Any, config: dict[str, Any]) -> None:
-        if config["signature"]:
-            raise RefusedError(INPUT, f"no signature {config['signature']}: .onnx files have none")
+    def __init__(self, module: Any, config: Config) -> None:
+        if config.signature:
+            raise RefusedError(INPUT, f"no signature {config.signature}: .onnx files have none")
         self.module, self.config = module, config
         # From bytes: external data beside the file is then out of reach.
-        self.content = Path(config["model"]).read_bytes()
+        self.content = Path(config.model).read_bytes()
         self.session = self._open()
         self.binding = self.session.io_binding()
         self.invoke = functools.partial(self.session.run_with_iobinding, self.binding)
 
     def _open(self, profile: bool = False) -> Any:
         options = self.module.SessionOptions()
-        options.intra_op_num_threads = self.config["threads"]
+        options.intra_op_num_threads = self.config.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         options.enable_profiling = profile
@@ -397,7 +407,7 @@ class OnnxModel:
         return self.session.get_inputs()  # type: ignore[no-any-return]
 
 
-OPENERS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
+OPENERS: dict[str, Callable[[Any, Config], Any]] = {
     "litert": TFLiteModel,
     "tflite-runtime": TFLiteModel,
     "onnxruntime": OnnxModel,
@@ -431,10 +441,10 @@ def installed(module: str) -> bool:
     return importlib.util.find_spec(module.partition(".")[0]) is not None
 
 
-def runtime_facts(config: dict[str, Any], model: Any) -> dict[str, Any]:
+def runtime_facts(config: Config, model: Any) -> dict[str, Any]:
     """Return the runtime's name, version, threads, and what its delegate took."""
-    version = importlib.metadata.version(PACKAGES[config["runtime"]])
-    facts = {"name": config["runtime"], "version": version, "threads": config["threads"]}
+    version = importlib.metadata.version(PACKAGES[config.runtime])
+    facts = {"name": config.runtime, "version": version, "threads": config.threads}
     return {**facts, **model.facts()}
 
 
@@ -466,7 +476,7 @@ def by_name(details: Any) -> dict[str, Any]:
 
 
 def make_inputs(
-    wanted: dict[str, tuple[list[int], Any, list[int]]], config: dict[str, Any]
+    wanted: dict[str, tuple[list[int], Any, list[int]]], config: Config
 ) -> dict[str, Any]:
     """Return one array for each input: from the .npz, or random from the seed.
 
@@ -476,17 +486,17 @@ def make_inputs(
     """
     import numpy as np
 
-    if not config["inputs"]:
-        rng = np.random.default_rng(config["seed"])
+    if not config.inputs:
+        rng = np.random.default_rng(config.seed)
         return {name: random_array(rng, *spec[:2]) for name, spec in wanted.items()}
     try:
-        with np.load(config["inputs"], allow_pickle=False) as file:
+        with np.load(config.inputs, allow_pickle=False) as file:
             arrays = {name: np.ascontiguousarray(file[name]) for name in file}
     except Exception as error:  # whatever NumPy, zipfile and zlib raise, the file is what is wrong
         raise RefusedError(INPUT, f"inputs: cannot be read as .npz: {error}") from None
     if set(arrays) != set(wanted):
         got, expected = ", ".join(arrays) or "none", ", ".join(wanted)
-        raise RefusedError(INPUT, f"{config['inputs']}: inputs {got}: expected {expected}")
+        raise RefusedError(INPUT, f"{config.inputs}: inputs {got}: expected {expected}")
     for name, array in arrays.items():
         shape, dtype, free = wanted[name]
         shape = free or shape
@@ -517,9 +527,9 @@ def random_array(rng: Any, shape: list[int], dtype: Any) -> Any:
     raise RefusedError(INPUT, f"cannot make random {dtype} inputs: give them as an .npz")
 
 
-def describe(arrays: dict[str, Any], config: dict[str, Any]) -> list[dict[str, Any]]:
+def describe(arrays: dict[str, Any], config: Config) -> list[dict[str, Any]]:
     """Return name, shape, dtype and origin of each input."""
-    origin = "file" if config["inputs"] else f"random, seed {config['seed']}"
+    origin = "file" if config.inputs else f"random, seed {config.seed}"
     return [
         {"name": name, "shape": list(a.shape), "dtype": str(a.dtype), "from": origin}
         for name, a in arrays.items()
@@ -538,17 +548,17 @@ def numpy_dtype(onnx_type: str) -> Any:
         raise RefusedError(INPUT, f"input of type {onnx_type}: expected a numeric tensor") from None
 
 
-def check_hash(config: dict[str, Any]) -> None:
+def check_hash(config: Config) -> None:
     """Compare the file with the SHA-256 that it should have."""
     digest = hashlib.sha256()
     try:
-        with Path(config["model"]).open("rb") as file:
+        with Path(config.model).open("rb") as file:
             for block in iter(functools.partial(file.read, 1 << 20), b""):
                 digest.update(block)
     except OSError as error:
         raise RefusedError(INPUT, f"the model cannot be read: {error.strerror}") from None
-    if config["sha256"] not in (None, digest.hexdigest()):
-        got, expected = digest.hexdigest()[:12], config["sha256"][:12]
+    if config.sha256 not in (None, digest.hexdigest()):
+        got, expected = digest.hexdigest()[:12], config.sha256[:12]
         raise RefusedError(INPUT, f"the model's SHA-256 is {got}...: expected {expected}...")
 
 

@@ -84,7 +84,7 @@ def test_the_worker_reads_differences_between_marks(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker, "mark", mark)
-        worker.count_model(lambda: done.append(1), {"counter": str(path)})
+        worker.count_model(lambda: done.append(1), str(path))
     event = json.loads(capsys.readouterr().out)
     assert len(event["inferences"]) == worker.COUNTED
     assert all(one["integer"] == 7 and one["branch"] == 14 for one in event["inferences"])
@@ -93,5 +93,5 @@ def test_the_worker_reads_differences_between_marks(
 
 def test_a_counter_that_says_nothing_is_the_devices_fault(tmp_path: Path) -> None:
     with pytest.raises(worker.RefusedError, match="0 of 17 marks") as caught:
-        worker.count_model(lambda: None, {"counter": str(tmp_path / "none")})
+        worker.count_model(lambda: None, str(tmp_path / "none"))
     assert caught.value.code == 3
