@@ -36,9 +36,9 @@ def command(
 ) -> None:  # fmt: skip
     """Set a board up, put an artifact there, and check its answers there.
 
-    The artifact goes to ~/edgekit/NAME (on a phone /data/local/tmp/edgekit/NAME). Every file then
-    answers the source's examples on the device itself. A board needs Python 3.9 or later and no
-    network.
+    The artifact goes to ~/edgekit/NAME (on a phone /data/local/tmp/edgekit/artifacts/NAME). Every
+    file then answers the source's examples on the device itself. A board needs Python 3.9 or later
+    and no network; a phone gets its Python with --setup.
     """
     from rich.text import Text
 

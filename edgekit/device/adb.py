@@ -37,7 +37,8 @@ class AdbDevice(RemoteDevice):
     """A phone in developer mode, Android 7 or later (before that the shell gave no exit codes)."""
 
     def __init__(self, url: str, serial: str) -> None:
-        super().__init__(url, place=PLACE, home=f"{PLACE}/edgekit", shelf=f"{PLACE}/edgekit")
+        home = f"{PLACE}/edgekit"
+        super().__init__(url, place=PLACE, home=home, shelf=f"{home}/artifacts")
         self.no_python = f"run: {self.setup_command}"
         self._serial = serial
         self._facts: dict[str, Any] = {}

@@ -119,6 +119,17 @@ def test_counts_are_exact_and_gated(
 
 
 @pytest.mark.emulator
+def test_two_models_gated_by_instructions(
+    emulator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = str(write_tflite(tmp_path / "small.tflite", size=100_000))
+    large = str(write_tflite(tmp_path / "large.tflite", size=120_000))
+    assert run(["gate", large, small, "--on", "qemu:cortex-a72"]) == 0
+    assert run(["gate", small, large, "--on", "qemu:cortex-a72"]) == 1
+    assert "more instructions on cortex-a72" in capsys.readouterr().out
+
+
+@pytest.mark.emulator
 def test_caches_miss_as_they_must(emulator: Path, tmp_path: Path) -> None:
     """An addition of 64 MB: each line of input and output is missed once, in both levels."""
     elements = 4 << 20

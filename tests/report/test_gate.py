@@ -233,3 +233,21 @@ def test_two_models_in_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert run(["gate", str(large), str(small), *where]) == 0
     assert "faster" in capsys.readouterr().out
     assert run(["gate", str(small), str(tmp_path / "none.tflite"), *where]) == 2
+
+
+def test_a_drift_between_calls_cancels_beside_what_did_not_change(tmp_path: Path) -> None:
+    """The machine is 1.3 times slower in the second call; the new file is 2% slower on top."""
+    drift = [1.0, 1.2, 1.1]
+    base = {"m.tflite": [[ms] * 9 for ms in drift], "same.tflite": [[2 * ms] * 9 for ms in drift]}
+    new = {
+        "m.tflite": [[1.02 * 1.3 * ms] * 9 for ms in drift],
+        "same.tflite": [[1.3 * 2 * ms] * 9 for ms in drift],
+    }
+    raws = [bench_json(base), bench_json(new)]
+    raws[1]["rows"][0]["sha256"] = "1" * 64  # m.tflite is another file now
+    first, second = (results(tmp_path, str(i), raw) for i, raw in enumerate(raws))
+    changed, same = compare(first, second, Limits(max_slowdown=0.03))
+    assert changed.outcome == "ok"
+    assert changed.change == pytest.approx(0.02)
+    assert changed.sentence.startswith("m.tflite: 2.0% slower beside same.tflite, ")
+    assert same.outcome == "failed"  # nothing else stayed the same: the drift counts as its own
