@@ -45,7 +45,7 @@ class AdbDevice(RemoteDevice):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What getprop and dumpsys say."""
+        """What getprop says."""
         return self._facts
 
     def set_up(
@@ -65,17 +65,11 @@ class AdbDevice(RemoteDevice):
         return ["adb", *which, "shell", "-T", command.line]
 
     def _ask(self) -> dict[str, Any]:
-        """Return the phone's properties, and its thermal status; what it does not say is left out.
-
-        The status is that of Android's PowerManager: 0 none, 1 light, 2 moderate, 3 severe.
-        """
+        """Return the phone's properties; what it does not say is left out."""
         script = 'for p; do echo "$p=$(getprop "$p" 2>/dev/null)"; done'
         text = self.call(RemoteCommand(script, tuple(PROPERTIES.values())))
         values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-        facts: dict[str, Any] = {k: values[p] for k, p in PROPERTIES.items() if values.get(p)}
-        thermal = self.call(RemoteCommand("dumpsys thermalservice 2>/dev/null || true"))
-        status = re.search(r"Thermal Status: (\d+)", thermal)
-        return facts | ({"thermal_status": int(status[1])} if status else {})
+        return {key: values[p] for key, p in PROPERTIES.items() if values.get(p)}
 
     def _explain(self, error: ProgramError) -> SetupError | None:
         ours = next((w for w in error.words.splitlines() if w.startswith(("error:", "adb:"))), "")

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_clients import HERE, failing, put_on_path
+from fake_clients import HERE, failing, put_on_path, write_client
 
 from edgekit.device import Device, ProgramError, open_device
 from edgekit.device import adb as adb_module
@@ -204,13 +204,11 @@ def test_no_python(url: str, remedy: str, here: Path) -> None:
         _ = device.python
 
 
-def test_getprop_and_dumpsys_are_facts(here: Path) -> None:
+def test_getprop_is_facts(here: Path) -> None:
     stub = '#!/bin/sh\ncase $1 in ro.product.model) echo "Pixel 4";; esac\n'
-    for name, script in (("getprop", stub), ("dumpsys", "#!/bin/sh\necho 'Thermal Status: 2'\n")):
-        (here / "bin" / name).write_text(script)
-        (here / "bin" / name).chmod(0o755)
+    write_client(here / "bin", "getprop", stub)
     with open_device("adb:R58") as device:
-        assert device.facts == {"board": "Pixel 4", "thermal_status": 2}
+        assert device.facts == {"board": "Pixel 4"}
 
 
 def test_phones_in_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
