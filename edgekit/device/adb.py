@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from edgekit.device import ProgramError, phone
@@ -36,6 +36,8 @@ PROPERTIES = {
 class AdbDevice(RemoteDevice):
     """A phone in developer mode, Android 7 or later (before that the shell gave no exit codes)."""
 
+    set_up = phone.set_up  # a Python with all that it needs is pushed
+
     def __init__(self, url: str, serial: str) -> None:
         home = f"{PLACE}/edgekit"
         super().__init__(url, place=PLACE, home=home, shelf=f"{home}/artifacts")
@@ -47,12 +49,6 @@ class AdbDevice(RemoteDevice):
     def facts(self) -> Mapping[str, Any]:
         """What getprop says."""
         return self._facts
-
-    def set_up(
-        self, runtimes: Sequence[str] = (), progress: Callable[[str], None] = lambda line: None
-    ) -> dict[str, Any]:
-        """Push a Python with all that it needs; see phone.py."""
-        return phone.set_up(self, runtimes, progress)
 
     def _make(self) -> str:
         if not shutil.which("adb"):

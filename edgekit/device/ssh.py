@@ -6,9 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from edgekit.device import ProgramError, board
 from edgekit.device.remote import RemoteCommand, RemoteDevice
@@ -50,18 +48,14 @@ REASONS = (
 class SshDevice(RemoteDevice):
     """A machine that sshd runs on."""
 
+    set_up = board.set_up  # a virtual environment there
+
     def __init__(self, url: str, host: str, user: str | None, port: str | None) -> None:
         home = "${XDG_CACHE_HOME:-$HOME/.cache}/edgekit"
         super().__init__(url, place="/tmp", home=home, shelf="$HOME/edgekit")
         self._host = host
         self._login = [*(["-l", user] if user else []), *(["-p", port] if port else [])]
         self._control: Path | None = None
-
-    def set_up(
-        self, runtimes: Sequence[str] = (), progress: Callable[[str], None] = lambda line: None
-    ) -> dict[str, Any]:
-        """Make a virtual environment there; see board.py."""
-        return board.set_up(self, runtimes, progress)
 
     def _make(self) -> str:
         if not shutil.which("ssh"):

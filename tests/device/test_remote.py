@@ -211,6 +211,14 @@ def test_getprop_is_facts(here: Path) -> None:
         assert device.facts == {"board": "Pixel 4"}
 
 
+def test_a_phone_of_32_bits_is_refused(here: Path) -> None:
+    write_client(here / "bin", "uname", "#!/bin/sh\necho armv8l\n")
+    with open_device("adb:R58") as device, pytest.raises(SetupError) as caught:
+        assert isinstance(device, RemoteDevice)
+        device.set_up()
+    assert str(caught.value) == "adb:R58: no packages for it: got armv8l, expected aarch64"
+
+
 def test_phones_in_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listing = (
         "#!/bin/sh\nprintf 'List of devices attached\\nR58\\tdevice\\nX1\\tunauthorized\\n\\n'"
