@@ -213,8 +213,7 @@ def test_getprop_is_facts(here: Path) -> None:
 
 def test_a_phone_of_32_bits_is_refused(here: Path) -> None:
     write_client(here / "bin", "uname", "#!/bin/sh\necho armv8l\n")
-    with open_device("adb:R58") as device, pytest.raises(SetupError) as caught:
-        assert isinstance(device, RemoteDevice)
+    with adb_module.open_url("adb:R58") as device, pytest.raises(SetupError) as caught:
         device.set_up()
     assert str(caught.value) == "adb:R58: no packages for it: got armv8l, expected aarch64"
 
