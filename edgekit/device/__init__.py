@@ -55,7 +55,11 @@ class Device(Protocol):
 
     @property
     def python(self) -> str:
-        """The interpreter to run programs with, as the device knows it."""
+        """The interpreter to run programs with, as the device knows it.
+
+        Raises:
+            SetupError: there is none.
+        """
         ...
 
     @property

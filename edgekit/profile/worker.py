@@ -313,11 +313,14 @@ class TFLiteModel:
         self.arrays = arrays
         if self.runner:
             return
-        for name, array in arrays.items():
-            if list(array.shape) != list(self.inputs[name]["shape"]):
-                self.interpreter.resize_tensor_input(self.inputs[name]["index"], array.shape)
-                self.interpreter.allocate_tensors()
-                self.inputs[name]["shape"] = array.shape
+        resized = {
+            n: a.shape for n, a in arrays.items() if list(a.shape) != list(self.inputs[n]["shape"])
+        }
+        for name, shape in resized.items():
+            self.interpreter.resize_tensor_input(self.inputs[name]["index"], shape)
+            self.inputs[name]["shape"] = shape
+        if resized:
+            self.interpreter.allocate_tensors()
         for name, array in arrays.items():
             self.interpreter.set_tensor(self.inputs[name]["index"], array)
 
