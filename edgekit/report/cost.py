@@ -63,6 +63,12 @@ def read_costs(
     return list({cost.sha256: cost for cost in reversed(list(costs))}.values())[::-1]
 
 
+def cost_tables(costs: Sequence[Cost]) -> list[Table]:
+    """Return the tables that compare files, without what is empty."""
+    found = (predictions_table(costs), memory_table(costs))
+    return [table for table in found if table.rows or table.notes]
+
+
 def predictions_table(costs: Sequence[Cost]) -> Table:
     """Return one row for each file and core, and in notes what each figure rests on."""
     columns = ("file", "core", "runtime", "dtype", "predicted, ms", "interval",

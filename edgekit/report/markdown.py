@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from edgekit import __version__
 from edgekit.errors import one_line
-from edgekit.report.cost import Cost, memory_table, predictions_table, tables_of
+from edgekit.report.cost import Cost, cost_tables, tables_of
 from edgekit.report.results import Results
-from edgekit.report.summary import Table, facts, join, latencies, parities, summarize
+from edgekit.report.summary import Table, details, facts, join, summarize
 
 
 def render_markdown(results: Results, title: str, date: str, costs: Sequence[Cost] = ()) -> str:
@@ -22,10 +22,8 @@ def render_markdown(results: Results, title: str, date: str, costs: Sequence[Cos
     entries = join(results, costs)
     tables = [
         summarize(entries),
-        *latencies(entries),
-        parities(entries),
-        predictions_table(costs),
-        memory_table(costs),
+        *details(results, entries),
+        *cost_tables(costs),
         *(replace(t, title=f"{t.title}: {c.file}") for c in costs for t in tables_of(c)),
         *(facts(f"Device {d.get('url', '')}", d) for d in results.devices),
         *(

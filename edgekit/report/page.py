@@ -8,11 +8,11 @@ from importlib import resources
 import jinja2
 
 from edgekit import __version__
-from edgekit.report.cost import Cost, memory_table, predictions_table, tables_of
+from edgekit.report.cost import Cost, cost_tables, tables_of
 from edgekit.report.cost_plots import draw_bands, draw_roofline
 from edgekit.report.plots import draw_plots
 from edgekit.report.results import Results
-from edgekit.report.summary import facts, join, latencies, parities, summarize
+from edgekit.report.summary import details, facts, join, summarize
 
 
 def render_page(results: Results, title: str, date: str, costs: Sequence[Cost] = ()) -> str:
@@ -33,16 +33,7 @@ def render_page(results: Results, title: str, date: str, costs: Sequence[Cost] =
         version=__version__,
         style=(files / "page.css").read_text(encoding="utf-8"),
         summary=summarize(entries),
-        tables=[
-            t
-            for t in (
-                *latencies(entries),
-                parities(entries),
-                predictions_table(costs),
-                memory_table(costs),
-            )
-            if t.rows or t.notes
-        ],
+        tables=[*details(results, entries), *cost_tables(costs)],
         plots=[p for p in (*draw_plots(entries), draw_bands(costs)) if p[1]],
         costs=[
             (

@@ -56,7 +56,8 @@ class Timing:
     first_run_ms: float
     load_ms: float
     peak_memory_bytes: int | None
-    rounds_ms: tuple[tuple[float, ...], ...] = ()  # every run; empty where they were not kept
+    rounds_ms: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # runs, by turn
+    call: str = ""  # of edgekit bench: within one, files took turns
     doubts: tuple[str, ...] = ()
 
 
@@ -156,34 +157,46 @@ def _is_result(raw: Any) -> bool:
 
 
 def _read_file(path: Path, raw: Any) -> Results:
+    if path.name == MANIFEST:
+        return Results(artifacts=(open_artifact(path.parent),), sources=(str(path.parent),))
+    return read_result(raw, str(path))
+
+
+def read_result(raw: Any, source: str) -> Results:
     """Return the rows of one result.
+
+    Args:
+        raw: what its JSON holds.
+        source: where it is from, for an error's line.
 
     Raises:
         InputError: not a result, another schema, or a field is missing or has the wrong type.
     """
-    if path.name == MANIFEST:
-        return Results(artifacts=(open_artifact(path.parent),), sources=(str(path.parent),))
     if not _is_result(raw) or raw.get("schema") != SCHEMAS[raw["kind"]]:
         got = f"{raw.get('kind')}, schema {raw.get('schema')}" if isinstance(raw, dict) else "other"
         expected = " or ".join(f"{kind}, schema {version}" for kind, version in SCHEMAS.items())
-        raise InputError(f"{path}: not a result", got=got, expected=expected)
+        raise InputError(f"{source}: not a result", got=got, expected=expected)
     try:
         if raw["kind"] == "evaluation":
-            return Results(scores=tuple(_score(r) for r in raw["rows"]), sources=(str(path),))
+            return Results(scores=tuple(_score(r) for r in raw["rows"]), sources=(source,))
         devices = {str(url): dict(facts) for url, facts in raw["devices"].items()}
+        call = f"{source} {raw['date']}"
         return Results(
-            timings=tuple(_timing(r, devices[r["device"]]) for r in raw["rows"]),
+            timings=tuple(_timing(r, devices[r["device"]], call) for r in raw["rows"]),
             countings=tuple(_counting(c, devices[c["device"]]) for c in raw["counts"]),
             devices=tuple(devices.values()),
-            sources=(str(path),),
+            sources=(source,),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(f"{path}: malformed {raw['kind']} result", got=repr(error)) from None
+        raise InputError(f"{source}: malformed {raw['kind']} result", got=repr(error)) from None
 
 
-def _timing(row: Mapping[str, Any], device: Mapping[str, Any]) -> Timing:
+def _timing(row: Mapping[str, Any], device: Mapping[str, Any], call: str) -> Timing:
     latency = row["latency_ms"]
-    rounds = tuple(tuple(map(_above_zero, r.get("samples_ms", ()))) for r in row["rounds"])
+    rounds = {
+        int(r.get("turn", i)): tuple(map(_above_zero, r.get("samples_ms", ())))
+        for i, r in enumerate(row["rounds"])
+    }
     return Timing(
         file=str(row["file"]),
         format=str(row["format"]),
@@ -198,7 +211,8 @@ def _timing(row: Mapping[str, Any], device: Mapping[str, Any]) -> Timing:
         first_run_ms=_above_zero(row["first_run_ms"]),
         load_ms=_above_zero(row["load_ms"]),
         peak_memory_bytes=_optional(row["peak_memory_bytes"], int),
-        rounds_ms=rounds if all(rounds) else (),
+        rounds_ms=rounds if all(rounds.values()) else {},
+        call=call,
         doubts=tuple(map(str, row["doubts"])),
     )
 

@@ -68,6 +68,8 @@ def join(results: Results, costs: Sequence[Cost] = ()) -> list[Entry]:
         by_hash.setdefault(
             t.sha256, {"file": t.file, "scheme": t.scheme or "", "size_bytes": t.size_bytes}
         )
+    for counted in results.countings:
+        by_hash.setdefault(counted.sha256, {"file": counted.file, "scheme": counted.scheme or ""})
     known = {facts["file"] for facts in by_hash.values()}
     for s in results.scores:
         if (s.sha256 or s.file) not in by_hash and (s.sha256 or s.file not in known):
@@ -142,6 +144,12 @@ def summarize(entries: list[Entry]) -> Table:
     )  # fmt: skip
 
 
+def details(results: Results, entries: list[Entry]) -> list[Table]:
+    """Return what stands after the main table, without what is empty."""
+    found = [*latencies(entries), instructions(results), parities(entries)]
+    return [table for table in found if table.rows]
+
+
 def parities(entries: list[Entry]) -> Table:
     """Return every output's figures against the source."""
     names = ("max_error", "sqnr_db", "cosine", "top1_agreement", "non_finite", "gate", "passed")
@@ -168,6 +176,21 @@ def latencies(entries: list[Entry]) -> list[Table]:
                 )
         tables.append(Table(f"Latency {letter}: {c.kind} on {c}", columns, tuple(rows)))
     return tables
+
+
+def instructions(results: Results) -> Table:
+    """Return what emulated cores counted: simulated, and never beside times."""
+    rows = tuple(
+        (
+            c.file, str(c.conditions.cpu), f"{c.conditions.runtime} {c.conditions.version}",
+            millions(c.instructions), significant(c.per_madd) if c.per_madd else UNKNOWN,
+            f"{c.spread:.3%}",
+        )
+        for c in results.countings
+    )  # fmt: skip
+    columns = ("file", "core", "runtime", "instructions, M", "for each MAdd", "spread")
+    notes = ("Counted exactly on an emulated core, one thread; an emulator tells no time.",)
+    return Table("Instructions of one inference: simulated", columns, rows, notes)
 
 
 def facts(title: str, values: Mapping[str, Any]) -> Table:
