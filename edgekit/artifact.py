@@ -79,6 +79,19 @@ class Signature:
     outputs: tuple[TensorSpec, ...]
 
 
+def main_signature(signatures: Mapping[str, Signature]) -> tuple[str, Signature]:
+    """Return name and signature of a file's default entry point, or of its only one.
+
+    Raises:
+        InputError: there are several, none of them the default.
+    """
+    if DEFAULT_SIGNATURE in signatures:
+        return DEFAULT_SIGNATURE, signatures[DEFAULT_SIGNATURE]
+    if len(signatures) != 1:
+        raise InputError("signatures", got=", ".join(signatures), expected=DEFAULT_SIGNATURE)
+    return next(iter(signatures.items()))
+
+
 @dataclass(frozen=True)
 class ModelFile:
     """One model file of an artifact."""

@@ -16,7 +16,14 @@ import numpy as np
 import pytest
 
 import edgekit
-from edgekit.artifact import MANIFEST, Artifact, ModelFile, Signature, open_artifact
+from edgekit.artifact import (
+    MANIFEST,
+    Artifact,
+    ModelFile,
+    Signature,
+    main_signature,
+    open_artifact,
+)
 from edgekit.device import open_device
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.files import Wanted
@@ -116,7 +123,7 @@ def test_integer_files_are_integer_from_end_to_end(made: Made) -> None:
     for file, _ in files(made.artifact):
         if file.format == "tflite" and "a" in file.scheme.removeprefix("qat-"):
             dtype = "int16" if file.scheme == "w8a16" else "int8"
-            (signature,) = file.signatures.values()
+            _, signature = main_signature(file.signatures)
             ends = (*signature.inputs, *signature.outputs)
             assert {spec.dtype for spec in ends} == {dtype}
             assert all(spec.scale for spec in ends)
@@ -139,11 +146,27 @@ def test_every_file_runs_in_every_runtime(made: Made, runtime: str) -> None:
 
 def test_outputs_bear_one_name_in_every_file(made: Made) -> None:
     names = {
-        tuple(spec.name for spec in signature.outputs)
+        tuple(spec.name for spec in main_signature(file.signatures)[1].outputs)
         for file, _ in files(made.artifact)
-        for signature in file.signatures.values()
     }
     assert len(names) == 1
+
+
+def test_further_signatures_give_some_of_the_outputs(made: Made) -> None:
+    inputs, _ = made.artifact.reference("float")
+    for file, path in files(made.artifact):
+        if file.format != "tflite":
+            continue
+        with closing(open_isolated(path)) as session:
+            assert set(session.signatures) == {"serving_default", *made.family.signatures}
+            (spec,) = main_signature(session.signatures)[1].inputs
+            raw = {spec.name: spec.quantize(inputs[spec.name][:1])}
+            every = session(raw)
+            for name, outputs in made.family.signatures.items():
+                found = session(raw, name)
+                assert set(found) == set(outputs)
+                for output, value in found.items():
+                    np.testing.assert_array_equal(value, every[output])
 
 
 def test_pictures_are_declared_where_each_file_wants_them(

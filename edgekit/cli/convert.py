@@ -108,6 +108,11 @@ DEFAULT_SCHEMES = "f32"
     metavar="NATS",
     help="Of a gp against its posterior: the smallest form. [default: 0.01]",
 )
+@click.option(
+    "--form",
+    type=click.Choice(["exact", "inducing", "eigen"]),
+    help="Of a gp: which; the better of inducing and eigen if not given.",
+)
 @click.option("--weights", metavar="imagenet|FILE", help="Of a preset; random if not given.")
 @click.option("--sha256", metavar="HEX", help="What those weights must hash to.")
 @click.option("--trust-model", is_flag=True, help="Run the code that a foreign model file carries.")

@@ -1,4 +1,4 @@
-"""A .tflite with one more metadata buffer and files behind it; every old byte keeps its meaning.
+"""A .tflite with more behind a new root, as metadata and files; every old byte keeps its meaning.
 
 A flatbuffer refers forward by distances. So a new root table goes in front and points into the old
 file, which moves by a multiple of the alignment and is otherwise left alone: weights stay aligned,
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import flatbuffers
@@ -24,6 +25,8 @@ IDENTIFIER = b"TFL3"
 ALIGNMENT = 16  # force_align of Buffer.data in the TFLite schema
 FILE_LIMIT_BYTES = 64 << 20  # of a file that we are willing to read
 DAMAGE = (struct.error, IndexError, TypeError, ValueError, AttributeError, OverflowError)
+
+Kept = Callable[[int], int]  # a position in the old file to an offset that a builder takes
 
 _BUFFERS, _METADATA, _FIELDS = 4, 6, 10  # of the table Model; _FIELDS: how many we know of
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can tell: same input, same bytes
@@ -63,7 +66,7 @@ def attach(model: bytes, metadata: bytes, files: dict[str, bytes]) -> bytes:
     root = open_root(model)
     try:
         old = model[: _flatbuffer_size(model)] if attached(root) is not None else model
-        new = _prepend_root(old, metadata)
+        new = prepend_root(old, lambda *place: _with_buffer(old, metadata, *place), len(metadata))
     except DAMAGE as error:
         raise InputError("not a whole .tflite file", got=error) from None
     return new + (_stored_zip(files) if files else b"")
@@ -107,12 +110,18 @@ def _stored_zip(files: dict[str, bytes]) -> bytes:
     return content.getvalue()
 
 
-def _prepend_root(old: bytes, metadata: bytes) -> bytes:
-    """Return `old` behind a new root table that knows `metadata` as well."""
+def prepend_root(old: bytes, write: Callable[[Any, Kept], dict[int, int]], size: int = 0) -> bytes:
+    """Return `old` behind a new root table, some of whose fields are written anew.
+
+    Args:
+        old: the flatbuffer, without files behind it.
+        write: writes them with a builder, and returns an offset for each field of the table Model.
+        size: of what it writes, about.
+    """
     root = open_root(old)
     _check_layout(root)
     padded = old + bytes(-len(old) % ALIGNMENT)
-    builder = flatbuffers.Builder(len(padded) + len(metadata) + 8 * root.BuffersLength() + 4096)
+    builder = flatbuffers.Builder(len(padded) + size + 8 * root.BuffersLength() + 4096)
     builder.head -= len(padded)
     builder.Bytes[builder.head : builder.head + len(padded)] = padded
     builder.minalign = ALIGNMENT
@@ -120,15 +129,7 @@ def _prepend_root(old: bytes, metadata: bytes) -> bytes:
     def kept(position: int) -> int:
         return len(padded) - position  # the builder counts from the end
 
-    present = [root.Metadata(i) for i in range(root.MetadataLength())]
-    entries = [kept(entry._tab.Pos) for entry in present if entry.Name() != ENTRY]
-    buffers = [kept(root.Buffers(i)._tab.Pos) for i in range(root.BuffersLength())]
-    entries.append(_write_entry(builder, len(buffers)))
-    buffers.append(_write_buffer(builder, metadata))
-    fields = {
-        _BUFFERS: _write_vector(builder, buffers),
-        _METADATA: _write_vector(builder, entries),
-    }
+    fields = write(builder, kept)
     table = root._tab
     for field in range(1, _FIELDS):
         if place := table.Offset(4 + 2 * field):
@@ -139,6 +140,17 @@ def _prepend_root(old: bytes, metadata: bytes) -> bytes:
         builder.PrependUOffsetTRelativeSlot(field, offset, 0)
     builder.Finish(builder.EndObject(), IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _with_buffer(old: bytes, metadata: bytes, builder: Any, kept: Kept) -> dict[int, int]:
+    """Write the lists of buffers and of metadata entries, with one more of each."""
+    root = open_root(old)
+    present = [root.Metadata(i) for i in range(root.MetadataLength())]
+    entries = [kept(entry._tab.Pos) for entry in present if entry.Name() != ENTRY]
+    buffers = [kept(root.Buffers(i)._tab.Pos) for i in range(root.BuffersLength())]
+    entries.append(_write_entry(builder, len(buffers)))
+    buffers.append(_write_buffer(builder, metadata))
+    return {_BUFFERS: write_vector(builder, buffers), _METADATA: write_vector(builder, entries)}
 
 
 def _check_layout(root: Any) -> None:
@@ -170,7 +182,7 @@ def _write_buffer(builder: Any, content: bytes) -> int:
     return int(schema.BufferEnd(builder))
 
 
-def _write_vector(builder: Any, offsets: list[int]) -> int:
+def write_vector(builder: Any, offsets: list[int]) -> int:
     builder.StartVector(4, len(offsets), 4)
     for offset in reversed(offsets):
         builder.PrependUOffsetTRelative(offset)

@@ -157,9 +157,9 @@ def _lower(source: Source, plan: Plan, scratch: Path) -> dict[str, Lowered]:
     if any(scheme.learned for scheme in plan.schemes):
         names = name_outputs(source.model)
         networks["qat"] = lower(source.learned, scratch / "qat", plan.shapes, names)
-    for bits, model in source.integer.items():
+    for bits, build in source.integer.items():
         if any(scheme.activation_bits == bits and scheme.calibrated for scheme in plan.schemes):
-            networks[f"integer{bits}"] = lower(model, scratch / f"integer{bits}", plan.shapes)
+            networks[f"integer{bits}"] = lower(build(), scratch / f"integer{bits}", plan.shapes)
     return {name: _with_normalisation(network, source) for name, network in networks.items()}
 
 

@@ -17,6 +17,7 @@ from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.lowering import Lowered
 from edgekit.export.metadata import add_metadata
+from edgekit.export.signatures import add_signatures
 from edgekit.export.source import Source
 from edgekit.export.targets import Refusal, check_target
 from edgekit.quantize.calibration import Calibration
@@ -114,7 +115,7 @@ def write_file(
             do="take another scheme or a newer runtime",
         )
     content = add_metadata(
-        path.read_bytes(),
+        add_signatures(path.read_bytes(), source.signatures),
         name=source.name,
         description=f"{source.name} in {scheme.name}, made by edgekit {__version__}",
         inputs=made.signature.inputs,

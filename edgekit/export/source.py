@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +18,9 @@ class Source:
     remarks: tuple[str, ...] = ()  # what the user should be told
     owner: Any = field(default=None, repr=False)  # keeps a concrete function's variables alive
     learned: Any = field(default=None, repr=False)  # the fake-quantized network, for qat- schemes
-    # By activation bits, what calibrated schemes are made from where the float network cannot be.
-    integer: Mapping[int, Any] = field(default_factory=dict, repr=False)
+    # By activation bits, what builds the network of calibrated schemes, if not the float one.
+    integer: Mapping[int, Callable[[], Any]] = field(default_factory=dict, repr=False)
+    signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further: outputs
     family: str | None = None
     task: Mapping[str, Any] | None = None  # as the manifest holds it; None where nobody said
     mean: tuple[float, ...] | None = None  # of pixels, or of each column: (x - mean) / std goes in

@@ -47,9 +47,10 @@ class Family:
     data: str | None = None  # what it is trained on unless told otherwise
     heeds: tuple[str, ...] | None = None  # fields of train.Options that mean something; all if None
     source_module: str = "edgekit.families.trained"  # reads a run back
-    dial: tuple[str, ...] = ()  # what `convert` may ask of the size: max_bytes, max_nlpd_loss
+    dial: tuple[str, ...] = ()  # what `convert` may ask: max_bytes, max_nlpd_loss, form
     distills: bool = False  # whether its float network can teach a fake-quantized copy
     integer: bool = False  # whether integer schemes are made from a network of their own
+    signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further: outputs
     describe: Callable[[Any], Mapping[str, Any]] = lambda config: {}  # a config's task parameters
 
     def build(self, config: Any) -> Any:
@@ -60,8 +61,8 @@ class Family:
         """Return the task of a network of `config`, the family's unless the config says another."""
         return str(getattr(config, "task", self.task))
 
-    def build_integer(self, config: Any) -> Mapping[int, Any]:
-        """Return the untrained networks that integer schemes are made from, by activation bits.
+    def build_integer(self, config: Any) -> Mapping[int, Callable[[], Any]]:
+        """Return what builds the untrained networks of integer schemes, by activation bits.
 
         They are for families whose float network loses its meaning in 8 bits; else there are none.
         """

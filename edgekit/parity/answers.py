@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekit.artifact import Artifact, ModelFile, Signature, TensorSpec
+from edgekit.artifact import Artifact, ModelFile, Signature, TensorSpec, main_signature
 from edgekit.errors import InputError
 from edgekit.parity import Array, Arrays, Gate, Parity, compare, gate_of
 from edgekit.runtime import Session
@@ -32,17 +32,17 @@ def answer(
 
     Pictures are given channels last and arranged as the file wants them.
     """
-    (signature,) = signatures.values()
+    name, signature = main_signature(signatures)
     examples = len(next(iter(inputs.values())))
     collected: dict[str, list[Array]] = {}
-    specs = {spec.name: spec for spec in session.signatures[next(iter(signatures))].outputs}
+    specs = {spec.name: spec for spec in session.signatures[name].outputs}
     for index in range(examples):
         raw = {
             spec.name: spec.quantize(_arrange(inputs[spec.name][index : index + 1], spec))
             for spec in signature.inputs
         }
-        for name, value in session(raw).items():
-            collected.setdefault(name, []).append(specs[name].dequantize(value))
+        for output, value in session(raw).items():
+            collected.setdefault(output, []).append(specs[output].dequantize(value))
     return {name: np.concatenate(values) for name, values in collected.items()}
 
 
@@ -59,7 +59,7 @@ def compare_sessions(one: Session, other: Session, inputs: Arrays, gate: Gate) -
         InputError: inputs or outputs cannot be paired.
     """
     (name, reference), (other_name, candidate) = (
-        next(iter(session.signatures.items())) for session in (one, other)
+        main_signature(session.signatures) for session in (one, other)
     )
     renamed = _paired(reference.inputs, candidate.inputs, "inputs")
     given = {renamed[name]: value for name, value in inputs.items()}
@@ -91,7 +91,7 @@ def channels_last(one: Session, other: Session) -> Iterator[tuple[TensorSpec, tu
     Raises:
         InputError: the inputs of the two cannot be paired.
     """
-    (reference,), (candidate,) = (session.signatures.values() for session in (one, other))
+    reference, candidate = (main_signature(session.signatures)[1] for session in (one, other))
     names = _paired(reference.inputs, candidate.inputs, "inputs")
     theirs = {spec.name: spec.shape for spec in candidate.inputs}
     for spec in reference.inputs:

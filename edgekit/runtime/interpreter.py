@@ -57,6 +57,8 @@ class InterpreterSession:
     def _open_signatures(self, keep_tensors: bool) -> Iterator[tuple[str, Signature]]:
         interpreter = self._interpreter
         names = list(interpreter.get_signature_list())
+        if keep_tensors and DEFAULT_SIGNATURE in names:
+            names = [DEFAULT_SIGNATURE]  # others would name some of the same tensors again
         for name in names:
             runner = interpreter.get_signature_runner(name)
             inputs, outputs = runner.get_input_details(), runner.get_output_details()

@@ -91,7 +91,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
         seed=request["seed"],
         weights=request["weights"],
         sha256=request["sha256"],
-        dial={name: request[name] for name in ("max_bytes", "max_nlpd_loss")},
+        dial={name: request[name] for name in ("max_bytes", "max_nlpd_loss", "form")},
     )
     task = source.task
     if request["labels"]:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact import Arrays, Artifact, ModelFile, open_artifact
+from edgekit.artifact import Arrays, Artifact, ModelFile, main_signature, open_artifact
 from edgekit.errors import InputError
 from edgekit.parity.answers import answer
 from edgekit.parity.diagnosis import Written
@@ -120,7 +120,7 @@ def _few(inputs: Arrays) -> Arrays:
 
 def _written(path: Path, session: Session) -> dict[str, Written]:
     """Return how a file holds each of its tensors, and what its weights' scales are."""
-    (signature,) = session.signatures.values()
+    _, signature = main_signature(session.signatures)
     graph = read_graph(path)
     makers = {name: op for op in graph.ops for t in op.outputs
               for name in (t.name, f"{t.name}@{t.index}")}  # fmt: skip

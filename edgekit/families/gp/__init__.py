@@ -78,7 +78,8 @@ FAMILY = Family(
     module=__name__,
     heeds=("epochs", "batch_size", "learning_rate", "seed"),
     source_module=f"{__name__}.source",
-    dial=("max_bytes", "max_nlpd_loss"),
+    dial=("max_bytes", "max_nlpd_loss", "form"),
     integer=True,
+    signatures={"predict": ("mean",), "predict_std": ("mean", "std_f", "std_y")},
     describe=_describe,
 )

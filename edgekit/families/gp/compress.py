@@ -11,38 +11,44 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cholesky, eigh, solve_triangular
-from scipy.optimize import lsq_linear, minimize
-from scipy.spatial import cKDTree
+from scipy.linalg import cholesky, eigh, qr, solve_triangular
 
 from edgekit.errors import InputError
-from edgekit.families.gp.form import (
-    MAX_CORRECTION,
-    Conditioned,
-    Form,
-    leaves,
-    offset,
-    variance_terms,
-)
+from edgekit.families.gp.form import Conditioned, Form, leaves, offset
 from edgekit.families.gp.kernel import Array
 from edgekit.families.gp.posterior import Prediction
+from edgekit.families.gp.samples import draw_inputs
 from edgekit.families.gp.sparse import pivots
+from edgekit.families.gp.variance import (
+    LEAST,
+    POWERS,
+    Truth,
+    Variance,
+    fit_exponents,
+    fit_kept,
+    least_softness,
+    left_alone,
+    left_by_data,
+    shares,
+)
 
 MAX_LOSS = 0.01  # nats, unless told otherwise
-OVERHEAD = 7000  # bytes of a .tflite beside the constants
+OVERHEAD = 13_000  # bytes of a .tflite beside the constants
 _RANKS = (8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128, 160, 192, 256, 384, 512)
 _RANK_LIMIT = 1e-9  # of the prior variance: what is left below it is rounding
-_ROUNDING = 5e-7  # relative, of a covariance in float32: a few units in the last place
-_DEAD_ZONE = 3e-6  # of the prior variance: what float32 cannot tell from 0 in a sum of squares
-_NEGLIGIBLE = (
-    1e-4  # of the variance of an observation: a feature that never adds as much is left out
-)
-_SMOOTHING = 1e-4  # ridge of the correction of the variance
+# Errors of a covariance in float32, of its largest: what they add up to in the mean, and in the
+# features, whose squares nearly cancel and are summed from larger terms.
+_MEAN_ROUNDING = 1.5e-7
+_FEATURE_ROUNDING = 5e-7
+_NEGLIGIBLE = 1e-4  # of the variance of y: a feature that never adds as much is left out
 _SAMPLES = 3000
 _MOST_POINTS = 3000  # that the mean may rest on, whatever the budget
 _log = logging.getLogger("edgekit")
 
 Size = tuple[int, int]  # points, features
+# What carries a form: all data and all they say; a few points for mean and variance alike; all data
+# for the mean, and as many eigen-features of theirs as fit for the variance.
+FORMS = ("exact", "inducing", "eigen")
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class Budget:
 
     max_bytes: int | None = None  # of a float32 .tflite
     max_loss: float | None = None  # nats an observation
+    form: str | None = None  # one of FORMS
 
 
 @dataclass(frozen=True)
@@ -64,13 +71,15 @@ class Compressed:
 def compress(posterior: Conditioned, budget: Budget = Budget(), *, seed: int = 0) -> Compressed:
     """Return the smallest form within `budget.max_loss`, or the best within `budget.max_bytes`.
 
-    Without a budget the loss may be 0.01 nats; with both, the smallest within the loss must keep to
-    the bytes.
+    Of inducing and eigen forms the better is taken, unless the budget names one. Without a budget
+    the loss may be 0.01 nats; with both, the smallest within the loss must keep to the bytes.
 
     Raises:
         InputError: no form keeps to the budget; the line says how near the best comes.
     """
-    maker = _Maker(posterior, seed)
+    if budget.form not in (None, *FORMS):
+        raise InputError("--form", got=budget.form, expected="one of " + ", ".join(FORMS))
+    maker = _Maker(posterior, seed, budget.form)
     limit = budget.max_loss
     if budget.max_bytes is None and limit is None:
         limit = MAX_LOSS
@@ -99,8 +108,9 @@ def compress(posterior: Conditioned, budget: Budget = Budget(), *, seed: int = 0
 class _Maker:
     """What all forms of one posterior share: samples, what it says of them, an order of points."""
 
-    def __init__(self, posterior: Conditioned, seed: int) -> None:
+    def __init__(self, posterior: Conditioned, seed: int, form: str | None = None) -> None:
         self.posterior = posterior
+        self.form = form
         rng = np.random.default_rng(seed)
         self.x = posterior.x
         dims = self.x.shape[1]
@@ -111,19 +121,32 @@ class _Maker:
         self.unseen = drawn[_SAMPLES:]
         self.told = posterior.predict(self.samples)
         self.told_unseen = posterior.predict(self.unseen)
-        self.prior = posterior.prior_variance(self.samples)
+        prior = posterior.prior_variance(self.samples)
+        self.unit = float(prior.max())
         closeness = posterior.noise / self.told.variance_y
-        self.weight = closeness / closeness.sum()
+        self.root_weight = np.sqrt(closeness / closeness.max())
+        self.truth = Truth(
+            self.told.variance_y / self.unit, prior / self.unit, posterior.noise / self.unit,
+            closeness / closeness.sum(),
+        )  # fmt: skip
+        self.constant = bool(np.isclose(self.offset, prior).all())
         self.copies = leaves(posterior.gp.kernel)
-        limit = min(len(self.x), _RANKS[-1])
-        self.order = pivots(posterior, self.x, limit, _RANK_LIMIT)
+        limit = len(self.x) if form == "exact" else min(len(self.x), _RANKS[-1])
+        pivotal = pivots(posterior, self.x, limit, _RANK_LIMIT)
+        self.most = len(pivotal)
+        self.order = np.append(pivotal, np.setdiff1d(np.arange(len(self.x)), pivotal))
+        self._means: dict[int, tuple[Array, Array, float]] = {}
 
     def rows(self) -> list[list[Size]]:
-        """Return sizes from small to large: with few points, and with all for the mean."""
-        most = len(self.order)
-        ranks = [*(rank for rank in _RANKS if rank < most), most]
+        """Return the sizes of each form that is allowed, from small to large."""
+        ranks = [*(rank for rank in _RANKS if rank < self.most), self.most]
         every = min(len(self.x), _MOST_POINTS)
-        return [[(rank, rank) for rank in ranks], [(max(every, rank), rank) for rank in ranks]]
+        rows = {
+            "exact": [(len(self.x), self.most)],
+            "inducing": [(rank, rank) for rank in ranks],
+            "eigen": [(max(every, rank), rank) for rank in ranks],
+        }
+        return [rows[self.form]] if self.form else [rows["inducing"], rows["eigen"]]
 
     def within(self, row: list[Size], max_bytes: int | None) -> list[Size]:
         """Return the sizes of a row that keep to the bytes."""
@@ -146,41 +169,63 @@ class _Maker:
 
     def bytes(self, points: int, rank: int) -> int:
         """Return what the constants of such a form take, at the most."""
-        return 4 * (points * (self.copies * self.x.shape[1] + 2) + rank * (rank + 2) + 4)
+        return 4 * (points * (self.copies * self.x.shape[1] + 1) + rank * (rank + 2) + 8)
 
     def make(self, points: int, rank: int) -> Compressed:
         """Return the form of these sizes."""
         posterior = self.posterior
-        chosen = self.order[:rank]
-        others = np.setdiff1d(np.arange(len(self.x)), chosen)[: points - rank]
-        support = self.x[np.concatenate([chosen, others])]
-        k = posterior.covariance(self.samples, support) - self.offset
-        weight = np.sqrt(self.weight / self.weight.max())
-        target = self.told.mean - posterior.mean_function(self.samples)
-        mean_weights, mean_bias = _least_squares(k, target[:, None], weight)
-        wanted = self._features(support[:rank])
-        features, feature_bias = _least_squares(k[:, :rank], wanted, weight)
-        phi = k[:, :rank] @ features + feature_bias
-        rest, spread = self._spread(phi)
-        basis, far = variance_terms(phi, self.prior, _DEAD_ZONE)
-        plain = self.prior * (far + basis @ np.append(rest, spread))
-        correction = self._correction(k + self.offset, plain)
+        support = self.x[self.order[:points]]
+        k, mean_weights, mean_bias = self._mean(points)
         form = Form(
-            gp=posterior.gp, theta=posterior.theta, support=support,
-            mean_weights=mean_weights[:, 0], mean_bias=float(mean_bias[0]),
-            features=features, feature_bias=feature_bias, spread=spread, rest=rest,
-            dead_zone=_DEAD_ZONE, correction=correction,
-            correction_bias=self.offset * float(correction.sum()),
+            gp=posterior.gp, theta=posterior.theta, unit=self.unit, support=support,
+            mean_weights=mean_weights, mean_bias=mean_bias,
+            variance=self._variance(k, support[:rank]),
         )  # fmt: skip
         told, made = self.told_unseen, form.predict(self.unseen)
         loss = divergence(told, made, posterior.noise / told.variance_y)
         _log.info(
-            "%d points, %d features: %d bytes, loss %.4f", points, len(spread), form.bytes, loss
-        )
+            "%d points, %d features: %d bytes, loss %.4f",
+            points, len(form.variance.kept), form.bytes, loss,
+        )  # fmt: skip
         return Compressed(form, loss)
 
-    def _features(self, support: Array) -> Array:
-        """Return the eigen-features of the data over `support` at the samples, `[N, R]`.
+    def _mean(self, points: int) -> tuple[Array, Array, float]:
+        """Return the covariances with so many points, and weights and bias of the mean."""
+        if points not in self._means:
+            posterior = self.posterior
+            k = posterior.covariance(self.samples, self.x[self.order[:points]])
+            k = (k - self.offset) / self.unit
+            target = self.told.mean - posterior.mean_function(self.samples)
+            weights, bias = _least_squares(k, target[:, None], self.root_weight, _MEAN_ROUNDING)
+            self._means[points] = k, weights[:, 0], float(bias[0])
+        return self._means[points]
+
+    def _variance(self, k: Array, support: Array) -> Variance:
+        """Return the variance over covariances `k` with all points, of which `support` leads."""
+        wanted, known = self._features(support)
+        wanted[:, 0] = 1.0 - wanted[:, 0]
+        features, bias = _least_squares(
+            k[:, : len(support)], wanted, self.root_weight, _FEATURE_ROUNDING
+        )
+        features = features.astype(np.float32).astype(np.float64)  # what follows knows the rounding
+        squares, left = shares(k[:, : len(support)] @ features + bias, self.truth.prior)
+        if self.form == "exact":
+            alone = np.zeros(len(POWERS) + 1 if self.constant else 0)
+            least = least_softness(self.truth.noise)
+            return Variance(features, bias, known, least, np.append(1.0, alone))
+        kept, softness = fit_kept(self.truth, squares, left)
+        logs = np.log(left_by_data(squares, left, kept, softness))[:, None]
+        if not self.constant:
+            return Variance(features, bias, kept, softness, np.ones(1))
+        logs = np.hstack([logs, left_alone(k, self.truth.noise)])
+        exponents = fit_exponents(self.truth, logs)
+        return Variance(features, bias, kept, softness, exponents)
+
+    def _features(self, support: Array) -> tuple[Array, Array]:
+        """Return the eigen-features of the data over `support` at the samples, and what they leave.
+
+        The features, `[N, R]`, are in units of the prior's deviation; of the variance of each the
+        data leave a share, `[R]`, from 0 to 1.
 
         L^-1 k is a basis in which the prior is white (Nystrom); turned so that the data tell
         nothing of one direction by another, the posterior is diagonal: noise / (noise + lambda).
@@ -195,79 +240,22 @@ class _Maker:
         phi = (vectors.T @ white)[::-1].T
         shrink = posterior.noise / (posterior.noise + np.maximum(values[::-1], 0.0))
         share = (shrink * phi**2 / self.told.variance_y[:, None]).max(axis=0)
-        kept: Array = phi[:, share > _NEGLIGIBLE]
-        return kept
-
-    def _spread(self, phi: Array) -> tuple[float, Array]:
-        """Return g and c, each from 0 to 1: the posterior's variance as non-negative terms.
-
-        They minimise the divergence, for which a variance that is too small costs more than one
-        that is as much too large. The search begins at least squares of relative errors.
-        """
-        basis, far = variance_terms(phi, self.prior, _DEAD_ZONE)
-        told, noise = self.told.variance_y, self.posterior.noise
-        scale = self.prior / told
-        target = self.told.variance_f / self.prior - far
-        start = lsq_linear(basis * scale[:, None], target * scale, bounds=(0.0, 1.0)).x
-        scaled = basis * self.prior[:, None]
-
-        def loss(factors: Array) -> tuple[float, Array]:
-            made = noise + self.prior * far + scaled @ factors
-            slope = self.weight * (1.0 / made - told / made**2)
-            return float(self.weight @ (np.log(made) + told / made)), scaled.T @ slope
-
-        inside = np.clip(start, 1e-6, 1.0 - 1e-6)
-        bounds = [(0.0, 1.0)] * len(start)
-        found = minimize(loss, inside, jac=True, method="L-BFGS-B", bounds=bounds,
-                         options={"maxiter": 200}).x  # fmt: skip
-        return float(found[0]), found[1:]
-
-    def _correction(self, k: Array, plain: Array) -> Array:
-        """Return h: the divergence is convex in what the logarithm of the variance lacks."""
-        told, noise = self.told.variance_y, self.posterior.noise
-        design = k / self.prior.max()
-
-        def loss(h: Array) -> tuple[float, Array]:
-            lifted = plain * np.exp(np.clip(design @ h, -MAX_CORRECTION, MAX_CORRECTION))
-            made = noise + lifted
-            slope = self.weight * (1.0 / made - told / made**2) * lifted
-            value = self.weight @ (np.log(made) + told / made) + 0.5 * _SMOOTHING * h @ h
-            return float(value), design.T @ slope + _SMOOTHING * h
-
-        start = np.zeros(k.shape[1])
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 60}).x
-        correction: Array = found / self.prior.max()
-        return correction
+        share[0] = np.inf  # the first is always there, and above 0 where the data are
+        first = np.sign(np.average(phi[:, 0], weights=self.truth.weight)) or 1.0
+        counts = share > (0.0 if self.form == "exact" else _NEGLIGIBLE)
+        return phi[:, counts] * first / np.sqrt(self.unit), np.maximum(shrink[counts], LEAST)
 
 
-def _least_squares(k: Array, target: Array, weight: Array) -> tuple[Array, Array]:
+def _least_squares(
+    k: Array, target: Array, root_weight: Array, rounding: float
+) -> tuple[Array, Array]:
     """Return weights and bias of k to the targets, with float32's rounding of k as the ridge."""
-    design = np.column_stack([k, np.full(len(k), np.abs(k).max())]) * weight[:, None]
-    u, values, vt = np.linalg.svd(design, full_matrices=False)
-    noise = (_ROUNDING * np.abs(k).max()) ** 2 * len(k)
-    shrunk = (values / (values**2 + noise))[:, None] * (u.T @ (target * weight[:, None]))
-    solution = vt.T @ shrunk
-    return solution[:-1], solution[-1] * np.abs(k).max()
-
-
-def draw_inputs(x: Array, count: int, rng: np.random.Generator) -> Array:
-    """Return inputs like `x`: between and a little beyond neighbours, and mixtures of rows.
-
-    Half lie on lines through a row and one of its five nearest; in half some columns come from
-    another row, and some are moved by a tenth of their standard deviation.
-    """
-    rows = rng.integers(0, len(x), count)
-    scale = np.maximum(x.std(axis=0), 1e-12)
-    _, near = cKDTree(x / scale).query(x[rows] / scale, k=min(6, len(x)))
-    near = near.reshape(count, -1)
-    partner = near[np.arange(count), rng.integers(0, near.shape[1], count)]
-    between = x[rows] + rng.uniform(-0.5, 1.0, (count, 1)) * (x[partner] - x[rows])
-    other = x[rng.integers(0, len(x), count)]
-    mixed = np.where(rng.random(x[rows].shape) < 0.3, other, x[rows])
-    moved = rng.random(mixed.shape) < 0.3
-    mixed = mixed + 0.1 * scale * rng.standard_normal(mixed.shape) * moved
-    drawn: Array = np.where((np.arange(count) % 2 == 0)[:, None], between, mixed)
-    return drawn
+    largest = np.abs(k).max()
+    design = np.column_stack([k, np.full(len(k), largest)]) * root_weight[:, None]
+    ridge = rounding * largest * np.sqrt(len(k)) * np.eye(design.shape[1])
+    q, r = qr(np.vstack([design, ridge]), mode="economic", overwrite_a=True, check_finite=False)
+    solution = solve_triangular(r, q[: len(k)].T @ (target * root_weight[:, None]))
+    return solution[:-1], solution[-1] * largest
 
 
 def divergence(told: Prediction, made: Prediction, weight: Array) -> float:

@@ -1,32 +1,31 @@
 """The device form of a Gaussian process: what fits into a few kilobytes of constants.
 
-With k = k(x, Z), the covariances to N support points, and everything below learned beforehand:
+With k the covariances of x with N support points Z, in units of the (largest) prior variance, and
+everything below learned beforehand:
 
     mean   = m(x) + k . a
-    phi    = k[:M] B                       R features, sums over M of the points
-    u      = max(1 - |phi|^2 - tau, 0)     the share of the prior variance that they leave
-    std_f  = sqrt(k(x, x) (u^2 + g u (1 - u) + phi^2 . c) exp(k . h)), phi^2 in units of k(x, x)
-    std_y  = sqrt(std_f^2 + noise)
+    std_f  = sqrt(variance of f): see `variance`
+    std_y  = sqrt(variance of f + noise)
 
-Every term under the root is at least 0 and none is a difference of large numbers, so float32 can
-neither make a variance negative nor lose it to cancellation; far from the data u is 1 and the
-prior variance comes back, since exp(k . h) is then 1. `a` and `B` come from least squares with the
-rounding noise of float32 as their ridge: no weight is large enough to amplify it.
+They are computed without their offset, as k(x, z) / k(x, x) - 1 where the prior variance is
+constant: for points closer than their length-scale that is small, and so is its rounding error.
+`a` and the features come from least squares with that rounding as their ridge: no weight is large
+enough to amplify it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from edgekit.families.gp.kernel import Array, Kernel, Product, Scaled, Sum
 from edgekit.families.gp.likelihood import Model
+from edgekit.families.gp.linear import Linear
 from edgekit.families.gp.posterior import Prediction
-from edgekit.families.gp.stationary import SquaredExponential
-
-MAX_CORRECTION = 3.0  # of the logarithm of the variance
+from edgekit.families.gp.variance import Variance
 
 
 class Conditioned(Protocol):
@@ -71,20 +70,15 @@ class Conditioned(Protocol):
 
 @dataclass(frozen=True)
 class Form:
-    """The constants; k is taken without its offset (see `offset`), which the biases hold."""
+    """The constants."""
 
     gp: Model
     theta: Array
-    support: Array  # Z, [N, D]; the first M carry the features
+    unit: float  # of covariances: the prior variance, its largest where it varies
+    support: Array  # Z, [N, D]; the first M carry the features of the variance
     mean_weights: Array  # a, [N]
     mean_bias: float
-    features: Array  # B, [M, R]
-    feature_bias: Array  # [R]
-    spread: Array  # c, [R], from 0 to 1
-    rest: float  # g, from 0 to 1
-    dead_zone: float  # tau
-    correction: Array  # h, [N]
-    correction_bias: float
+    variance: Variance
 
     @property
     def noise(self) -> float:
@@ -100,54 +94,35 @@ class Form:
     def bytes(self) -> int:
         """What the constants take in float32, each kernel with a scaled copy of the points."""
         copies = leaves(self.gp.kernel)
-        floats = self.support.size * copies + 2 * len(self.support)
-        return 4 * (floats + self.features.size + 2 * len(self.spread) + 4)
+        floats = self.support.size * copies + len(self.support)
+        features = self.variance.features
+        return 4 * (floats + features.size + 2 * features.shape[1] + 8)
 
     def predict(self, x: Array) -> Prediction:
         """Return mean and variances for inputs `[N, D]`, in float64."""
         dims = x.shape[1]
         coefficients, theta, noise = self.gp.split(self.theta, dims)
-        k = self.gp.kernel(theta, x, self.support) - offset(self.gp.kernel, theta, dims)
-        prior = self.gp.kernel.diagonal(theta, x)
+        left_out = offset(self.gp.kernel, theta, dims)
+        k = (self.gp.kernel(theta, x, self.support) - left_out) / self.unit
+        prior = self.gp.kernel.diagonal(theta, x) / self.unit
         mean = self.gp.mean.features(x) @ coefficients + k @ self.mean_weights + self.mean_bias
-        phi = k[:, : len(self.features)] @ self.features + self.feature_bias
-        basis, far = variance_terms(phi, prior, self.dead_zone)
-        terms = far + basis @ np.append(self.rest, self.spread)
-        logarithm = k @ self.correction + self.correction_bias
-        variance = prior * terms * np.exp(np.clip(logarithm, -MAX_CORRECTION, MAX_CORRECTION))
+        variance = self.unit * self.variance.predict(k, prior, noise / self.unit)
         return Prediction(mean, variance, variance + noise)
 
-    def arrays(self) -> dict[str, Array]:
-        """Return the constants by name, as a run keeps them."""
-        return {f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name != "gp"}
 
+def offset(kernel: Kernel, theta: Any, dims: int, exp: Callable[[Any], Any] = np.exp) -> Any:
+    """Return what a device leaves out of k, and biases hold instead.
 
-def variance_terms(phi: Array, prior: Array, dead_zone: float) -> tuple[Array, Array]:
-    """Return u (1 - u) beside phi^2, `[N, 1 + R]`, and u^2, `[N]`, all at least 0.
-
-    Args:
-        phi: features `[N, R]`.
-        prior: k(x, x), `[N]`.
-        dead_zone: what float32 cannot tell from 0.
-    """
-    squares = phi**2 / prior[:, None]
-    u = np.maximum(1.0 - squares.sum(axis=1) - dead_zone, 0.0)
-    return np.column_stack([u * (1.0 - u), squares]), u * u
-
-
-def offset(kernel: Kernel, theta: Array, dims: int) -> float:
-    """Return what a device leaves out of k and adds in float64 to the biases.
-
-    A squared exponential is computed as expm1(-s / 2) = k - 1: for points closer than their
-    length-scale that is small, and so is its rounding error.
+    It is k(x, x) but for what is linear in x, whose prior variance is not constant. `exp` takes
+    parameters back from logarithms: TensorFlow's where they are variables.
     """
     if isinstance(kernel, Scaled):
-        return float(np.exp(theta[0])) * offset(kernel.kernel, theta[1:], dims)
+        return exp(theta[0]) * offset(kernel.kernel, theta[1:], dims, exp)
     if isinstance(kernel, Sum | Product):
         one, other = kernel.split(theta, dims)
-        parts = offset(kernel.first, one, dims), offset(kernel.second, other, dims)
+        parts = offset(kernel.first, one, dims, exp), offset(kernel.second, other, dims, exp)
         return sum(parts) if isinstance(kernel, Sum) else parts[0] * parts[1]
-    return 1.0 if isinstance(kernel, SquaredExponential) else 0.0
+    return 0.0 if isinstance(kernel, Linear) else 1.0
 
 
 def leaves(kernel: Kernel) -> int:

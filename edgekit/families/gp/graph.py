@@ -1,12 +1,14 @@
-"""Kernels as TensorFlow graphs whose parameters may be variables, in float64 for training."""
+"""Kernels as TensorFlow graphs: parameters are variables in training, constants on a device."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from edgekit.families.gp.form import offset
 from edgekit.families.gp.kernel import Kernel, Product, Scaled, Sum
 from edgekit.families.gp.linear import Linear
 from edgekit.families.gp.periodic import Periodic
@@ -19,56 +21,113 @@ from edgekit.families.gp.stationary import (
     Stationary,
 )
 
+Distances = Callable[[Any, Any], Any]  # [N, D] and [M, D] to squares of distances [N, M]
+
 _ROOTS = {Matern12: 1.0, Matern32: 3.0, Matern52: 5.0}
 _LEAST = 1e-20  # under a root, for its gradient
 
 
 def covariance(kernel: Kernel, theta: Any, x: Any, z: Any) -> Any:
     """Return k(x, z), `[N, M]`; `theta` holds logarithms, as in `kernel`."""
-    dims = x.shape[1]
+    left_out = offset(kernel, theta, x.shape[1], tf.exp)
+    return centred(kernel, theta, x, z, products) + _like(left_out, x)
+
+
+def centred(kernel: Kernel, theta: Any, x: Any, z: Any, distances: Distances) -> Any:
+    """Return k(x, z) without its offset, `[N, M]`, in the type of `x`.
+
+    Only the offset is subtracted where that costs nothing: each kernel says k - 1, whose relative
+    error is that of float32 even where k is all but 1.
+    """
+    exp = _exponential(theta)
     if isinstance(kernel, Scaled):
-        return tf.exp(theta[0]) * covariance(kernel.kernel, theta[1:], x, z)
+        inner = centred(kernel.kernel, theta[1:], x, z, distances)
+        one = isinstance(theta, np.ndarray) and abs(theta[0]) < 1e-15
+        return inner if one else _like(exp(theta[0]), x) * inner
     if isinstance(kernel, Sum | Product):
-        one, other = kernel.split(theta, dims)
-        a, b = covariance(kernel.first, one, x, z), covariance(kernel.second, other, x, z)
-        return a + b if isinstance(kernel, Sum) else a * b
-    if isinstance(kernel, Periodic):
-        turn = np.pi / tf.exp(theta[0])
-        sine = tf.sin(turn * (x[:, None, :] - z[None, :, :]))
-        return tf.exp(-2.0 * tf.exp(-2.0 * theta[1]) * tf.reduce_sum(sine * sine, axis=2))
-    if isinstance(kernel, Linear):
-        return tf.matmul(x, z, transpose_b=True) + tf.exp(theta[0])
+        one, other = kernel.split(theta, x.shape[1])
+        a = centred(kernel.first, one, x, z, distances)
+        b = centred(kernel.second, other, x, z, distances)
+        if isinstance(kernel, Sum):
+            return a + b
+        a0, b0 = (_like(offset(part, own, x.shape[1], exp), x)
+                  for part, own in ((kernel.first, one), (kernel.second, other)))  # fmt: skip
+        return a * b + b0 * a + a0 * b
     if isinstance(kernel, Stationary):
-        return _stationary(kernel, theta, x, z)
+        return _stationary(kernel, theta, x, z, distances)
+    if isinstance(kernel, Periodic):
+        turn = np.pi * exp(-theta[0])
+        sine = tf.sin(x[:, None, :] * _like(turn, x) - _like(z * turn, x))
+        squares = tf.reduce_sum(tf.square(sine), axis=2)
+        return tf.nn.elu(_like(-2.0 * exp(-2.0 * theta[1]), x) * squares)
+    if isinstance(kernel, Linear):
+        return tf.matmul(x, _like(z, x), transpose_b=True) + _like(exp(theta[0]), x)
     raise TypeError(f"no graph for {type(kernel).__name__}")
 
 
 def diagonal(kernel: Kernel, theta: Any, x: Any) -> Any:
     """Return k(x, x) of each row with itself, `[N]`."""
+    exp = _exponential(theta)
     if isinstance(kernel, Scaled):
-        return tf.exp(theta[0]) * diagonal(kernel.kernel, theta[1:], x)
+        return _like(exp(theta[0]), x) * diagonal(kernel.kernel, theta[1:], x)
     if isinstance(kernel, Sum | Product):
         one, other = kernel.split(theta, x.shape[1])
         a, b = diagonal(kernel.first, one, x), diagonal(kernel.second, other, x)
         return a + b if isinstance(kernel, Sum) else a * b
     if isinstance(kernel, Linear):
-        return tf.reduce_sum(x * x, axis=1) + tf.exp(theta[0])
-    return tf.ones(tf.shape(x)[0], x.dtype)
+        return tf.reduce_sum(x * x, axis=1) + _like(exp(theta[0]), x)
+    return tf.ones_like(x[:, 0])
 
 
-def _stationary(kernel: Stationary, theta: Any, x: Any, z: Any) -> Any:
+def products(a: Any, b: Any) -> Any:
+    """Return squares of distances by one matrix product: fast, and exact enough in float64."""
+    s = tf.reduce_sum(a * a, axis=1)[:, None] + tf.reduce_sum(b * b, axis=1)
+    return tf.maximum(s - 2.0 * tf.matmul(a, b, transpose_b=True), 0.0)
+
+
+def differences(a: Any, b: Any) -> Any:
+    """Return squares of distances column by column: what is near stays near in float32."""
+    return tf.reduce_sum(tf.math.squared_difference(a[:, None, :], b[None]), axis=2)
+
+
+def _stationary(kernel: Stationary, theta: Any, x: Any, z: Any, distances: Distances) -> Any:
+    """Return k - 1."""
+    exp = _exponential(theta)
     own = 1 if isinstance(kernel, RationalQuadratic) else 0
     count = int(theta.shape[0]) - own
-    scales = tf.exp(theta[:count])
-    a, b = x / scales, z / scales
-    s = tf.reduce_sum(a * a, axis=1)[:, None] + tf.reduce_sum(b * b, axis=1)
-    s = tf.maximum(s - 2.0 * tf.matmul(a, b, transpose_b=True), 0.0)
+    inverse = exp(-theta[:count])
+    s = distances(x * _like(inverse, x), _like(z * inverse, x))
     if isinstance(kernel, SquaredExponential):
-        return tf.exp(-0.5 * s)
+        return tf.nn.elu(-0.5 * s)  # expm1 of what is never above 0
     if isinstance(kernel, RationalQuadratic):
-        alpha = tf.exp(theta[count])
-        return tf.exp(-alpha * tf.math.log1p(0.5 * s / alpha))
-    r = tf.sqrt(_ROOTS[type(kernel)] * s + _LEAST)
+        alpha = exp(theta[count])
+        return tf.nn.elu(_like(-alpha, x) * _log1p(_like(0.5 / alpha, x) * s))
+    a = tf.sqrt(_ROOTS[type(kernel)] * s + _LEAST)
+    decay = tf.nn.elu(-a)
     if isinstance(kernel, Matern12):
-        return tf.exp(-r)
-    return (1.0 + r if isinstance(kernel, Matern32) else 1.0 + r + r * r / 3.0) * tf.exp(-r)
+        return decay
+    polynomial = a if isinstance(kernel, Matern32) else a + a * a / 3.0
+    return decay + polynomial * (1.0 + decay)
+
+
+def _log1p(y: Any) -> Any:
+    """Return log(1 + y) for y of at least 0, whose relative error stays small where y is.
+
+    Mobile kernels of the logarithm are good to 2e-7 absolutely, which is nothing to be had near 1.
+    One step of Newton's method on exp is: y + (exp(-l) - 1)(1 + y) is what l lacks.
+    """
+    if y.dtype == tf.float64:
+        return tf.math.log1p(y)
+    whole = 1.0 + y
+    near = tf.math.log(whole)
+    return near + (y + tf.nn.elu(-near) * whole)
+
+
+def _exponential(theta: Any) -> Any:
+    """Return what takes logarithms back: constants are computed in float64, by NumPy."""
+    return np.exp if isinstance(theta, np.ndarray) else tf.exp
+
+
+def _like(value: Any, x: Any) -> Any:
+    """Return a parameter in the type of `x`."""
+    return tf.cast(value, x.dtype) if tf.is_tensor(value) else tf.constant(value, x.dtype)

@@ -17,17 +17,20 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cholesky, solve
 
-from edgekit.families.gp.compress import draw_inputs
 from edgekit.families.gp.form import Conditioned
 from edgekit.families.gp.kernel import Array
+from edgekit.families.gp.samples import draw_inputs
 
 FEATURES = 1536
 _STEPS = 127  # of a symmetric int8 weight, and of an input from 0 to 1
 LOWEST = -128 / 127  # what an int8 input must reach for its zero to be a whole step
 _LEVELS = 255  # of an int8 activation
 _DRAWN = 2000
-_KNOWN_WEIGHT = 20.0  # of a row of the data against one that was drawn
+_KNOWN_WEIGHTS = (5.0, 20.0, 80.0)  # of a row of the data against one that was drawn
+_DENSE = (1.0, 0.5)  # share of directions that lean on every column; others on one to three
 _RIDGE = 0.005  # beside the noise of rounding
+_JUDGED = 768  # features that such a trial takes
+_FOLDS = 5  # of the data, of which one judges those choices
 
 
 @dataclass(frozen=True)
@@ -65,15 +68,13 @@ def distill(
         features: width of the hidden layer.
         seed: of the directions and of the inputs that are drawn.
     """
-    rng = np.random.default_rng(seed)
     place = grid or _clipped
     known = place(posterior.x)
-    drawn = place(draw_inputs(posterior.x, _DRAWN, rng))
+    drawn = place(draw_inputs(posterior.x, _DRAWN, np.random.default_rng(seed)))
     x = np.vstack([known, drawn])
-    weight = np.concatenate([np.full(len(known), _KNOWN_WEIGHT), np.ones(len(drawn))])
     told = posterior.predict(x)
-    directions, bias = _projections(posterior, x, features, rng)
-    hidden = _hidden(x, directions, bias, rounded=True)
+    layer, weight = _choose(posterior, x, told.mean, len(known), features, seed)
+    hidden = _hidden(x, *layer, rounded=True)
     # Of a deviation the relative error counts: near the data, where it is small, it must be right.
     floor = 0.1 * posterior.noise
     heads = [
@@ -82,17 +83,47 @@ def distill(
         _readout(hidden, np.sqrt(told.variance_y), weight * floor / told.variance_y),
     ]
     readout, readout_bias = zip(*heads, strict=True)
-    return IntegerForm(directions, bias, np.column_stack(readout), np.array(readout_bias))
+    return IntegerForm(*layer, np.column_stack(readout), np.array(readout_bias))
+
+
+def _choose(
+    posterior: Conditioned, x: Array, mean: Array, known: int, features: int, seed: int
+) -> tuple[tuple[Array, Array], Array]:
+    """Return the hidden layer and the weights of rows that say the mean best where it was not told.
+
+    A fifth of the data, the first `known` rows of `x`, is kept from the regression and judges it.
+    """
+    judges = np.arange(0, known, _FOLDS)
+    best: tuple[float, float, Array] | None = None
+    fewer = min(features, _JUDGED)
+    for dense in _DENSE:
+        layer = _projections(posterior, x, fewer, dense, np.random.default_rng(seed))
+        hidden = _hidden(x, *layer, rounded=True)
+        for of_known in _KNOWN_WEIGHTS:
+            weight = np.concatenate([np.full(known, of_known), np.ones(len(x) - known)])
+            told = weight.copy()
+            told[judges] = 0.0
+            weights, bias = _Normal.of(hidden, told).solve(mean)
+            error = float(((hidden[judges] @ weights + bias - mean[judges]) ** 2).mean())
+            if best is None or error < best[0]:
+                best = error, dense, weight
+    assert best is not None
+    _, dense, weight = best
+    return _projections(posterior, x, features, dense, np.random.default_rng(seed)), weight
 
 
 def _projections(
-    posterior: Conditioned, x: Array, count: int, rng: np.random.Generator
+    posterior: Conditioned, x: Array, count: int, dense: float, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Return random directions and thresholds, scaled so that each feature's largest is 1.
 
-    A direction leans on a column as much as the covariance does. A threshold lies at an input.
+    A direction leans on a column as much as the covariance does: a share `dense` of them on every
+    column, the others on one to three. A threshold lies at an input.
     """
-    raw = rng.standard_normal((x.shape[1], count)) * relevance(posterior)[:, None]
+    dims = x.shape[1]
+    raw = rng.standard_normal((dims, count)) * relevance(posterior)[:, None]
+    columns = np.where(rng.random(count) < dense, dims, rng.integers(1, 4, count))
+    raw *= rng.random((dims, count)).argsort(axis=0).argsort(axis=0) < columns
     raw = np.rint(raw / np.abs(raw).max(axis=0) * _STEPS)
     projected = x @ raw
     threshold = projected[rng.integers(0, len(x), count), np.arange(count)]
@@ -120,17 +151,37 @@ def relevance(posterior: Conditioned, step: float = 0.1) -> Array:
     return relative
 
 
+@dataclass(frozen=True)
+class _Normal:
+    """The normal equations of a weighted regression on features."""
+
+    hidden: Array  # [N, F]
+    weight: Array  # [N], adds up to N
+    mean: Array  # [F], of the features
+    gram: Array  # [F, F], with the noise of rounding and a ridge
+
+    @classmethod
+    def of(cls, hidden: Array, weight: Array) -> _Normal:
+        weight = weight / weight.sum() * len(weight)
+        mean = np.average(hidden, axis=0, weights=weight)
+        centred = (hidden - mean) * np.sqrt(weight)[:, None]
+        gram = centred.T @ centred
+        gram.flat[:: len(gram) + 1] += len(weight) / _LEVELS**2 / 12.0 + _RIDGE
+        return cls(hidden, weight, mean, gram)
+
+    def solve(self, target: Array) -> tuple[Array, float]:
+        """Return weights `[F]` and the bias."""
+        mean = float(np.average(target, weights=self.weight))
+        cross = (self.hidden - self.mean).T @ (self.weight * (target - mean))
+        weights: Array = solve(self.gram, cross, assume_a="pos")
+        return weights, mean - float(self.mean @ weights)
+
+
 def _readout(hidden: Array, target: Array, weight: Array) -> tuple[Array, float]:
     """Return rounded weights `[F]` and the bias for one target `[N]`."""
-    weight = weight / weight.sum() * len(weight)
-    mean_h = np.average(hidden, axis=0, weights=weight)
-    mean_t = np.average(target, weights=weight)
-    centred = hidden - mean_h
-    gram = (centred * weight[:, None]).T @ centred
-    gram.flat[:: len(gram) + 1] += len(weight) / _LEVELS**2 / 12.0 + _RIDGE
-    cross = (centred * weight[:, None]).T @ (target - mean_t)
-    rounded = _round(solve(gram, cross, assume_a="pos"), gram)
-    return rounded, float(mean_t - mean_h @ rounded)
+    normal = _Normal.of(hidden, weight)
+    rounded = _round(normal.solve(target)[0], normal.gram)
+    return rounded, float(np.average(target, weights=normal.weight) - normal.mean @ rounded)
 
 
 def _round(weights: Array, gram: Array) -> Array:

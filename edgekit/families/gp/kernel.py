@@ -157,3 +157,17 @@ class Product(_Pair):
             return np.concatenate([back1(outer * k2), back2(outer * k1)])
 
         return k1 * k2, back
+
+
+def rescale(kernel: Kernel, theta: Array, factor: float, dims: int) -> Array:
+    """Return the parameters of `factor` times the kernel, a sum of scaled ones."""
+    if isinstance(kernel, Sum):
+        one, other = kernel.split(theta, dims)
+        parts = (
+            rescale(kernel.first, one, factor, dims),
+            rescale(kernel.second, other, factor, dims),
+        )
+        return np.concatenate(parts)
+    if not isinstance(kernel, Scaled):
+        raise TypeError(f"{type(kernel).__name__} has no variance to rescale")
+    return np.concatenate([theta[:1] + log(factor), theta[1:]])

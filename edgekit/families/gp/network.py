@@ -6,6 +6,7 @@ target.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,12 @@ import tf_keras as keras
 
 from edgekit.families.gp import Config
 from edgekit.families.gp.drawn import draw_form, draw_integer
-from edgekit.families.gp.form import MAX_CORRECTION, Form, offset
+from edgekit.families.gp.form import Form
+from edgekit.families.gp.graph import centred, diagonal, differences
 from edgekit.families.gp.integer import IntegerForm
-from edgekit.families.gp.kernel import Array, Kernel, Product, Scaled, Sum
-from edgekit.families.gp.linear import Linear
-from edgekit.families.gp.periodic import Periodic
-from edgekit.families.gp.stationary import (
-    Matern12,
-    Matern32,
-    Matern52,
-    RationalQuadratic,
-    SquaredExponential,
-    Stationary,
-)
+from edgekit.families.gp.kernel import Array, rescale
 from edgekit.families.gp.units import Units
+from edgekit.families.gp.variance import POWERS, Variance
 
 INPUT = "x"
 OUTPUTS = ("mean", "std_f", "std_y")
@@ -40,25 +33,31 @@ def build(config: Config) -> Any:
     return float_network(form, units)
 
 
-def build_integer(config: Config) -> dict[int, Any]:
-    """Return the integer form of the same posterior, by activation bits."""
-    network = integer_network(*draw_integer(config))
+def build_integer(config: Config) -> dict[int, Callable[[], Any]]:
+    """Return what builds the integer form of the same posterior, by activation bits."""
+
+    def network() -> Any:
+        return integer_network(*draw_integer(config))
+
     return {8: network, 16: network}
 
 
 def float_network(form: Form, units: Units) -> Any:
     """Return the device form, its constants rounded to float32 once, at the end."""
-    dims = form.support.shape[1]
-    x = keras.Input((dims,), name=INPUT)
+    x = keras.Input((form.support.shape[1],), name=INPUT)
     k = Covariance(form, name="covariance")(x)
     mean = _dense(k, form.mean_weights[:, None] * units.y_scale,
                   [form.mean_bias * units.y_scale + units.y_shift], "weighted")  # fmt: skip
-    coefficients = form.gp.split(form.theta, dims)[0]
+    coefficients = form.gp.split(form.theta, form.support.shape[1])[0]
     mean = MeanFunction(form, coefficients * units.y_scale, name="mean")([mean, x])
-    phi = _dense(Leading(len(form.features), name="leading")(k), form.features, form.feature_bias,
-                 "features")  # fmt: skip
-    logarithm = _dense(k, form.correction[:, None], [form.correction_bias], "correction")
-    variance = Variance(form, name="variance")([phi, logarithm, x])
+    known = form.variance
+    leading = Leading(len(known.features), name="leading")(k)
+    raw = _dense(leading, known.features, known.feature_bias, "features")
+    prior = [PriorVariance(form, name="prior")(x)] if known.varies else []
+    left = LeftByData(known, name="left_by_data")([raw, *prior])
+    if not known.varies:
+        left = keras.layers.Concatenate(name="left")([left, LeftAlone(form, name="left_alone")(k)])
+    variance = Pooled(form, name="variance")([left, *prior])
     std_f = Deviation(units.y_scale, 0.0, name="std_f")(variance)
     std_y = Deviation(units.y_scale, form.noise, name="std_y")(variance)
     return _named(x, mean, std_f, std_y)
@@ -90,6 +89,11 @@ def _dense(x: Any, kernel: Array, bias: Any, name: str, activation: str | None =
     return y
 
 
+def _in_unit(form: Form) -> Array:
+    """Return the kernel's parameters for covariances in the form's unit."""
+    return rescale(form.gp.kernel, form.kernel_theta, 1.0 / form.unit, form.support.shape[1])
+
+
 class Covariance(keras.layers.Layer):  # type: ignore[misc]
     """k(x, Z) without its offset, `[N, points]`."""
 
@@ -100,7 +104,7 @@ class Covariance(keras.layers.Layer):  # type: ignore[misc]
     def call(self, x: Any) -> Any:
         """Return the covariances."""
         form = self._form
-        return covariance(form.gp.kernel, form.kernel_theta, x, form.support)[0]
+        return centred(form.gp.kernel, _in_unit(form), x, form.support, differences)
 
 
 class MeanFunction(keras.layers.Layer):  # type: ignore[misc]
@@ -135,25 +139,80 @@ class Leading(keras.layers.Layer):  # type: ignore[misc]
         return x[:, : self._count] if self._count < x.shape[1] else x
 
 
-class Variance(keras.layers.Layer):  # type: ignore[misc]
-    """The variance of f from the features, as a sum of non-negative terms (see `form`)."""
+class PriorVariance(keras.layers.Layer):  # type: ignore[misc]
+    """k(x, x), `[N, 1]`, for a process whose prior variance varies."""
 
     def __init__(self, form: Form, **options: Any) -> None:
         super().__init__(trainable=False, **options)
         self._form = form
 
+    def call(self, x: Any) -> Any:
+        """Return the variance, in the form's unit."""
+        return diagonal(self._form.gp.kernel, _in_unit(self._form), x)[:, None]
+
+
+class LeftByData(keras.layers.Layer):  # type: ignore[misc]
+    """T from the features, and the prior variance where it varies (see `variance`)."""
+
+    def __init__(self, variance: Variance, **options: Any) -> None:
+        super().__init__(trainable=False, **options)
+        self._known = variance
+
+    def call(self, inputs: Any) -> Any:
+        """Return the share of the prior variance, `[N, 1]`."""
+        raw, *prior = inputs
+        first, others = raw[:, :1], raw[:, 1:]
+        squares = tf.square(others)
+        left = first * (2.0 - first) - tf.reduce_sum(squares, axis=1, keepdims=True)
+        squares = tf.concat([tf.square(1.0 - first), squares], axis=1)
+        if prior:
+            left = (left + (prior[0] - 1.0)) / prior[0]
+            squares = squares / prior[0]
+        left = tf.nn.relu(left)
+        e = self._known.softness
+        beyond = _constant(1.0 + e) * tf.square(left) / (left + _constant(e))
+        return beyond + tf.linalg.matmul(squares, _constant(self._known.kept[:, None]))
+
+
+class LeftAlone(keras.layers.Layer):  # type: ignore[misc]
+    """Means of powers of 1/r for what each datum leaves alone, times 1 + noise, and the largest.
+
+    See `variance.left_alone`, whose logarithms `Pooled` takes.
+    """
+
+    def __init__(self, form: Form, **options: Any) -> None:
+        super().__init__(trainable=False, **options)
+        self._noise = form.noise / form.unit
+
+    def call(self, k: Any) -> Any:
+        """Return the means, `[N, powers + 1]`."""
+        root = tf.math.rsqrt(_constant(self._noise) - k * (2.0 + k))
+        means, raised = [], root  # r^-1/2 to begin with: each power is the one before, squared
+        for _ in POWERS:
+            means.append(tf.reduce_mean(raised, axis=1, keepdims=True))
+            raised = tf.square(raised)
+        return tf.concat([*means, tf.reduce_max(root, axis=1, keepdims=True)], axis=1)
+
+
+class Pooled(keras.layers.Layer):  # type: ignore[misc]
+    """The variance of f: the prior's, times the shares that are left to their exponents."""
+
+    def __init__(self, form: Form, **options: Any) -> None:
+        super().__init__(trainable=False, **options)
+        known = form.variance
+        of_data, of_each = known.exponents[:1], known.exponents[1:]
+        # Of a power mean of r the network holds the mean of 1/r's powers: minus its logarithm over
+        # the power counts; the largest is a root's.
+        turned = of_each / -np.array([*POWERS, 0.5])[: len(of_each)]
+        self._exponents = np.concatenate([of_data, turned])
+        self._bias = np.log(form.unit) - np.log1p(form.noise / form.unit) * of_each.sum()
+
     def call(self, inputs: Any) -> Any:
         """Return the variance, `[N, 1]`."""
-        phi, logarithm, x = inputs
-        form = self._form
-        prior = diagonal(form.gp.kernel, form.kernel_theta, x)
-        squares = phi * phi / prior
-        explained = tf.reduce_sum(squares, axis=1, keepdims=True)
-        u = tf.nn.relu(_constant(1.0 - form.dead_zone) - explained)
-        terms = u * (u + _constant(form.rest) * (1.0 - u))
-        terms += tf.linalg.matmul(squares, _constant(form.spread[:, None]))
-        logarithm = tf.clip_by_value(logarithm, -MAX_CORRECTION, MAX_CORRECTION)
-        return prior * terms * tf.exp(logarithm)
+        left, *prior = inputs
+        logarithm = tf.linalg.matmul(tf.math.log(left), _constant(self._exponents[:, None]))
+        variance = tf.exp(logarithm + _constant(self._bias))
+        return variance * prior[0] if prior else variance
 
 
 class Deviation(keras.layers.Layer):  # type: ignore[misc]
@@ -174,67 +233,6 @@ class AtMostOne(keras.layers.Layer):  # type: ignore[misc]
     def call(self, x: Any) -> Any:
         """Return `[N, features]`."""
         return tf.minimum(x, 1.0)
-
-
-def covariance(kernel: Kernel, theta: Array, x: Any, z: Array) -> tuple[Any, float]:
-    """Return k(x, z) less its offset, `[N, M]`, and the offset."""
-    dims = z.shape[1]
-    left_out = offset(kernel, theta, dims)
-    if isinstance(kernel, Scaled):
-        inner, _ = covariance(kernel.kernel, theta[1:], x, z)
-        return _constant(np.exp(theta[0])) * inner, left_out
-    if isinstance(kernel, Sum | Product):
-        one, other = kernel.split(theta, dims)
-        (a, a0), (b, b0) = (covariance(kernel.first, one, x, z),
-                            covariance(kernel.second, other, x, z))  # fmt: skip
-        if isinstance(kernel, Sum):
-            return a + b, left_out
-        product = a * b
-        product = product + _constant(b0) * a if b0 else product
-        return product + _constant(a0) * b if a0 else product, left_out
-    if isinstance(kernel, Stationary):
-        return _stationary(kernel, theta, x, z), left_out
-    if isinstance(kernel, Periodic):
-        period, scale = np.exp(theta)
-        turn = np.pi / period
-        sine = tf.sin(x[:, None, :] * _constant(turn) - _constant(turn * z[None]))
-        return tf.exp(_constant(-2.0 / scale**2) * tf.reduce_sum(sine * sine, axis=2)), left_out
-    if isinstance(kernel, Linear):
-        return tf.linalg.matmul(x, _constant(z.T)) + _constant(np.exp(theta[0])), left_out
-    raise TypeError(f"no graph for {type(kernel).__name__}")
-
-
-def diagonal(kernel: Kernel, theta: Array, x: Any) -> Any:
-    """Return k(x, x), `[N, 1]`, or a constant where it does not vary."""
-    if isinstance(kernel, Scaled):
-        return _constant(np.exp(theta[0])) * diagonal(kernel.kernel, theta[1:], x)
-    if isinstance(kernel, Sum | Product):
-        one, other = kernel.split(theta, x.shape[1])
-        a, b = diagonal(kernel.first, one, x), diagonal(kernel.second, other, x)
-        return a + b if isinstance(kernel, Sum) else a * b
-    if isinstance(kernel, Linear):
-        return tf.reduce_sum(x * x, axis=1, keepdims=True) + _constant(np.exp(theta[0]))
-    return _constant(1.0)
-
-
-def _stationary(kernel: Stationary, theta: Array, x: Any, z: Array) -> Any:
-    scales, shape = kernel.split(theta)
-    scaled = x * _constant(1.0 / scales)
-    s = tf.reduce_sum(
-        tf.math.squared_difference(scaled[:, None, :], _constant((z / scales)[None])), axis=2
-    )
-    if isinstance(kernel, SquaredExponential):
-        return tf.nn.elu(_constant(-0.5) * s)  # expm1 of what is never above 0
-    if isinstance(kernel, RationalQuadratic):
-        alpha = float(np.exp(shape[0]))
-        return tf.exp(_constant(-alpha) * tf.math.log(1.0 + _constant(0.5 / alpha) * s))
-    factor = {Matern12: 1.0, Matern32: 3.0, Matern52: 5.0}[type(kernel)]
-    a = tf.sqrt(_constant(factor) * s)
-    decay = tf.exp(-a)
-    if isinstance(kernel, Matern12):
-        return decay
-    polynomial = 1.0 + a if isinstance(kernel, Matern32) else 1.0 + a + a * a * _constant(1 / 3)
-    return polynomial * decay
 
 
 def _constant(value: Any) -> Any:
