@@ -5,10 +5,14 @@ a process of its own, and LiteRT's own benchmark program, each on one thread. A 
 that edgekit adds nothing. LiteRT's program drives CompiledModel instead of the Interpreter, so that
 ratio holds what differs between the two as well.
 
-Then A/A runs: one file is benchmarked against itself many times over, in one call and in successive
-calls; the interval of the ratio should hold 1 in 95 of 100 cases.
+Then A/A runs: one file is benchmarked against itself many times over; the interval of the ratio
+should hold 1 in 95 of 100 cases. In one call the two take turns and are paired, as `edgekit gate
+--on` does it. Across calls, a quarter of a minute or many minutes apart, a drift of the machine is
+part of the difference; `edgekit gate` takes it out where a file that did not change took turns with
+the other in both calls: here the other model. Without one no interval of a call's own rounds can
+know of the drift.
 
-Run: python benchmarks/bench_overhead.py [--smoke] MODEL.tflite...    (about 40 minutes)
+Run: python benchmarks/bench_overhead.py [--smoke] MODEL.tflite...    (about 30 minutes)
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from edgekit.device import open_device
 from edgekit.errors import EdgekitError
 from edgekit.profile.bench import bench
 from edgekit.profile.measurement import Options
-from edgekit.profile.statistics import ratio_interval
+from edgekit.profile.statistics import Interval, controlled_ratio, ratio_interval
 from edgekit.profile.targets import find_targets
 from results import FOLDER, Row, write_results
 
@@ -71,7 +75,7 @@ def main() -> int:
     parser.add_argument("--smoke", action="store_true", help="seconds; figures mean nothing")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--runs", type=int, default=200, help="of a round")
-    parser.add_argument("--pairs", type=int, default=300, help="A/A comparisons")
+    parser.add_argument("--pairs", type=int, default=160, help="A/A comparisons")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
     options = parser.parse_args()
     if options.smoke:
@@ -79,7 +83,7 @@ def main() -> int:
     models = options.models or [MODELS / name for name in DEFAULT]
     began = time.monotonic()
     rows = [row for model in models for row in measure_overhead(model, options)]
-    rows += measure_coverage(models[-1], options)
+    rows += measure_coverage(models, options)
     minutes = (time.monotonic() - began) / 60
     folder = Path(tempfile.mkdtemp()) if options.smoke else options.folder
     path = write_results("bench_overhead", rows, minutes=minutes, seeds=[0], folder=folder)
@@ -117,26 +121,26 @@ def measure_overhead(model: Path, options: argparse.Namespace) -> list[Row]:
     return rows
 
 
-def measure_coverage(model: Path, options: argparse.Namespace) -> list[Row]:
-    """Return the share of A/A comparisons whose interval holds 1, in one call and across calls.
-
-    In one call the two take turns and are paired; across calls a drift of the machine between the
-    two is part of the difference, and no interval made of one call's rounds can know of it.
-    """
-    paired, series = [], []
-    for _ in range(options.pairs + 1):
-        first, second = run_rounds([model, model], rounds=5, runs=100)
-        paired.append(ratio_interval(first, second, paired=True))
-        series.append(first)
-    across = [ratio_interval(a, b) for a, b in itertools.pairwise(series)]
+def measure_coverage(models: list[Path], options: argparse.Namespace) -> list[Row]:
+    """Return the share of A/A comparisons whose interval holds 1: in one call, and across calls."""
+    control, model = models[0], models[-1]
+    calls = [run_rounds([model, model, control], rounds=5, runs=100) for _ in range(options.pairs)]
+    near = list(itertools.pairwise(calls))
+    far = list(zip(calls, calls[len(calls) // 2 :], strict=False))
+    compared = {
+        "in one call, paired": [ratio_interval(a, b, paired=True) for a, b, _ in calls],
+        "across successive calls": [ratio_interval(a[0], b[0]) for a, b in near],
+        "across successive calls, beside a control": [beside(a, b) for a, b in near],
+        "across calls minutes apart": [ratio_interval(a[0], b[0]) for a, b in far],
+        "across calls minutes apart, beside a control": [beside(a, b) for a, b in far],
+    }
     rows = []
-    for name, intervals in (("in one call", paired), ("across calls", across)):
+    for name, intervals in compared.items():
         covered = [low <= 1 <= high for low, high in filter(None, intervals)]
-        metric = f"95% intervals that hold 1 in {len(covered)} A/A runs {name}"
         rows.append(
             Row(
                 model.name,
-                metric,
+                f"95% intervals that hold 1 in {len(covered)} A/A runs {name}",
                 "%",
                 100 * statistics.mean(covered),
                 anchor=95.0,
@@ -145,6 +149,15 @@ def measure_coverage(model: Path, options: argparse.Namespace) -> list[Row]:
             )
         )
     return rows
+
+
+def beside(base: list[list[list[float]]], new: list[list[list[float]]]) -> Interval | None:
+    """Return the interval across two calls of a model, a second time the model, and a control."""
+    (one, _, control), (other, _, same) = (
+        [dict(enumerate(f)) for f in call] for call in (base, new)
+    )
+    found = controlled_ratio(one, [control], other, [same])
+    return found and found[1]
 
 
 def run_edgekit(model: Path, runs: int) -> list[float]:

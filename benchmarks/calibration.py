@@ -21,7 +21,7 @@ from scipy.optimize import least_squares
 
 from anchors import Point
 from edgekit.profile.cores import Rates
-from edgekit.profile.predict import op_times_ms
+from edgekit.profile.roofline import op_times_ms
 from edgekit.profile.work import CLASSES, COMPUTE, MOVE, columns, list_work
 
 Array = npt.NDArray[np.float64]

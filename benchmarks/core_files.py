@@ -14,7 +14,7 @@ from scipy.stats import t as student
 from anchors import XNNPACK, Point, pairs
 from edgekit.files import write_file
 from edgekit.profile import cores
-from edgekit.profile.predict import shares_of_time, time_op
+from edgekit.profile.roofline import shares_of_time, time_op
 from study import LEVEL, Key, Study, covered, half_width, halves, mape, worst
 
 CORES = Path(cores.__file__).parent / "fitted"

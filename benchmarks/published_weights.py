@@ -101,7 +101,8 @@ def answer(path: Path, paths: Sequence[Path]) -> Answers:
     logits = None
     if found.config.include_top:
         with closing(open_model(path, keep_tensors=True)) as session:
-            logits = np.concatenate(list(_answers(session, pixels, _logits(path, session))))
+            output = scores_tensor(path, session)
+            logits = np.concatenate(list(_answers(session, pixels, output)))
     return Answers(theirs, logits, _ours(path, found, pixels))
 
 
@@ -153,7 +154,7 @@ def _answers(session: Session, pixels: Array, output: int) -> Iterator[Array]:
         yield wanted.dequantize(session({spec.name: encode(one, picture, {})})[wanted.name])
 
 
-def _logits(path: Path, session: Session) -> int:
+def scores_tensor(path: Path, session: Session) -> int:
     """Return which of the kept tensors the softmax reads."""
     (softmax,) = (op for op in read_graph(path).ops if op.kind == "softmax")
     read = softmax.inputs[0]

@@ -6,7 +6,7 @@ It alone crosses from the workstation to the device, and everything after export
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,16 @@ class TensorSpec:
         clipped: npt.NDArray[Any] = np.clip(raw, limits.min, limits.max)
         return clipped.astype(self.dtype)
 
+    def renormalize(
+        self, real: npt.NDArray[Any], mean: Sequence[float], std: Sequence[float]
+    ) -> npt.NDArray[Any]:
+        """Return real values that were made with another `mean` and `std` as this tensor's own."""
+        if (self.mean, self.std) == (tuple(mean), tuple(std)) or not (self.mean and self.std):
+            return real
+        pixels = real.astype(np.float64) * np.asarray(std) + np.asarray(mean)
+        own: npt.NDArray[Any] = (pixels - np.asarray(self.mean)) / np.asarray(self.std)
+        return own.astype(real.dtype)
+
     def dequantize(self, raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the real values, float32 where the tensor is quantized and unchanged where not."""
         if self.scale is None:
@@ -93,7 +103,7 @@ class ModelFile:
 
     path: str  # relative to the manifest
     format: str  # "tflite" or "onnx"
-    scheme: str  # f32 f16 w8 w8a8 w8a16 qat-w8a8
+    scheme: str  # f32 f16 w8 w8a8 w8a16 mixed qat-w8a8
     sha256: str
     size_bytes: int
     signatures: Mapping[str, Signature]
@@ -101,6 +111,11 @@ class ModelFile:
     params: int | None = None  # elements of constant weights, as stored
     arena_bytes: int | None = None  # planned activation memory
     parity: Mapping[str, Any] | None = None  # figures of the last comparison with the source
+
+    @property
+    def network(self) -> str:
+        """Which of the source's networks it is compared with: "float", or "qat"."""
+        return "qat" if self.scheme.startswith("qat-") else "float"
 
 
 @dataclass(frozen=True)
@@ -172,6 +187,23 @@ class Artifact:
         Raises:
             InputError: the artifact holds none.
         """
+        arrays = self._reference_arrays()
+        return _under("input", arrays), _under(network, arrays)
+
+    def reference_of(self, file: ModelFile) -> tuple[Arrays, Arrays]:
+        """Return the same in the real values of one file, which may have its own `mean`.
+
+        Raises:
+            InputError: the artifact holds none.
+        """
+        arrays = self._reference_arrays()
+        return reference_inputs(arrays, file.signatures), _under(file.network, arrays)
+
+    def factors(self, file: ModelFile) -> Arrays:
+        """Return by which factor each channel of a file's tensors was equalized, `[C]` by name."""
+        return _under(f"factors/{file.path}", self._reference_arrays())
+
+    def _reference_arrays(self) -> Arrays:
         if not self.manifest.reference:
             raise InputError(
                 f"{self.folder}: no reference answers",
@@ -179,11 +211,28 @@ class Artifact:
                 do="give a second file to compare with, or convert the model again",
             )
         with np.load(self.folder / self.manifest.reference["path"], allow_pickle=False) as arrays:
-            inputs, outputs = (
-                {k.removeprefix(part): arrays[k] for k in arrays if k.startswith(part)}
-                for part in ("input/", f"{network}/")
-            )
-        return inputs, outputs
+            return dict(arrays)
+
+
+def reference_inputs(
+    arrays: Mapping[str, npt.NDArray[Any]], signatures: Mapping[str, Signature]
+) -> Arrays:
+    """Return what reference.npz holds under "input/" in the real values of these signatures.
+
+    The source's own `mean` and `std` of an input stand under "mean/" and "std/".
+    """
+    specs = {spec.name: spec for s in signatures.values() for spec in s.inputs}
+    inputs = _under("input", arrays)
+    for name, mean in _under("mean", arrays).items():
+        if name in specs:
+            std = arrays[f"std/{name}"]
+            inputs[name] = specs[name].renormalize(inputs[name], mean.tolist(), std.tolist())
+    return inputs
+
+
+def _under(part: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+    start = f"{part}/"
+    return {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
 
 
 def open_artifact(folder: str | Path) -> Artifact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import shutil
 import tempfile
@@ -41,6 +42,21 @@ def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
         raise _cannot_be_written(folder, error) from None
+
+
+def map_file(path: Path) -> mmap.mmap:
+    """Return the bytes of a file, each page read when it is first looked at.
+
+    Raises:
+        InputError: it cannot be read, or holds nothing.
+    """
+    try:
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise InputError(f"{path}: an empty file", expected="a model")
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read", got=error.strerror or error) from None
 
 
 def write_file(path: str | Path, content: bytes | str) -> None:

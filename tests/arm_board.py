@@ -1,4 +1,4 @@
-"""A real aarch64 machine on loopback: sshd and adbd, emulated, in a network of its own.
+"""A real ARM machine on loopback: sshd, and adbd on 64 bits, emulated, in a network of its own.
 
 Everything lives in namespaces that end with one process. The machine's files are an overlay on a
 cached folder, so that each session starts with a fresh board.
@@ -25,11 +25,11 @@ from edgekit.device.emulator.debian import CODENAME, Archive
 from edgekit.device.qemu import CORES, CPUINFO
 from edgekit.errors import EdgekitError
 
-CORE = "cortex-a72"
 SSH_PORT, ADB_PORT, ADB_SERVER = 2222, 5555, 6037
 TOOLS = {
     "unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2", "ssh": "openssh-client",
     "adb": "adb", "qemu-aarch64-static": "qemu-user-static",
+    "qemu-arm-static": "qemu-user-static",
 }  # fmt: skip
 START = r"""
 set -e
@@ -38,28 +38,52 @@ mount -t overlay overlay -o "lowerdir=$3,upperdir=$4,workdir=$5" "$root"
 ip link set lo up
 formats=/proc/sys/fs/binfmt_misc
 [ -e $formats/register ] || mount -t binfmt_misc none $formats
-[ -e $formats/qemu-aarch64 ] || printf '%s' "$6" > $formats/register
+[ -e $formats/$7 ] || printf '%s' "$6" > $formats/register
 mount -t proc proc "$root/proc"
 mount --bind "$root/cpuinfo" "$root/proc/cpuinfo"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs -o size=300m,mode=1777 tmpfs "$root/tmp"
 chroot "$root" env QEMU_CPU=$core /usr/sbin/sshd -D -e &
-chroot "$root" env QEMU_CPU=$core /usr/sbin/adbd &
+[ ! -e "$root/usr/sbin/adbd" ] || chroot "$root" env QEMU_CPU=$core /usr/sbin/adbd &
 wait
 """
-# ELF of 64 bits for AArch64, by the emulator that is opened when this is registered (F).
+# An ELF file for one machine, by the emulator that is opened when this is registered (F).
 FORMAT = (
-    r":qemu-aarch64:M::\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00"
-    r"\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:"
-    r"{emulator}:OCF"
+    r":{name}:M::\x7f\x45\x4c\x46\x0{size}\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00"
+    r"\x{machine}\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff"
+    r"\xff\xff:{emulator}:OCF"
 )
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is emulated."""
+
+    architecture: str  # as Debian calls it
+    core: str  # as QEMU calls it
+    cpuinfo: str
+    emulator: str  # of which there is a static program
+    elf: tuple[str, str]  # class and machine in the header of its programs
+    packages: tuple[str, ...] = ()  # beside Python and sshd
+
+
+PI = Machine(
+    "arm64", "cortex-a72", CPUINFO.format(core=CORES["cortex-a72"]), "qemu-aarch64", ("2", "b7")
+)
+# Raspberry Pi OS of 32 bits brings its own NumPy: there is no wheel of it.
+PI_32 = Machine(
+    "armhf", "cortex-a15",
+    "processor\t: 0\nFeatures\t: half thumb fastmult vfp edsp neon vfpv3 vfpv4 idiva idivt\n"
+    "CPU implementer\t: 0x41\nCPU architecture: 7\nCPU part\t: 0xc0f\n\n",
+    "qemu-arm", ("1", "28"), ("python3-numpy",),
+)  # fmt: skip
 SSHD = f"""UsePAM no
 ListenAddress 127.0.0.1
 Port {SSH_PORT}
 HostKey /etc/ssh/host
 PidFile none
-SetEnv QEMU_CPU={CORE}
+SetEnv QEMU_CPU={{core}}
 """
 PASSWD = """root:x:0:0:root:/root:/bin/sh
 sshd:x:101:65534::/run/sshd:/usr/sbin/nologin
@@ -109,33 +133,41 @@ def userland_or_skip() -> Path:
         pytest.skip(str(error))
 
 
-def base() -> Path:
+def base(machine: Machine) -> Path:
     """Return the files of the board, made once and cached beside the emulator's userland."""
     source = userland_or_skip()
-    target = source.with_name(f"{source.name}-test-board")
+    target = source.with_name(f"{source.name}-test-board-{machine.architecture}")
     if target.is_dir():
         return target
     with tempfile.TemporaryDirectory(prefix=".board-", dir=source.parent) as scratch:
         root = Path(scratch) / "root"
         root.mkdir()
-        archive = Archive(Path(scratch) / "apt", "arm64", backports=True)
+        # Security updates of other architectures may lag behind their own list for hours.
+        archive = Archive(
+            Path(scratch) / "apt", machine.architecture, backports=True, security=machine is PI
+        )
         archive.unpack(["python3", "libstdc++6", "libgomp1", "dash", "coreutils", "tar",
-                        "openssh-server"], root)  # fmt: skip
-        archive.unpack(["adbd"], root, release=f"{CODENAME}-backports")
+                        "openssh-server", *machine.packages], root)  # fmt: skip
+        if machine is PI:
+            archive.unpack(["adbd"], root, release=f"{CODENAME}-backports")
         for folder in ("proc", "sys", "dev", "tmp", "run/sshd", "data/local/tmp", "root/.ssh"):
             (root / folder).mkdir(parents=True, exist_ok=True)
+        for library in root.glob("usr/lib/*/*a*/lib*.so.3"):  # BLAS, which Debian's scripts link
+            link = library.parents[1] / library.name
+            link.symlink_to(library.relative_to(link.parent))
         (root / "root").chmod(0o700)
-        (root / "cpuinfo").write_text(CPUINFO.format(core=CORES[CORE]))
-        for name, text in (("passwd", PASSWD), ("group", GROUP), ("ssh/sshd_config", SSHD)):
+        (root / "cpuinfo").write_text(machine.cpuinfo)
+        sshd = SSHD.format(core=machine.core)
+        for name, text in (("passwd", PASSWD), ("group", GROUP), ("ssh/sshd_config", sshd)):
             (root / "etc" / name).write_text(text)
         root.rename(target)
     return target
 
 
 @contextmanager
-def running(scratch: Path) -> Iterator[Board]:
+def running(scratch: Path, machine: Machine = PI) -> Iterator[Board]:
     """Start the machine and stop it."""
-    lower, upper = base(), scratch / "upper"
+    lower, upper = base(machine), scratch / "upper"
     keys, clients, root = scratch / "keys", scratch / "bin", scratch / "root"
     for folder in (upper / "root/.ssh", upper / "etc/ssh", scratch / "work", keys, root):
         folder.mkdir(parents=True)
@@ -152,10 +184,14 @@ def running(scratch: Path) -> Iterator[Board]:
         f"Host pi\n HostName 127.0.0.1\n Port {SSH_PORT}\n User root\n IdentitiesOnly yes\n"
         f" IdentityFile {keys}/user\n UserKnownHostsFile {keys}/known_hosts\n"
     )
-    binary = FORMAT.replace("{emulator}", shutil.which("qemu-aarch64-static") or "")
-    registered = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64").exists()
+    name, (size, number) = machine.emulator, machine.elf
+    binary = FORMAT.format(
+        name=name, size=size, machine=number, emulator=shutil.which(f"{name}-static")
+    )
+    registered = Path(f"/proc/sys/fs/binfmt_misc/{name}").exists()
     argv = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", START]
-    argv += ["sh", str(root), CORE, str(lower), str(upper), str(scratch / "work"), binary]
+    argv += ["sh", str(root), machine.core, str(lower), str(upper), str(scratch / "work")]
+    argv += [binary, name]
     log = (scratch / "log").open("w")
     process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -163,36 +199,35 @@ def running(scratch: Path) -> Iterator[Board]:
         write_client(clients, "ssh", f'#!/bin/sh\n{enter} /usr/bin/ssh -F {config} "$@"\n')
         server = f"env ANDROID_ADB_SERVER_PORT={ADB_SERVER} {shutil.which('adb')}"
         write_client(clients, "adb", f'#!/bin/sh\n{enter} {server} "$@"\n')
-        _wait_for(clients, scratch / "log")
+        _wait_for(clients, scratch / "log", adb=machine is PI)
         yield Board(root, process.pid, clients, config)
     finally:
         subprocess.run([clients / "adb", "kill-server"], capture_output=True, check=False)
         if not registered:
-            _forget_format()
+            _forget_format(name)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         log.close()
 
 
-def _wait_for(clients: Path, log: Path) -> None:
-    for _ in range(100):
+def _wait_for(clients: Path, log: Path, *, adb: bool) -> None:
+    for _ in range(300):
         ssh = subprocess.run(
             [clients / "ssh", "-o", "BatchMode=yes", "pi", "true"], capture_output=True, check=False
         )
         if ssh.returncode == 0:
-            subprocess.run(
-                [clients / "adb", "connect", f"127.0.0.1:{ADB_PORT}"],
-                capture_output=True, check=True,
-            )  # fmt: skip
+            if adb:
+                connect = [clients / "adb", "connect", f"127.0.0.1:{ADB_PORT}"]
+                subprocess.run(connect, capture_output=True, check=True)
             return
         time.sleep(0.1)
     pytest.skip(f"the emulated board does not start: {log.read_text()[-300:]}")
 
 
-def _forget_format() -> None:
+def _forget_format(name: str) -> None:
     """Take the registration back; binfmt_misc belongs to the whole machine."""
     script = (
         "f=/proc/sys/fs/binfmt_misc; [ -e $f/register ] || mount -t binfmt_misc none $f; "
-        "[ -e $f/qemu-aarch64 ] && echo -1 > $f/qemu-aarch64"
+        f"[ -e $f/{name} ] && echo -1 > $f/{name}"
     )
     subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True, check=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +16,25 @@ import numpy as np
 import pytest
 
 import edgekit
-from edgekit.artifact import MANIFEST, Artifact, ModelFile, main_signature, open_artifact
+from edgekit.artifact import (
+    MANIFEST,
+    Artifact,
+    ModelFile,
+    Signature,
+    main_signature,
+    open_artifact,
+)
+from edgekit.device import open_device
 from edgekit.export.conversion import Plan, convert
+from edgekit.export.files import Wanted
 from edgekit.export.source import Source
 from edgekit.families import MODULES, Family, family
 from edgekit.parity.answers import check_file
+from edgekit.profile.on_device import DeviceSession
 from edgekit.quantize.qat import quantize_aware
 from edgekit.quantize.scheme import parse_scheme
-from edgekit.runtime import RUNTIMES
+from edgekit.quantize.techniques import Mixed
+from edgekit.runtime import RUNTIMES, Session
 from edgekit.runtime.sandbox import open_isolated
 from edgekit.sources.preset import untrained
 
@@ -48,7 +61,10 @@ def made(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Made:
         source = replace(source, learned=quantize_aware(kind.build(kind.tiny)))
     if source.task["name"] == "classify":
         source = replace(source, task={**source.task, "labels": [str(i) for i in range(10)]})
-    plan = Plan(schemes, ("tflite", "onnx"), calibrate=examples(source, folder), samples=16)
+    plan = Plan(
+        schemes, ("tflite", "onnx"), calibrate=examples(source, folder), samples=16,
+        wanted=Wanted(mixed=Mixed(max_drop=10)),
+    )  # fmt: skip
     conversion = convert(source, plan, folder / "artifact")
     return Made(kind, source, conversion.artifact)
 
@@ -171,3 +187,79 @@ def test_reference_answers_are_the_networks_own(made: Made) -> None:
     answers = answers if isinstance(answers, dict) else dict(zip(outputs, [answers], strict=True))
     for name, expected in outputs.items():
         np.testing.assert_allclose(answers[name], expected, rtol=1e-4, atol=1e-6)
+
+
+REFERENCE = """
+import sys
+import numpy as np
+import tflite_runtime.interpreter as t
+path, given, signature, out = sys.argv[1:]
+kernels = t.OpResolverType.BUILTIN_REF
+runner = t.Interpreter(path, experimental_op_resolver_type=kernels).get_signature_runner(signature)
+inputs = np.load(given)
+answers = [runner(**{n: inputs[n][i : i + 1] for n in inputs}) for i in range(EXAMPLES)]
+np.savez(out, **{n: np.concatenate([a[n] for a in answers]) for n in answers[0]})
+"""
+EXAMPLES = 3
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_arm_answers_alike(made: Made, runtime: str, emulator: Path, tmp_path: Path) -> None:
+    """Floats to 1e-4 of each value and 1e-5 of the output's scale, integers bit for bit.
+
+    tflite-runtime's integer kernels for x86 are others than those for ARM, which compute what its
+    reference kernels do.
+    """
+    for file, path in files(made.artifact):
+        if file.format != RUNTIMES[runtime][0]:
+            continue
+        if runtime == "tflite-runtime" and file.scheme == "w8":
+            continue
+        ((name, signature),) = file.signatures.items()
+        inputs = raw_inputs(made.artifact, file, signature)
+        integer = "a" in file.scheme.removeprefix("qat-")
+        if integer and runtime == "tflite-runtime":
+            here = by_reference_kernels(path, inputs, name, tmp_path)
+        else:
+            with closing(open_isolated(path, runtime=runtime)) as session:
+                here = one_by_one(session, inputs, name)
+        with open_device("qemu:cortex-a72") as device:
+            there = DeviceSession(path, device, file.signatures, runtime=runtime)(inputs, name)
+        for spec in signature.outputs:
+            expected = here[spec.name]
+            loose = {"rtol": 1e-4, "atol": 1e-5 * float(abs(expected).max())}
+            exact = {"rtol": 0.0, "atol": 0.0}
+            np.testing.assert_allclose(
+                there[spec.name], expected, **(exact if integer else loose), err_msg=file.path
+            )
+
+
+def raw_inputs(artifact: Artifact, file: ModelFile, signature: Signature) -> dict[str, np.ndarray]:
+    given, _ = artifact.reference("qat" if file.scheme.startswith("qat-") else "float")
+    arrays = {s.name: given[s.name][:EXAMPLES] for s in signature.inputs}
+    return {
+        s.name: s.quantize(
+            arrays[s.name].transpose(0, 3, 1, 2) if s.layout == "NCHW" else arrays[s.name]
+        )
+        for s in signature.inputs
+    }
+
+
+def one_by_one(
+    session: Session, inputs: Mapping[str, np.ndarray], name: str
+) -> dict[str, np.ndarray]:
+    answers = [session({n: a[i : i + 1] for n, a in inputs.items()}, name) for i in range(EXAMPLES)]
+    return {output: np.concatenate([a[output] for a in answers]) for output in answers[0]}
+
+
+def by_reference_kernels(
+    path: Path, inputs: Mapping[str, np.ndarray], name: str, scratch: Path
+) -> dict[str, np.ndarray]:
+    """Return the answers of tflite-runtime's reference kernels, in a process without TensorFlow."""
+    np.savez(scratch / "in.npz", **inputs)
+    code = REFERENCE.replace("EXAMPLES", str(EXAMPLES))
+    argv = [sys.executable, "-c", code, str(path), str(scratch / "in.npz"), name]
+    subprocess.run([*argv, str(scratch / "out.npz")], check=True, capture_output=True)
+    with np.load(scratch / "out.npz") as answers:
+        return {output: answers[output] for output in answers}

@@ -122,6 +122,7 @@ def test_base_works_without_extras(environment: Path, tmp_path: Path) -> None:
         ("bench a.onnx", "onnx"),
         ("verify a.tflite a.tflite", "litert"),
         ("report artifact", "report"),
+        ("report a.tflite", "litert"),
         ("evaluate artifact --data digits", "train"),
     ],
 )

@@ -27,7 +27,7 @@ COMMANDS = {
     "run": "Answers for your inputs: a label, with its score.",
     "bench": "Latency with its interval, load time, memory.",
     "gate": "Compare two results; exit 1 beyond the allowed loss.",
-    "report": "One HTML file from artifacts and results.",
+    "report": "One HTML file from artifacts, model files and results.",
     "deploy": "Set a board up, put an artifact there, check its answers there.",
     "device": "Set up a kind of device: the emulated ARM cores.",
     "doctor": "What is installed, what is missing, and the pip line.",

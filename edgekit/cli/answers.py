@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from edgekit.errors import InputError
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from edgekit.artifact import Signature
+    from edgekit.artifact import ModelFile, Signature
     from edgekit.runtime import Session
     from edgekit.tasks import Task
 
@@ -46,6 +46,12 @@ Params = dict[str, Any]
 @click.option("--runtime", help="litert, tflite-runtime or onnxruntime; by format if not given.")
 @click.option("--threads", default=1, show_default=True, help="Of the runtime.")
 @click.option(
+    "--on",
+    "place",
+    metavar="DEVICE",
+    help="Run an artifact there: ssh://, adb: or qemu:CORE; pictures are prepared here.",
+)
+@click.option(
     "--save",
     type=click.Path(path_type=Path),
     metavar="DIR",
@@ -62,8 +68,8 @@ Params = dict[str, Any]
 @output_options
 def command(
     model: str, inputs: tuple[str, ...], top: int, scheme: str | None, runtime: str | None,
-    threads: int, save: Path | None, labels: Path | None, mean: str | None, std: str | None,
-    as_json: bool,
+    threads: int, place: str | None, save: Path | None, labels: Path | None, mean: str | None,
+    std: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Answer pictures or tables with an artifact, or pictures with a bare .tflite or .onnx file.
 
@@ -76,54 +82,85 @@ def command(
     from edgekit.tasks import task
 
     hints = {"--labels": labels, "--mean": mean, "--std": std}
-    path, params, describe = (
+    chosen = (
         _from_artifact(Path(model), scheme, runtime, hints)
         if Path(model).is_dir()
         else _from_file(Path(model), scheme, labels, mean, std)
     )
-    params["top"] = top
-    the_task = task(params)
+    chosen.params["top"] = top
+    the_task = task(chosen.params)
     copies = _copies(inputs, save, the_task.SUFFIX)
-    rows, texts, ran_in = _answer(
-        the_task, path, params, describe, inputs, copies, runtime, threads
-    )
-    if remark := the_task.remark(params):
+    with _open(chosen, place, runtime, threads) as session:
+        rows, texts = _answer(the_task, session, chosen, inputs, copies)
+    if remark := the_task.remark(chosen.params):
         stderr().print(remark)
     saved = [str(copy) for copy in copies] or len(inputs) * [""]
     answers = [
         {"input": name, "answer": found, "saved": copy or None}
         for name, found, copy in zip(inputs, rows, saved, strict=True)
     ]
-    data = {"schema": SCHEMA, "kind": "answers", "file": str(path), "runtime": ran_in}
+    data = {"schema": SCHEMA, "kind": "answers", "file": str(chosen.path),
+            "runtime": str(session.facts["runtime"]), "device": place or "local"}  # fmt: skip
     emit(data | {"answers": answers}, as_json, *_lines(inputs, texts, saved))
 
 
-def _answer(
-    the_task: Task, path: Path, params: Params, describe: Describe, inputs: tuple[str, ...],
-    copies: list[Path], runtime: str | None, threads: int,
-) -> tuple[list[list[dict[str, Any]]], list[list[str]], str]:  # fmt: skip
-    """Return rows and lines of each answer, and the runtime that gave them; save drawn copies."""
-    from edgekit.evaluate import answer
-    from edgekit.runtime.sandbox import open_isolated
+@dataclass(frozen=True)
+class _Model:
+    """What is run: a file, the task it is for, and how to describe its tensors."""
 
-    with closing(open_isolated(path, runtime=runtime, threads=threads)) as session:
-        signature = describe(session)
-        things = [the_task.load(Path(name)) for name in inputs]
-        answers = [answer(the_task, session, signature, thing, params) for thing in things]
+    path: Path
+    params: Params
+    describe: Describe
+    file: ModelFile | None = None  # of an artifact
+
+
+@contextmanager
+def _open(model: _Model, place: str | None, runtime: str | None, threads: int) -> Iterator[Session]:
+    """Open the model in a sandbox here, or on a device.
+
+    Raises:
+        InputError: a bare file for a device: nothing says what its tensors are.
+    """
+    if place is None:
+        from edgekit.runtime.sandbox import open_isolated
+
+        with closing(open_isolated(model.path, runtime=runtime, threads=threads)) as session:
+            yield session
+        return
+    from edgekit.device import open_device
+    from edgekit.profile.on_device import DeviceSession
+
+    if model.file is None:
+        raise InputError("--on", got="a bare file", expected="an artifact")
+    with open_device(place) as device:
+        yield DeviceSession(
+            model.path, device, model.file.signatures, sha256=model.file.sha256, runtime=runtime,
+            threads=threads,
+        )  # fmt: skip
+
+
+def _answer(
+    the_task: Task, session: Session, model: _Model, inputs: tuple[str, ...], copies: list[Path]
+) -> tuple[list[list[dict[str, Any]]], list[list[str]]]:
+    """Return rows and lines of each answer; save drawn copies."""
+    from edgekit.evaluate import answer
+
+    signature = model.describe(session)
+    things = [the_task.load(Path(name)) for name in inputs]
+    answers = [answer(the_task, session, signature, thing, model.params) for thing in things]
     if copies:
         from edgekit.tasks.drawing import save_png
 
         for thing, found, copy in zip(things, answers, copies, strict=True):
             save_png(copy, the_task.draw(thing, found))
     rows = [the_task.describe(found) for found in answers]
-    lines = [the_task.lines(found) for found in answers]
-    return rows, lines, str(session.facts["runtime"])
+    return rows, [the_task.lines(found) for found in answers]
 
 
 def _from_artifact(
     folder: Path, scheme: str | None, runtime: str | None, hints: Mapping[str, Any]
-) -> tuple[Path, Params, Describe]:
-    """Return an artifact's file, its task, and how to describe its tensors."""
+) -> _Model:
+    """Return an artifact's file."""
     from edgekit.artifact import open_artifact
     from edgekit.evaluate import described
     from edgekit.runtime import RUNTIMES
@@ -136,24 +173,25 @@ def _from_artifact(
     format = RUNTIMES[runtime][0] if runtime in RUNTIMES else None
     file = artifact.file(scheme=scheme, format=format)
     path = artifact.path(file)
-    return (
+    return _Model(
         path,
         dict(artifact.manifest.task),
         lambda session: described(session.signatures, file.signatures, str(path)),
+        file,
     )
 
 
 def _from_file(
     path: Path, scheme: str | None, labels: Path | None, mean: str | None, std: str | None
-) -> tuple[Path, Params, Describe]:
-    """Return the same of a bare file, by what the options say."""
+) -> _Model:
+    """Return a bare file, by what the options say of it."""
     if scheme is not None:
         raise InputError("--file", got=scheme, do="leave it out: the model is one file")
     if (mean is None) != (std is None):
         raise InputError("--mean and --std", got="one of them", expected="both or none")
     values = _numbers("--mean", mean), _numbers("--std", std)
     params = {"name": "classify", "labels": _labels(labels)}
-    return path, params, lambda session: _bare(session, path, *values)
+    return _Model(path, params, lambda session: _bare(session, path, *values))
 
 
 def _copies(inputs: tuple[str, ...], save: Path | None, suffix: str) -> list[Path]:

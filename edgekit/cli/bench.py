@@ -81,6 +81,11 @@ if TYPE_CHECKING:
     type=click.Choice(["mlperf"]),
     help="1024 runs and 60 s at least, 300 s of cool-down, 5 retries.",
 )
+@click.option(
+    "--profile",
+    is_flag=True,
+    help="Also what an inference consists of: inputs, invoke, outputs; in onnxruntime every op.",
+)
 @click.option("--seed", default=0, show_default=True, help="Of the random inputs.")
 @click.option(
     "--samples/--no-samples",

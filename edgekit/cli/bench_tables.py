@@ -23,6 +23,7 @@ def tables(reports: Sequence[Report]) -> list[Table]:
     timed = [(report, row) for report in reports for row in report.rows]
     for kind in dict.fromkeys(row.kind for _, row in timed):
         made.append(_times([(r, row) for r, row in timed if row.kind == kind], kind))
+    made += [_profile(row) for _, row in timed if row.profile]
     if counts := [count for report in reports for count in report.counts]:
         made.append(_counts(counts))
         if any(count.cache for count in counts):
@@ -58,6 +59,25 @@ def _times(timed: Sequence[tuple[Report, Row]], kind: str) -> Table:
         f"memory of the process in MB, interval of p50 at 95%, {options.rounds} rounds"
     )
     return _narrow(table(headings, cells, caption, text_columns=len(leading)))
+
+
+def _profile(row: Row) -> Table:
+    """Return the parts of one file's inference; ops by kind, for they are many."""
+    profile = row.profile or {}
+    parts = [("inputs handed over", 1, profile["pre_ms"]), ("invoke", 1, profile["invoke_ms"]),
+             ("outputs taken", 1, profile["post_ms"])]  # fmt: skip
+    ops = profile["ops"] or []
+    kinds = {kind: [op["ms"] for op in ops if op["op"] == kind] for kind in {o["op"] for o in ops}}
+    ranked = sorted(kinds.items(), key=lambda item: -sum(item[1]))
+    parts += [(f"  {kind}", len(ms), sum(ms)) for kind, ms in ranked]
+    cells = [[name, str(n), significant(ms)] for name, n, ms in parts]
+    caption = f"{row.target.path.name} on {row.device}, medians in ms" + (
+        "; ops by ONNX Runtime's profiler, which slows them down" if ops else
+        f"; {row.runtime['name']} tells no times of ops"
+    )  # fmt: skip
+    made = table(["part", "n", "ms"], cells, caption)
+    made.min_width = 60  # the caption folds at the table's width
+    return made
 
 
 def _counts(counts: Sequence[Count]) -> Table:

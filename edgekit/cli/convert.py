@@ -40,12 +40,12 @@ DEFAULT_SCHEMES = "f32"
     default=DEFAULT_SCHEMES,
     show_default=True,
     metavar="SCHEMES",
-    help="f32, f16, w8, w8a8, w8a16, qat-w8a8; comma-separated.",
+    help="f32, f16, w8, w8a8, w8a16, mixed, qat-w8a8; comma-separated.",
 )
 @click.option(
     "--calibrate",
     metavar="DATA",
-    help="Pictures (a folder), .npy or .npz; needed for w8a8 and w8a16.",
+    help="Pictures (a folder), .npy or .npz; needed for w8a8, w8a16 and mixed.",
 )
 @click.option(
     "--samples",
@@ -59,7 +59,7 @@ DEFAULT_SCHEMES = "f32"
     default="none",
     show_default=True,
     metavar="TECHNIQUES",
-    help="Before a .tflite becomes w8a8: equalize, round, bias, comma-separated, or none.",
+    help="Before a .tflite becomes w8a8 or mixed: align, equalize, round, bias; or none.",
 )
 @click.option(
     "--ranges",
@@ -67,6 +67,18 @@ DEFAULT_SCHEMES = "f32"
     show_default=True,
     type=click.Choice(["minmax", "percentile", "mse"]),
     help="With --ptq: how the range of an activation is found.",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="Of scheme mixed: answers that may change; as few layers as keep it stay in float.",
+)
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="PATTERN",
+    help="Of scheme mixed: layers that stay in float whatever they cost, as 'block_1_*'.",
 )
 @click.option(
     "--io",
@@ -115,6 +127,9 @@ def command(output: Path, as_json: bool, **options: Any) -> None:
     from rich.text import Text
 
     from edgekit.artifact import open_artifact
+    from edgekit.cli.tables import short_names
+    from edgekit.profile.graph import read_graph
+    from edgekit.profile.precision import by_type, islands, types_text
     from edgekit.sources.job import run_conversion
 
     request = {
@@ -129,7 +144,7 @@ def command(output: Path, as_json: bool, **options: Any) -> None:
         seconds = run_conversion(request)
     artifact = open_artifact(output)
     files = artifact.manifest.files
-    data = {
+    data: dict[str, Any] = {
         "artifact": str(output),
         "files": [
             {"path": f.path, "scheme": f.scheme, "size_bytes": f.size_bytes, "madds": f.madds,
@@ -138,7 +153,18 @@ def command(output: Path, as_json: bool, **options: Any) -> None:
         ],
         **seconds,
     }  # fmt: skip
-    emit(data, as_json, _table(files), _footer(artifact, seconds))
+    kept = artifact.manifest.provenance.get("kept_in_float") or {}
+    graphs = {f.path: read_graph(artifact.path(f)) for f in files}
+    for entry in data["files"]:
+        entry["types"] = dict(by_type(graphs[entry["path"]]))
+        entry["float_islands"] = [[op.layer or op.name for op in group]
+                                  for group in islands(graphs[entry["path"]])]  # fmt: skip
+    names = short_names([f.path for f in files])
+    types = [
+        f"{name}: {types_text(graph)}" for name, graph in zip(names, graphs.values(), strict=True)
+    ]
+    emit({**data, "kept_in_float": kept}, as_json, _table(files), *types, *_drops(kept),
+         _footer(artifact, seconds))  # fmt: skip
     if failed := [f.path for f in files if not (f.parity or {}).get("passed")]:
         raise CheckFailedError(
             f"{output}: parity",
@@ -168,6 +194,15 @@ def _table(files: Any) -> Any:
         for f, name in zip(files, short_names([f.path for f in files]), strict=True)
     ]
     return table(("file", "kB", "M MAdds", "SQNR dB", "cosine", "parity"), rows)
+
+
+def _drops(kept: dict[str, Any]) -> list[str]:
+    """Return a line for each file whose loss was limited."""
+    return [
+        one_line(f"{path}: {choice['drop_percent']:.2g}% of answers are expected to change")
+        for path, choice in kept.items()
+        if choice.get("drop_percent") is not None
+    ]
 
 
 def _footer(artifact: Artifact, seconds: dict[str, float]) -> str:

@@ -43,10 +43,22 @@ def command(output: Path, seed: int, as_json: bool) -> None:
     could type; it is shown before it runs.
     """  # fmt: skip
     started = time.monotonic()
+    for arguments in steps(output, _pictures(output), seed):
+        _step(arguments)
+    rows = summarize(output)
+    minutes = (time.monotonic() - started) / 60
+    report = str(output / "report.html")
+    data = {"rows": rows, "minutes": round(minutes, 2), "report": report}
+    emit(data, as_json, _table(rows), f"{minutes:.1f} minutes; read {report}")
+    check(rows)
+
+
+def steps(output: Path, pictures: Sequence[str], seed: int) -> list[list[str]]:
+    """Return the commands of the main job, as they could be typed."""
     run, artifact, report = (str(output / name) for name in ("run", "artifact", "report.html"))
     evaluation, bench = (str(output / name) for name in ("evaluation.json", "bench.json"))
-    pictures = _pictures(output)
-    for arguments in (
+    learned = str(output / "artifact" / "mobilenet_v2-run.qat-w8a8.tflite")
+    return [
         ["train", PRESET, "--qat", "--seed", str(seed), "-o", run],
         ["convert", run, "--to", "tflite,onnx", "--scheme", SCHEMES, "--calibrate", "digits",
          "-o", artifact],
@@ -56,14 +68,8 @@ def command(output: Path, seed: int, as_json: bool) -> None:
         ["bench", artifact, "--on", "local", "--retries", "0", "-o", bench],
         ["run", artifact, *pictures, "--file", "qat-w8a8", "--top", "2", "--save",
          str(output / "pictures")],
-        ["report", artifact, evaluation, bench, "-o", report],
-    ):  # fmt: skip
-        _step(arguments)
-    rows = summarize(output)
-    minutes = (time.monotonic() - started) / 60
-    data = {"rows": rows, "minutes": round(minutes, 2), "report": report}
-    emit(data, as_json, _table(rows), f"{minutes:.1f} minutes; read {report}")
-    check(rows)
+        ["report", artifact, evaluation, bench, learned, "-o", report],
+    ]  # fmt: skip
 
 
 def summarize(output: Path) -> list[dict[str, Any]]:

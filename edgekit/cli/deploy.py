@@ -36,15 +36,14 @@ def command(
 ) -> None:  # fmt: skip
     """Set a board up, put an artifact there, and check its answers there.
 
-    The artifact goes to ~/edgekit/NAME (on a phone /data/local/tmp/edgekit/NAME). Every file then
-    answers the source's examples on the device itself. A board needs Python 3.9 or later and no
-    network.
+    The artifact goes to ~/edgekit/NAME (on a phone /data/local/tmp/edgekit/artifacts/NAME). Every
+    file then answers the source's examples on the device itself. A board needs Python 3.9 or later
+    and no network; a phone gets its Python with --setup.
     """
     from rich.text import Text
 
     from edgekit.artifact import open_artifact
     from edgekit.device import open_device
-    from edgekit.device.board import set_up
     from edgekit.device.remote import RemoteDevice
 
     device = open_device(place)
@@ -56,8 +55,7 @@ def command(
     data: dict[str, Any] = {"schema": 1, "kind": "deploy", "device": place}
     with stderr().status("deploy") as status, device:
         if setup and isinstance(device, RemoteDevice):
-            data["environment"] = set_up(device, runtimes, lambda s: status.update(Text(s)))
-            device.python = device.find_python()
+            data["environment"] = device.set_up(runtimes, lambda s: status.update(Text(s)))
         if artifact:
             artifact.check()
             status.update("checking the answers there")

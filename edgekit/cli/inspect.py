@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,6 @@ import click
 from edgekit.artifact import MANIFEST
 from edgekit.cli.memory import bytes_text
 from edgekit.cli.output import emit, output_options, stderr
-from edgekit.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,7 +22,11 @@ if TYPE_CHECKING:
 
 @click.command(name="inspect")
 @click.argument("model", metavar="FILE")
-@click.option("--by", type=click.Choice(["op", "layer"]), help="A table by kind of op or by layer.")
+@click.option(
+    "--by",
+    type=click.Choice(["op", "layer", "type"]),
+    help="A table by kind of op, by layer, or of each op's types.",
+)
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,224,224,3",
               help="Sizes of an input whose shape is free; may be repeated.")  # fmt: skip
 @click.option("--allow-unknown", is_flag=True,
@@ -54,24 +57,32 @@ def command(
     """
     from edgekit.cli import memory
     from edgekit.cli.predictions import (
-        predict_all,
         prediction_pages,
         predictions_json,
         raise_refusals,
+        split_cores,
     )
+    from edgekit.profile.graph import parse_shapes
 
-    given = dict(_parse_shape(text) for text in shapes)
+    given = parse_shapes(shapes)
     if (Path(model) / MANIFEST).is_file():
         _inspect_artifact(Path(model), given, allow_unknown, cores, runtime, measure, as_json)
         return
+    from edgekit.profile.precision import precisions
+    from edgekit.profile.predict import predict_each
     from edgekit.profile.summary import by_kind, by_layer, summarize
     from edgekit.sources.graph import graph_of
 
     graph = graph_of(model, given, trust=trust_model)
     summary = summarize(graph, allow_unknown=allow_unknown)
-    predictions, refusals = predict_all(graph, cores, runtime) if cores else ([], [])
+    predictions, refusals = predict_each(graph, split_cores(cores), runtime)
     taken = memory.measure([Path(model)])[0] if measure else None
-    rows = {"op": by_kind, "layer": by_layer}[by](graph) if by else ()
+    tables: dict[str, Callable[[Graph], Sequence[Any]]] = {
+        "op": by_kind,
+        "layer": by_layer,
+        "type": precisions,
+    }
+    rows = tables[by](graph) if by else ()
     data: dict[str, Any] = {"file": model, **_json(summary)}
     if by:
         data[f"by_{by}"] = [asdict(row) for row in rows]
@@ -89,16 +100,6 @@ def command(
     raise_refusals(refusals)
 
 
-def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, equals, sizes = text.rpartition("=")
-    try:
-        if not equals:
-            raise ValueError
-        return name, tuple(int(size) for size in sizes.split(","))
-    except ValueError:
-        raise InputError("--shape", got=text, expected="as input=1,224,224,3") from None
-
-
 def _inspect_artifact(
     folder: Path, shapes: Mapping[str, tuple[int, ...]], allow_unknown: bool,
     cores: str | None, runtime: str | None, measure: bool, as_json: bool,
@@ -106,9 +107,10 @@ def _inspect_artifact(
     """One line for each file."""
     from edgekit.artifact import open_artifact
     from edgekit.cli import memory
-    from edgekit.cli.predictions import artifact_pages, predict_all, raise_refusals, summary_json
+    from edgekit.cli.predictions import artifact_pages, raise_refusals, split_cores, summary_json
     from edgekit.cli.tables import short_names
     from edgekit.profile.graph import read_graph
+    from edgekit.profile.predict import predict_each
     from edgekit.profile.summary import summarize
 
     artifact = open_artifact(folder)
@@ -117,7 +119,7 @@ def _inspect_artifact(
     paths = [artifact.path(file) for file in files]
     graphs = [read_graph(path, shapes) for path in paths]
     summaries = [summarize(graph, allow_unknown=allow_unknown) for graph in graphs]
-    predicted = [predict_all(graph, cores, runtime) if cores else ([], []) for graph in graphs]
+    predicted = [predict_each(graph, split_cores(cores), runtime) for graph in graphs]
     taken = memory.measure(paths) if measure else []
     data = [{"file": f.path, "scheme": f.scheme, "size_bytes": f.size_bytes, **_json(s)}
             for f, s in zip(files, summaries, strict=True)]  # fmt: skip
@@ -150,7 +152,7 @@ def _json(summary: Summary) -> dict[str, Any]:
 
 
 def _pages(
-    model: str, graph: Graph, summary: Summary, by: str | None, rows: tuple[Row, ...]
+    model: str, graph: Graph, summary: Summary, by: str | None, rows: Any
 ) -> list[RenderableType]:
     from rich.text import Text
 
@@ -158,22 +160,29 @@ def _pages(
 
     title = Text.assemble((one_line(model), "bold"), f"  {summary.format}")
     pages: list[RenderableType] = [title]
-    pages.append(_facts(summary))
+    pages.append(_facts(graph, summary))
     if graph.others:
         names = ", ".join(f"{g.name} ({len(g.ops)} ops)" for g in graph.others)
         pages.append(f"not counted, other subgraphs: {names}")
-    if by:
+    if by == "type":
+        pages.append(_table(["op", "weights", "reads", "writes", "computes"], [
+            [op.layer or op.name, op.weights, op.reads, op.writes, op.computes] for op in rows
+        ], 5))  # fmt: skip
+    elif by:
         columns = [by, "ops", "MAdds", "%", "params", "moved"]
         pages.append(_table(columns, [_cells(row, summary.madds) for row in rows], 1))
     return pages
 
 
-def _facts(summary: Summary) -> RenderableType:
+def _facts(graph: Graph, summary: Summary) -> RenderableType:
+    from edgekit.profile.precision import types_text
+
     facts = [
         ("inputs", ", ".join(f"{t.name} {t.dtype} {list(t.shape or ())}" for t in summary.inputs)),
         ("outputs", ", ".join(f"{t.name} {t.dtype} {list(t.shape or ())}"
                               for t in summary.outputs)),
         ("ops", f"{summary.ops:,}"),
+        ("types", types_text(graph)),
         ("MAdds", f"{summary.madds:,}"),
         ("parameters", f"{summary.params:,}"),
         ("activations", f"{bytes_text(summary.activation_bytes)} in all"),

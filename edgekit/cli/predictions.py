@@ -7,33 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.cli.output import stderr
 from edgekit.cli.tables import table
-from edgekit.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from edgekit.errors import InputError
     from edgekit.profile.advice import Advice
     from edgekit.profile.graph import Graph
-    from edgekit.profile.predict import OpTime, Prediction
+    from edgekit.profile.predict import Prediction
+    from edgekit.profile.roofline import OpTime
 
 SLOWEST = 5  # ops of each core that are shown unless all are asked for
 ADVICE = 3  # lines of each topic
 NAME_WIDTH = 28
 
 
-def predict_all(
-    graph: Graph, cores: str, runtime: str | None
-) -> tuple[list[Prediction], list[InputError]]:
-    """Return a prediction for each core of a comma-separated list, and the refusals."""
-    from edgekit.profile.predict import predict
-
-    predictions, refusals = [], []
-    for core in dict.fromkeys(part.strip() for part in cores.split(",")):
-        try:
-            predictions.append(predict(graph, core, runtime))
-        except InputError as refusal:
-            refusals.append(refusal)
-    return predictions, refusals
+def split_cores(cores: str | None) -> list[str]:
+    """Return the names of a comma-separated list."""
+    return [part.strip() for part in cores.split(",")] if cores else []
 
 
 def raise_refusals(refusals: Sequence[InputError]) -> None:
@@ -133,9 +124,7 @@ def _cores(predictions: Sequence[Prediction]) -> RenderableType:
 
 def _core_cells(p: Prediction) -> list[str]:
     c = p.calibration
-    bound = {name: sum(op.ms for op in p.ops if op.bound == name) / p.latency_ms
-             for name in ("compute", "memory")}  # fmt: skip
-    shares = [f"{bound['compute']:.0%}", f"{bound['memory']:.0%}"]
+    shares = [f"{p.share_bound_by(part):.0%}" for part in ("compute", "memory")]
     return [c.core, p.runtime, c.dtype, _ms(p.latency_ms), _interval(p), *shares]
 
 
@@ -143,15 +132,7 @@ def _origin(p: Prediction) -> RenderableType:
     """Return what the figure rests on, and why its interval is wide."""
     from rich.text import Text
 
-    c = p.calibration
-    protocol, error = list(c.errors.items())[-1]
-    lines = [
-        f"{c.core}, {c.dtype}: predicted, not measured; 1 thread at {c.clock_ghz:g} GHz; fitted to "
-        f"{error['n']:.0f} points of {c.sources}; mean error {error['mape_percent']:.1f}% "
-        f"with {protocol}",
-        *(f"widened: {reason}" for reason in p.reasons),
-        *([c.remark] if c.remark else []),
-    ]
+    lines = [p.origin, *(f"widened: {reason}" for reason in p.reasons)]
     return Text(". ".join(lines) + ".", style="dim")
 
 
@@ -170,22 +151,21 @@ def _ops(p: Prediction, count: int) -> RenderableType:
 
 
 def _advice(graph: Graph, prediction: Prediction) -> list[RenderableType]:
-    from rich.text import Text
-
-    from edgekit.errors import one_line
+    """Return a table of what would help: the worst of each topic, the others in one line."""
     from edgekit.profile.advice import advise
 
     found = advise(graph, prediction)
-    lines = [f"what would help on {prediction.calibration.core}, with the share of time at stake"]
+    rows = []
     for topic in dict.fromkeys(a.topic for a in found):
         of_topic = [a for a in found if a.topic == topic]
-        lines += [
-            f"  {a.share:>5.1%}  {_short(one_line(a.layer))}: {a.text}" for a in of_topic[:ADVICE]
-        ]
+        rows += [[_short(a.layer), a.text, f"{a.share:.1%}"] for a in of_topic[:ADVICE]]
         if len(of_topic) > ADVICE:
             rest = sum(a.share for a in of_topic[ADVICE:])
-            lines.append(f"  {rest:>5.1%}  {len(of_topic) - ADVICE} more of this kind (--json)")
-    return [Text("\n".join(lines))] if found else []
+            more = f"{len(of_topic) - ADVICE} more of this kind (--json)"
+            rows.append(["", more, f"{rest:.1%}"])
+    headings = ["layer", f"what would help on {prediction.calibration.core}", "of time"]
+    caption = "of time: the share of the prediction that the line is about"
+    return [table(headings, rows, caption, text_columns=2)] if found else []
 
 
 def _short(name: str) -> str:

@@ -77,20 +77,26 @@ class _WithFields(click.Command):
 @click.option("--weights", help='"imagenet", or a file to start from.')
 @click.option("--sha256", help="What those weights must hash to.")
 @click.option("--qat", is_flag=True, help="Fine-tune quantization-aware after the float training.")
+@click.option(
+    "--teacher",
+    metavar="RUN",
+    help="No training in float and no labels: RUN's network teaches its quantized copy.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in DIR.")
 @click.option("--distributed", is_flag=True, help="Over TF_CONFIG's workers, or all local GPUs.")
 @_training_options
 @output_options
 def command(
     model: str | None, output: Path, data: str | None, settings: tuple[str, ...],
-    weights: str | None, sha256: str | None, qat: bool, resume: bool, distributed: bool,
-    as_json: bool, **options: Any,
+    weights: str | None, sha256: str | None, qat: bool, teacher: str | None, resume: bool,
+    distributed: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Train FAMILY, or a PRESET of it, on labelled pictures or on a table.
 
     \b
     edgekit train mobilenet_v2:digits --qat -o run
     edgekit train mobilenet_v2:0.35-96 --data photos/ --weights imagenet -o run
+    edgekit train --teacher run --data photos/ -o quantized
     edgekit train --resume -o run
     edgekit train gp --data table.csv --target COLUMN --kernel "se + white" -o run
     """  # noqa: D301
@@ -102,6 +108,13 @@ def command(
     if resume:
         run = open_run(output)
         _check_resumed(run, model, {"data": data, "weights": weights}, settings, given, qat)
+    elif teacher:
+        if model or settings or weights or not data:
+            raise InputError(
+                "train --teacher", got="no --data" if not data else "another network besides",
+                expected="--teacher RUN --data PICTURES -o DIR, and options of the training",
+            )  # fmt: skip
+        run = _student(open_run(teacher), output, _absolute(data), given)
     else:
         if not model:
             raise InputError("train: no FAMILY given", expected="one, as mobilenet_v2:digits")
@@ -111,13 +124,38 @@ def command(
         source = data or kind.data
         if source is None:
             raise InputError(f"train {name}: no --data", expected="what it shall learn from")
-        source = str(Path(source).resolve()) if Path(source).exists() else source
-        run = Run(output, name, config, training, source, (), weights)
-    done = family(run.family).fit(
-        run.folder, run.config, run.options, run.data,
-        weights=run.weights, sha256=sha256, resume=resume, distributed=distributed,
-    )  # fmt: skip
+        run = Run(output, name, config, training, _absolute(source), (), weights)
+    if run.teacher:
+        done = family(run.family).distill(run, resume=resume, distributed=distributed)
+    else:
+        done = family(run.family).fit(
+            run.folder, run.config, run.options, run.data,
+            weights=run.weights, sha256=sha256, resume=resume, distributed=distributed,
+        )  # fmt: skip
     emit(_data(done), as_json, *([] if as_json else [_table(done)]))
+
+
+def _absolute(source: str) -> str:
+    return str(Path(source).resolve()) if Path(source).exists() else source
+
+
+def _student(teacher: Any, output: Path, data: str, given: Given) -> Any:
+    """Return a new run in `output` that begins with the teacher's float weights."""
+    from edgekit.families.run import claim
+    from edgekit.files import write_file
+
+    claim(output)
+    weights = teacher.weights_path("float")
+    if not weights.is_file():
+        raise InputError(f"{teacher.folder}: not trained yet", do="train it first")
+    options = Options(**{"qat_epochs": QAT_EPOCHS, **given})
+    test = {"float": teacher.test["float"]} if "float" in teacher.test else {}
+    run = replace(
+        teacher, folder=output, options=options, data=data, teacher=str(teacher.folder.resolve()),
+        best={k: v for k, v in teacher.best.items() if k == "float"}, test=test,
+    )  # fmt: skip
+    write_file(run.weights_path("float"), weights.read_bytes())
+    return run
 
 
 def _configure(
@@ -190,13 +228,18 @@ def _table(run: Any) -> Any:
 
     heading = Text(one_line(f"{run.family} on {Path(run.data).name}"))
     table = Table(title=heading, title_justify="left")
-    metrics = list(next(iter(run.test.values()), {}))
-    shares = "accuracy" in metrics
-    shown = ["accuracy"] if shares else metrics
-    best = "best on validation" if shares else "log likelihood"
-    for title in ("phase", best, *(["test"] if shares else [f"test {name}" for name in shown])):
+    last = list(run.test)[-1:] if run.teacher else list(run.test)
+    metrics = list(run.test[last[0]]) if last else []
+    share = next((name for name in ("accuracy", "agreement") if name in metrics), None)
+    shares, shown = share is not None, [share] if share else metrics
+    best = {"accuracy": "best on validation", "agreement": "likeness on validation"}
+    titles = [f"test {name}" for name in shown]
+    if share:
+        titles = ["test" if share == "accuracy" else f"{share} on test"]
+    for title in ("phase", best.get(share or "", "log likelihood"), *titles):
         table.add_column(title, justify="left" if title == "phase" else "right")
-    for phase, scores in run.test.items():
+    for phase in last:
+        scores = run.test[phase]
         values = [run.best[phase], *(scores[name] for name in shown)]
         cells = [f"{100 * v:.2f}%" if shares else f"{v:.4g}" for v in values]
         table.add_row(phase, *cells)

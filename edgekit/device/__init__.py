@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Protocol
 
 from edgekit.errors import InputError, SetupError
@@ -56,7 +55,11 @@ class Device(Protocol):
 
     @property
     def python(self) -> str:
-        """The interpreter to run programs with, as the device knows it."""
+        """The interpreter to run programs with, as the device knows it.
+
+        Raises:
+            SetupError: there is none.
+        """
         ...
 
     @property
@@ -85,12 +88,7 @@ class Device(Protocol):
         """
         ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Remove the folder and disconnect."""
         ...
 

@@ -1,4 +1,4 @@
-"""adb:[SERIAL]: a phone, by Android's debug bridge, with the Python that it has."""
+"""adb:[SERIAL]: a phone, by Android's debug bridge, with a Python that was pushed there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.device import ProgramError
+from edgekit.device import ProgramError, phone
 from edgekit.device.remote import RemoteCommand, RemoteDevice
 from edgekit.errors import InputError, SetupError
 
@@ -36,42 +36,36 @@ PROPERTIES = {
 class AdbDevice(RemoteDevice):
     """A phone in developer mode, Android 7 or later (before that the shell gave no exit codes)."""
 
-    no_python = "install Termux with its python there, or bench with the demo app"
+    set_up = phone.set_up  # a Python with all that it needs is pushed
 
     def __init__(self, url: str, serial: str) -> None:
-        super().__init__(url, place=PLACE, home=f"{PLACE}/edgekit", shelf=f"{PLACE}/edgekit")
+        home = f"{PLACE}/edgekit"
+        super().__init__(url, place=PLACE, home=home, shelf=f"{home}/artifacts")
+        self.no_python = f"run: {self.setup_command}"
         self._serial = serial
         self._facts: dict[str, Any] = {}
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What getprop and dumpsys say."""
+        """What getprop says."""
         return self._facts
 
-    def __enter__(self) -> AdbDevice:
-        """Connect, make the folder, and ask what phone it is."""
+    def _make(self) -> str:
         if not shutil.which("adb"):
             raise SetupError(f"{self.url}: no adb here", do="run: apt install adb")
-        super().__enter__()
         self._facts = self._ask()
-        return self
+        return super()._make()
 
     def _client(self, command: RemoteCommand) -> list[str]:
         which = ["-s", self._serial] if self._serial else []
         return ["adb", *which, "shell", "-T", command.line]
 
     def _ask(self) -> dict[str, Any]:
-        """Return the phone's properties, and its thermal status; what it does not say is left out.
-
-        The status is that of Android's PowerManager: 0 none, 1 light, 2 moderate, 3 severe.
-        """
+        """Return the phone's properties; what it does not say is left out."""
         script = 'for p; do echo "$p=$(getprop "$p" 2>/dev/null)"; done'
         text = self.call(RemoteCommand(script, tuple(PROPERTIES.values())))
         values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-        facts: dict[str, Any] = {k: values[p] for k, p in PROPERTIES.items() if values.get(p)}
-        thermal = self.call(RemoteCommand("dumpsys thermalservice 2>/dev/null || true"))
-        status = re.search(r"Thermal Status: (\d+)", thermal)
-        return facts | ({"thermal_status": int(status[1])} if status else {})
+        return {key: values[p] for key, p in PROPERTIES.items() if values.get(p)}
 
     def _explain(self, error: ProgramError) -> SetupError | None:
         ours = next((w for w in error.words.splitlines() if w.startswith(("error:", "adb:"))), "")

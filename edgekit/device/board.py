@@ -91,15 +91,12 @@ def set_up(
         InputError: no such runtime.
         SetupError: no wheels for the board, or they do not work there.
     """
-    for name in runtimes:
-        if name not in PACKAGES:
-            raise InputError("deploy: runtime", got=name, expected=", ".join(PACKAGES))
     progress("looking at the board")
     board = _look(device)
     with tempfile.TemporaryDirectory() as scratch:
         progress("fetching wheels")
         site = Path(scratch) / "site"
-        chosen = _fetch(board, runtimes, site, device.url)
+        chosen = fetch(board, runtimes, site, device.url)
         archive = Path(scratch) / "wheels.tar.gz"
         with tarfile.open(archive, "w:gz", compresslevel=3) as tar:
             tar.add(site, ".")
@@ -133,8 +130,22 @@ def _look(device: RemoteDevice) -> Board:
         raise SetupError(f"{device.url}: an unknown board", got=repr(error)) from None
 
 
-def _fetch(board: Board, runtimes: Sequence[str], site: Path, url: str) -> list[str]:
-    """Lay the wheels into `site` and return the distributions of the runtimes that fitted."""
+def fetch(board: Board, runtimes: Sequence[str], site: Path, url: str) -> list[str]:
+    """Lay the wheels into `site` and return the distributions of the runtimes that fitted.
+
+    Args:
+        board: that they are for.
+        runtimes: as `--runtime` names them; LiteRT, or else tflite-runtime, if none is given.
+        site: a folder that is not there yet.
+        url: the board's, for an error's line.
+
+    Raises:
+        InputError: no such runtime.
+        SetupError: no wheels for the board.
+    """
+    for name in runtimes:
+        if name not in PACKAGES:
+            raise InputError("deploy: runtime", got=name, expected=", ".join(PACKAGES))
     wanted = [[PACKAGES[name]] for name in runtimes] or [["ai-edge-litert", "tflite-runtime"]]
     numpy = [] if board.numpy else [f"numpy=={TESTED['numpy']}"]
     chosen = []

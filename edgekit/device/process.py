@@ -15,6 +15,33 @@ from typing import IO
 from edgekit.device import ProgramError
 from edgekit.errors import SetupError
 
+_running: set[_Program] = set()
+
+
+class _Program:
+    """A process with all its children, and why it was ended, if it was."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.ended: str | None = None
+
+    def end(self, why: str) -> None:
+        """End it because of `why`; whoever reads its lines gets a ProgramError."""
+        self.ended = why
+        self.kill()
+
+    def kill(self) -> None:
+        """End it, wherever it is by now, and reap it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def end_all() -> None:
+    """End what runs at this moment, in whatever thread: the user interrupts."""
+    for program in tuple(_running):
+        program.end("was interrupted")
+
 
 def stream(
     argv: Sequence[str],
@@ -57,13 +84,9 @@ def stream(
             )
         except OSError as error:
             raise SetupError(f"{what} cannot be run", got=error.strerror) from None
-        late = threading.Event()
-
-        def expire() -> None:
-            late.set()
-            _kill(process)
-
-        timer = threading.Timer(timeout_s, expire)
+        program = _Program(process)
+        _running.add(program)
+        timer = threading.Timer(timeout_s, program.end, ("took too long",))
         timer.daemon = True  # an interrupt at any moment must not wait for it
         try:
             timer.start()
@@ -71,11 +94,12 @@ def stream(
             process.wait()
         finally:
             timer.cancel()
-            _kill(process)
+            program.kill()
+            _running.discard(program)
             if process.stdout:
                 process.stdout.close()
-        if late.is_set():
-            raise ProgramError(f"{what} took too long", None, ending=f"{timeout_s:g} s")
+        if program.ended:
+            raise ProgramError(f"{what} {program.ended}", None, ending=f"{timeout_s:g} s")
         if process.returncode:
             raise _bad_end(what, process.returncode, stderr)
 
@@ -96,13 +120,6 @@ def finish(
     """
     lines = stream(argv, what=what, timeout_s=timeout_s, stdin=stdin, stdout=stdout)
     return "".join(lines)
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    """End the process and its children, and reap it."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _bad_end(what: str, code: int, stderr: IO[bytes]) -> ProgramError:

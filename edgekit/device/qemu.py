@@ -65,30 +65,23 @@ class EmulatedCore(LocalDevice):
     Args:
         core: a key of CORES.
         caches: simulate the core's data caches as well, which takes several times as long.
+        cpuinfo: what programs read in /proc/cpuinfo, by which runtimes choose kernels; by default
+            what that core says.
+        packages: a folder of Python packages to find before those of the userland.
     """
 
     kind: Kind = "simulated"
     counter: str | None = "instructions.txt"
     setup_command: str | None = "edgekit device create qemu"
 
-    def __init__(self, core: str, *, caches: bool = False) -> None:
-        super().__init__()
+    def __init__(
+        self, core: str, *, caches: bool = False, cpuinfo: str = "", packages: Path | None = None
+    ) -> None:
         self.url = f"qemu:{core}"
         self._core = core
         self._caches = caches
-
-    def __enter__(self) -> EmulatedCore:
-        """Look for the userland and make the folder.
-
-        Raises:
-            SetupError: it has not been set up.
-        """
-        core = CORES[self._core]
-        self._userland = userland.find()
-        self._root = userland.core_root(self._userland, self._core, CPUINFO.format(core=core))
-        self.python = str(self._root / "usr/bin/python3.11")
-        super().__enter__()
-        return self
+        self._cpuinfo = cpuinfo or CPUINFO.format(core=CORES[core])
+        self._packages = f"{packages}:" if packages else ""
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -107,13 +100,24 @@ class EmulatedCore(LocalDevice):
         plugin = f"{self._userland / 'count_instructions.so'},out={self.counter}"
         if self._caches:
             plugin += f",l1={core.l1},l2={core.l2}"
-        environment = {**STEADY, "PYTHONPATH": f"/{userland.SITE}"}
+        environment = {**STEADY, "PYTHONPATH": f"{self._packages}/{userland.SITE}"}
         emulator = [*FIXED_ADDRESSES, "qemu-aarch64", "-cpu", self._core, "-L", str(self._root)]
         emulator += [part for k, v in environment.items() for part in ("-E", f"{k}={v}")]
         emulator += ["-plugin", plugin]
         what = f"{self.url}: {Path(argv[0]).name}"
-        folder = self._inside()
+        folder = Path(self.folder)
         return stream([*emulator, *argv], what=what, timeout_s=timeout_s, folder=folder)
+
+    def _make(self) -> str:
+        """Look for the userland and make the folder.
+
+        Raises:
+            SetupError: it has not been set up.
+        """
+        self._userland = userland.find()
+        self._root = userland.core_root(self._userland, self._core, self._cpuinfo)
+        self.python = str(self._root / "usr/bin/python3.11")
+        return super()._make()
 
 
 @functools.cache

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import secrets
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
-from edgekit.device import Kind, ProgramError
+from edgekit.device import ProgramError
+from edgekit.device.folder import FolderDevice
 from edgekit.device.process import finish, stream
-from edgekit.errors import EdgekitError, InputError, SetupError
+from edgekit.errors import EdgekitError, SetupError
 
 CALL_SECONDS = 60.0  # for what only looks or tidies up
 COPY_SECONDS = 1800.0  # for a file
@@ -38,7 +39,7 @@ class RemoteCommand:
         return shlex.join(["sh", "-c", self.script, "sh", *self.arguments])
 
 
-class RemoteDevice:
+class RemoteDevice(FolderDevice):
     """A machine behind a client program; a subclass says how that is called and what it means.
 
     Args:
@@ -48,69 +49,38 @@ class RemoteDevice:
         shelf: of the artifacts that stay there.
     """
 
-    kind: Kind = "measured"
-    counter: str | None = None
-    setup_command: str | None
+    no_python = "install python3 there"
 
     def __init__(self, url: str, *, place: str, home: str, shelf: str) -> None:
         self.url = url
         self.home = home
         self.shelf = shelf
-        self.python = "python3"
         self.setup_command = f"edgekit deploy --setup --on {shlex.quote(url)}"
         self._place = place
-        self._folder: str | None = None
         self._running = False
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """Nothing that the program cannot read for itself."""
-        return {}
-
-    @property
-    def folder(self) -> str:
-        """Our folder there."""
-        if self._folder is None:
-            raise RuntimeError("a device is used in a `with`")
-        return self._folder
-
-    def __enter__(self) -> RemoteDevice:
-        """Connect, make the folder, and look for a Python: ours, or the system's."""
-        folder = f"{self._place}/edgekit-{secrets.token_hex(8)}"
-        try:
-            self.call(RemoteCommand('mkdir -m 700 -- "$1"', (folder,)))
-            self._folder = folder
-            self.python = self.find_python()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End what still runs, remove the folder, disconnect."""
-        if self._folder:
-            end = 'kill -9 "$(cat "$1/pid")" 2>/dev/null; ' if self._running else ""
-            with contextlib.suppress(EdgekitError):  # the device may be gone
-                self.call(RemoteCommand(end + 'rm -rf -- "$1"', (self._folder,)))
-        self._folder = None
+        super().__exit__()
         self._disconnect()
 
-    def put(self, source: Path, name: str) -> None:
-        """Copy a file into the folder."""
+    @functools.cached_property
+    def python(self) -> str:
+        """The Python of the environment that was set up there, else the system's.
+
+        Raises:
+            SetupError: there is none.
+        """
+        script = (
+            f'for p in "{self.home}/venv/bin/python" python3 python; do '
+            'command -v "$p" && exit 0; done; exit 127'
+        )
         try:
-            file = source.open("rb")
-        except OSError as error:
-            raise InputError(f"{source}: cannot be read", got=error.strerror) from None
-        with file:
-            self.call(
-                RemoteCommand('cat > "$1"', (f"{self.folder}/{name}",)),
-                what=f"{source} cannot be copied", timeout_s=COPY_SECONDS, stdin=file,
-            )  # fmt: skip
+            return self.call(RemoteCommand(script)).strip()
+        except SetupError as error:
+            if "127" in str(error):
+                raise SetupError(f"{self.url}: no Python there", do=self.no_python) from None
+            raise
 
     def get(self, name: str, target: Path) -> None:
         """Copy a file out of the folder."""
@@ -174,24 +144,30 @@ class RemoteDevice:
         )
         return self.call(RemoteCommand(script, (self.folder, safe)), what="not installed").strip()
 
-    def find_python(self) -> str:
-        """Return the Python of the environment that was set up there, else the system's.
+    def _make(self) -> str:
+        folder = f"{self._place}/edgekit-{secrets.token_hex(8)}"
+        self.call(RemoteCommand('mkdir -m 700 -- "$1"', (folder,)))
+        return folder
+
+    def _remove(self, folder: str) -> None:
+        end = 'kill -9 "$(cat "$1/pid")" 2>/dev/null; ' if self._running else ""
+        with contextlib.suppress(EdgekitError):  # the device may be gone
+            self.call(RemoteCommand(end + 'rm -rf -- "$1"', (folder,)))
+
+    def _write(self, file: IO[bytes], name: str, *, what: str) -> None:
+        command = RemoteCommand('cat > "$1"', (f"{self.folder}/{name}",))
+        self.call(command, what=what, timeout_s=COPY_SECONDS, stdin=file)
+
+    def set_up(
+        self, runtimes: Sequence[str] = (), progress: Callable[[str], None] = lambda line: None
+    ) -> dict[str, Any]:
+        """Make an environment with Python packages there, and return what it holds.
 
         Raises:
-            SetupError: there is none.
+            InputError: no such runtime.
+            SetupError: it cannot be made, or does not work there.
         """
-        script = (
-            f'for p in "{self.home}/venv/bin/python" python3 python; do '
-            'command -v "$p" && exit 0; done; exit 127'
-        )
-        try:
-            return self.call(RemoteCommand(script)).strip()
-        except SetupError as error:
-            if "127" in str(error):
-                raise SetupError(f"{self.url}: no Python there", do=self.no_python) from None
-            raise
-
-    no_python = "install python3 there"
+        raise NotImplementedError
 
     def _client(self, command: RemoteCommand) -> list[str]:
         """Return the client program with its arguments."""

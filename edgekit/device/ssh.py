@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from edgekit.device import ProgramError
+from edgekit.device import ProgramError, board
 from edgekit.device.remote import RemoteCommand, RemoteDevice
 from edgekit.errors import InputError, SetupError
 
@@ -48,6 +48,8 @@ REASONS = (
 class SshDevice(RemoteDevice):
     """A machine that sshd runs on."""
 
+    set_up = board.set_up  # a virtual environment there
+
     def __init__(self, url: str, host: str, user: str | None, port: str | None) -> None:
         home = "${XDG_CACHE_HOME:-$HOME/.cache}/edgekit"
         super().__init__(url, place="/tmp", home=home, shelf="$HOME/edgekit")
@@ -55,14 +57,12 @@ class SshDevice(RemoteDevice):
         self._login = [*(["-l", user] if user else []), *(["-p", port] if port else [])]
         self._control: Path | None = None
 
-    def __enter__(self) -> SshDevice:
-        """Connect and make the folder."""
+    def _make(self) -> str:
         if not shutil.which("ssh"):
             raise SetupError(f"{self.url}: no ssh here", do="run: apt install openssh-client")
         # Short: the path of a socket has 108 bytes at most.
         self._control = Path(tempfile.mkdtemp(prefix="edgekit-ssh-", dir="/tmp"))
-        super().__enter__()
-        return self
+        return super()._make()
 
     def _client(self, command: RemoteCommand) -> list[str]:
         options = [part for k, v in OPTIONS.items() for part in ("-o", f"{k}={v}")]

@@ -8,14 +8,13 @@ import logging
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgekit import __version__
 from edgekit.artifact import (
     REFERENCE,
     Artifact,
@@ -27,21 +26,18 @@ from edgekit.artifact import (
 from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.description import describe_file, describe_task, describe_tools
+from edgekit.export.files import Wanted, write_file
 from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
-from edgekit.export.metadata import add_metadata
-from edgekit.export.signatures import add_signatures
 from edgekit.export.source import Source
-from edgekit.export.targets import check_target
 from edgekit.parity import gate_of
 from edgekit.quantize.calibration import Calibration, open_calibration, random_examples
-from edgekit.quantize.scheme import SCHEMES, Scheme
-from edgekit.quantize.techniques import PostTraining
+from edgekit.quantize.post_training import Network, doubts, open_network
+from edgekit.quantize.scheme import SCHEMES, Scheme, parse_scheme
 
 _log = logging.getLogger("edgekit")
 
 FORMATS = {"tflite": SCHEMES, "onnx": ("f32", "w8a8", "qat-w8a8")}
 REFERENCE_EXAMPLES = 16
-_PER_CHANNEL = "FULLY_CONNECTED"  # of which older runtimes take one scale alone
 _NAME_BYTES = 200  # of a file name, of which 255 are the limit, scheme and format included
 
 
@@ -53,10 +49,8 @@ class Plan:
     formats: tuple[str, ...] = ("tflite",)
     calibrate: str | None = None  # see open_calibration
     samples: int = 100  # calibration examples, at the most
-    io_dtype: str | None = None  # of integer files; the scheme's own integer by default
-    target: str | None = None  # a runtime whose op versions must not be exceeded
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of open inputs
-    post_training: PostTraining = field(default_factory=PostTraining)  # for w8a8 as TFLite
+    wanted: Wanted = field(default_factory=Wanted)  # of every file
     seed: int = 0  # of noise, where there is no data to compare on
 
 
@@ -79,6 +73,7 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
     started = time.process_time()
     checking = 0.0
     files: list[ModelFile] = []
+    kept: dict[str, Any] = {}
     contents: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
         networks = _lower(source, plan, Path(scratch))
@@ -88,13 +83,20 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
         check_started = time.process_time()
         reference = _reference(networks, examples)
         checking += time.process_time() - check_started
+        calibrated = {id(n): n for s in plan.schemes if s.calibrated
+                      for n in [networks[_network_of(s, source)]]}  # fmt: skip
+        observed = {key: _observe(n, examples, plan) for key, n in calibrated.items()}
         for format, scheme in jobs:
             network = networks[_network_of(scheme, source)]
             path = Path(scratch) / f"{_file_name(source.name)}.{scheme.name}.{format}"
-            _write(path, network, scheme, examples, source, plan)
+            made = write_file(
+                path, network, scheme, source, examples, observed.get(id(network)), plan.wanted
+            )
+            reference |= {f"factors/{path.name}/{t}": f for t, f in made.factors.items()}
+            kept |= {path.name: made.kept} if made.kept else {}
             check_started = time.process_time()
             gate = gate_of(scheme.name, source.provenance)
-            files.append(describe_file(path, scheme, gate, signature, reference))
+            files.append(describe_file(path, scheme, gate, made.signature, reference))
             checking += time.process_time() - check_started
             contents[path.name] = path.read_bytes()
     contents[REFERENCE] = _packed(reference)
@@ -108,12 +110,13 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
             **source.provenance,
             "compared_on": {
                 "data": examples.origin,
-                "examples": len(next(iter(reference.values()))),
+                "examples": min(len(examples), REFERENCE_EXAMPLES),
             },
             "calibration": {"data": examples.origin, "examples": len(examples)}
             if any(scheme.calibrated for scheme in plan.schemes)
             else None,
-            "post_training": asdict(plan.post_training),
+            "post_training": asdict(plan.wanted.post_training),
+            "kept_in_float": kept or None,
             "seed": plan.seed,
             **describe_tools(),
         },
@@ -126,8 +129,8 @@ def _jobs(source: Source, plan: Plan) -> list[tuple[str, Scheme]]:
     """Return the pairs of format and scheme to make; what is not made is said."""
     jobs = []
     for scheme in plan.schemes:
-        if plan.io_dtype and scheme.activation_bits:
-            scheme.check_io(plan.io_dtype)
+        if plan.wanted.io_dtype and scheme.activation_bits:
+            scheme.check_io(plan.wanted.io_dtype)
         if scheme.learned and source.learned is None:
             raise InputError(
                 f"scheme {scheme.name}: {source.name} has no learned ranges",
@@ -164,6 +167,24 @@ def _network_of(scheme: Scheme, source: Source) -> str:
     if scheme.calibrated and scheme.activation_bits in source.integer:
         return f"integer{scheme.activation_bits}"
     return "qat" if scheme.learned else "float"
+
+
+def _observe(network: Lowered, examples: Calibration, plan: Plan) -> Network | None:
+    """Run the network in float over the examples, and say what is doubtful about them.
+
+    Returns:
+        None where a network with control flow can be left to the ordinary converter.
+    """
+    content = tflite.convert(network, parse_scheme("f32"))
+    try:
+        observed = open_network(content, network.signature.inputs, iter(examples))
+    except InputError:
+        if plan.wanted.post_training.techniques or any(s.mixed for s in plan.schemes):
+            raise
+        return None
+    for remark in doubts(observed):
+        _log.warning("%s", remark)
+    return observed
 
 
 def _with_normalisation(network: Lowered, source: Source) -> Lowered:
@@ -218,57 +239,13 @@ def _reference(networks: Mapping[str, Lowered], examples: Calibration) -> Arrays
                         do="give --calibrate DATA that the model can answer, or mend the model",
                     )
                 kept.setdefault(f"{network}/{name}", []).append(value)
-    return {name: np.concatenate(values) for name, values in kept.items()}
-
-
-def _write(
-    path: Path, network: Lowered, scheme: Scheme, examples: Calibration, source: Source, plan: Plan
-) -> None:
-    """Make one file at `path`, whose ending says the format."""
-
-    def samples() -> Iterator[dict[str, Any]]:
-        return iter(examples)
-
-    if path.suffix == ".onnx":
-        from edgekit.export import onnx  # tf2onnx and ONNX Runtime take a second to import
-
-        learned = tflite.convert(network, scheme, io_dtype="float32") if scheme.learned else None
-        path.write_bytes(onnx.convert(network, scheme, samples=samples, tflite=learned))
-        return
-    io_dtype = plan.io_dtype if scheme.activation_bits else None
-    path.write_bytes(
-        tflite.convert(
-            network, scheme, samples=samples, io_dtype=io_dtype, post_training=plan.post_training
-        )
-    )
-    refused = check_target(path, plan.target) if plan.target else ()
-    if any(refusal.op == _PER_CHANNEL for refusal in refused):
-        path.write_bytes(
-            tflite.convert(
-                network,
-                scheme,
-                samples=samples,
-                io_dtype=io_dtype,
-                per_channel_dense=False,
-                post_training=plan.post_training,
-            )
-        )
-        _log.warning("%s: one scale a dense layer, for %s", scheme.name, plan.target)
-        refused = check_target(path, str(plan.target))
-    if refused:
-        raise InputError(
-            f"scheme {scheme.name}: {plan.target} cannot run it",
-            got="; ".join(map(str, refused)),
-            do="take another scheme or a newer runtime",
-        )
-    content = add_metadata(
-        add_signatures(path.read_bytes(), source.signatures),
-        name=source.name,
-        description=f"{source.name} in {scheme.name}, made by edgekit {__version__}",
-        inputs=network.signature.inputs,
-        labels=(source.task or {}).get("labels"),
-    )
-    path.write_bytes(content)
+    declared = {
+        f"{part}/{spec.name}": np.asarray(values)
+        for spec in networks["float"].signature.inputs
+        for part, values in (("mean", spec.mean), ("std", spec.std))
+        if values is not None
+    }
+    return {**{name: np.concatenate(values) for name, values in kept.items()}, **declared}
 
 
 def _packed(arrays: Arrays) -> bytes:

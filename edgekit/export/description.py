@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekit import __version__, parity
-from edgekit.artifact import ModelFile, Signature, TensorSpec
+from edgekit.artifact import ModelFile, Signature, TensorSpec, reference_inputs
 from edgekit.errors import InputError
 from edgekit.export.lowering import Arrays
 from edgekit.export.source import Source
@@ -48,16 +48,14 @@ def describe_file(
     path: Path, scheme: Scheme, gate: parity.Gate, source: Signature, reference: Arrays
 ) -> ModelFile:
     """Describe one file: hash, signatures, costs, and its answers against the source's."""
-    inputs, expected = (
-        {k.removeprefix(part): v for k, v in reference.items() if k.startswith(part)}
-        for part in ("input/", "qat/" if scheme.learned else "float/")
-    )
+    part = "qat/" if scheme.learned else "float/"
+    expected = {k.removeprefix(part): v for k, v in reference.items() if k.startswith(part)}
     with closing(_opened(path)) as session:
         signatures = {
             name: _described(signature, source, path.suffix)
             for name, signature in session.signatures.items()
         }
-        answers = answer(session, signatures, inputs)
+        answers = answer(session, signatures, reference_inputs(reference, signatures))
     figures = [parity.compare(name, expected[name], answers[name], gate) for name in expected]
     costs = summarize(read_graph(path), allow_unknown=True)
     return ModelFile(

@@ -6,14 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.lite.python.convert import mlir_quantize
 
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
 from edgekit.export.lowering import Lowered
-from edgekit.quantize.post_training import prepare
-from edgekit.quantize.scheme import Scheme, parse_scheme
-from edgekit.quantize.techniques import PostTraining
+from edgekit.quantize.scheme import Scheme
 
 Samples = Callable[[], Iterator[dict[str, Any]]]
 
@@ -25,7 +22,6 @@ def convert(
     samples: Samples | None = None,
     io_dtype: str | None = None,
     per_channel_dense: bool = True,
-    post_training: PostTraining | None = None,
 ) -> bytes:
     """Return `network` as a .tflite in `scheme`.
 
@@ -36,22 +32,15 @@ def convert(
         io_dtype: of inputs and outputs; the scheme's own integer by default.
         per_channel_dense: whether a fully connected layer has a scale for each output; without,
             older runtimes can read a w8 file.
-        post_training: what is done to a w8a8 network before the quantizer sees it.
 
     Raises:
         InputError: a calibrated scheme without samples, an I/O dtype that it does not have, or an
             op that TFLite lacks; the line names it.
     """
-    if scheme.name == "w8a8" and samples and post_training and post_training.techniques:
-        scheme.check_io(io_dtype or scheme.io_dtypes[0])
-        plain = convert(network, parse_scheme("f32"))
-        prepared = prepare(plain, network.signature.inputs, samples(), post_training)
-        return quantize(
-            prepared.content, io_dtype or scheme.io_dtypes[0], per_channel_dense=per_channel_dense
-        )
+    if scheme.name == "f32":
+        return _float(network)
     converter = tf.lite.TFLiteConverter.from_saved_model(str(network.folder))
-    if scheme.name != "f32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if scheme.name == "f16":
         converter.target_spec.supported_types = [tf.float16]
     if scheme.calibrated:
@@ -70,25 +59,14 @@ def convert(
     return content
 
 
-def quantize(
-    content: bytes, io_dtype: str = "int8", *, per_channel: bool = True,
-    per_channel_dense: bool = True,
-) -> bytes:  # fmt: skip
-    """Return a float .tflite that holds the ranges of its activations in 8 bits.
-
-    This is the second half of TensorFlow's converter; the ranges are taken as they are.
-    """
-    with one_line_failures("w8a8 as TFLite"):
-        return bytes(
-            mlir_quantize(
-                content,
-                disable_per_channel=not per_channel,
-                fully_quantize=True,
-                input_data_type=tf.as_dtype(io_dtype),
-                output_data_type=tf.as_dtype(io_dtype),
-                disable_per_channel_for_dense_layers=not per_channel_dense,
-            )
-        )
+def _float(network: Lowered) -> bytes:
+    """Return the network in float; it is kept beside the lowered one, for what is made of it."""
+    kept = network.folder.with_suffix(".tflite")
+    if not kept.exists():
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(network.folder))
+        with one_line_failures("f32 as TFLite"):
+            kept.write_bytes(converter.convert())
+    return kept.read_bytes()
 
 
 def _make_integer(converter: Any, scheme: Scheme, io_dtype: str) -> None:

@@ -48,6 +48,7 @@ class Family:
     heeds: tuple[str, ...] | None = None  # fields of train.Options that mean something; all if None
     source_module: str = "edgekit.families.trained"  # reads a run back
     dial: tuple[str, ...] = ()  # what `convert` may ask: max_bytes, max_nlpd_loss, form
+    distills: bool = False  # whether its float network can teach a fake-quantized copy
     integer: bool = False  # whether integer schemes are made from a network of their own
     signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further: outputs
     describe: Callable[[Any], Mapping[str, Any]] = lambda config: {}  # a config's task parameters
@@ -109,6 +110,16 @@ class Family:
     def fit(self, *args: Any, **options: Any) -> Any:
         """Train; see the family's `fit` module."""
         return self._heavy("fit").fit(*args, **options)
+
+    def distill(self, *args: Any, **options: Any) -> Any:
+        """Fine-tune quantization-aware without labels; see the family's `distill` module.
+
+        Raises:
+            InputError: the family has none.
+        """
+        if not self.distills:
+            raise InputError(f"train --teacher: {self.name} cannot teach a copy of itself")
+        return self._heavy("distill").distill(*args, **options)
 
     def preset(self, name: str) -> Preset:
         """Return the preset called `name`.

@@ -17,6 +17,7 @@ from edgekit.train import Options
 SCHEMA = 1
 RUN = "run.json"
 PACKAGES = ("edgekit", "tensorflow", "tf_keras", "tensorflow-model-optimization", "numpy")
+_NEWER = ("task", "teacher")  # fields that older runs have not
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Run:
     best: Mapping[str, float] = field(default_factory=dict)  # on validation, by phase
     test: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by phase
     task: Mapping[str, Any] = field(default_factory=dict)  # its parameters beside labels
+    teacher: str | None = None  # the run whose float network taught this one's quantized copy
     packages: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -72,8 +74,8 @@ def open_run(folder: str | Path) -> Run:
         kept = {
             f.name: raw[f.name]
             for f in fields(Run)
-            if f.name not in ("folder", "options") and (f.name in raw or f.name != "task")
-        }  # older runs have no task
+            if f.name not in ("folder", "options") and (f.name in raw or f.name not in _NEWER)
+        }
         return Run(
             folder=Path(folder),
             options=Options(**raw["training"]),

@@ -40,6 +40,7 @@ GATES = {
     "w8": _INTEGER,
     "w8a8": _INTEGER,
     "w8a16": _INTEGER,
+    "mixed": _INTEGER,
     "qat-w8a8": _INTEGER,
 }
 

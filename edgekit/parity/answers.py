@@ -19,8 +19,7 @@ def check_file(artifact: Artifact, file: ModelFile, session: Session) -> list[Pa
     Raises:
         InputError: the artifact keeps no reference, or the file lacks an output.
     """
-    network = "qat" if file.scheme.startswith("qat-") else "float"
-    inputs, expected = artifact.reference(network)
+    inputs, expected = artifact.reference_of(file)
     answers = answer(session, file.signatures, inputs)
     gate = gate_of(file.scheme, artifact.manifest.provenance)
     return [compare(name, expected[name], answers[name], gate) for name in expected]

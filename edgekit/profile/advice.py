@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgekit.profile.graph import Graph, Op
-from edgekit.profile.predict import OpTime, Prediction
+from edgekit.profile.predict import Prediction
+from edgekit.profile.roofline import OpTime
 
 LEAST_SHARE = 0.001  # of the predicted time; less is not worth a line
 FULL_SIZE = 0.9  # of the image's area
@@ -121,7 +122,9 @@ def _per_tensor_depthwise(prediction: Prediction) -> Iterator[Advice]:
         weights = [op.work.op.inputs[slot] for slot in slots if slot < len(op.work.op.inputs)]
         one = any(t is not None and t.scales == 1 for t in weights)
         if op.work.kind == "depthwise" and one and op.work.channels[1] > 1:
-            text = f"one scale for {op.work.channels[1]} channels: quantize per channel"
+            text = (
+                f"quantize per channel: {op.work.channels[1]} share a scale, which costs accuracy"
+            )
             yield _advice("per-tensor depthwise", op.work.op, text, op.ms, prediction)
 
 

@@ -33,6 +33,7 @@ def bench(
     *,
     kept: Sequence[Row] = (),
     keep: Callable[[Report], None] = lambda report: None,
+    pause: Callable[[float], object] = time.sleep,
 ) -> Report:
     """Benchmark `targets` on a device that was entered.
 
@@ -47,6 +48,7 @@ def bench(
         progress: told what is done next.
         kept: rows of an earlier call that was cut short; only the rounds that they lack are run.
         keep: told what there is after every process.
+        pause: waits for some seconds.
 
     Raises:
         EdgekitError: not one run was finished; why.
@@ -58,12 +60,12 @@ def bench(
         for i, target in enumerate(targets):
             if run.needs(i, turn):
                 progress(f"round {turn + 1} of {rounds}: {target.path.name}")
-                run.turn(i)
+                run.turn(i, turn)
                 keep(run.report(finished=False))
     for _ in range(run.options.retries):
         if again := run.invalid():
             progress(f"cooling down for {run.options.cool_down_s:g} s")
-            time.sleep(run.options.cool_down_s)
+            pause(run.options.cool_down_s)
             run.repeat(again, progress)
     if not run.rows and not run.counts:
         raise next(iter(run.failures.values()))
@@ -79,6 +81,7 @@ class _Benchmark:
         self.targets, self.device, self.options = targets, device, options
         self.failures: dict[int, EdgekitError] = {}
         self.facts: dict[str, Any] = {}
+        self.python = ""
         self.rows: dict[int, Row] = {
             i: row
             for row in kept
@@ -92,6 +95,7 @@ class _Benchmark:
 
         Raises:
             InputError: several threads, where instructions are counted.
+            SetupError: no Python there, or no room.
         """
         if self.device.counter and self.options.threads > 1:
             raise InputError(
@@ -100,6 +104,7 @@ class _Benchmark:
                 do="leave it out, or bench on the device itself",
             )
         configurations = [self._config(i) for i in range(len(self.targets))]
+        self.python = self.device.python  # missing, it is missed before anything is copied
         self.device.put(Path(worker.__file__), "worker.py")
         if self.options.inputs:
             self.device.put(self.options.inputs, "inputs.npz")
@@ -115,14 +120,14 @@ class _Benchmark:
         done = len(self.rows[i].rounds) if i in self.rows else 0
         return i not in self.failures and done <= turn
 
-    def turn(self, i: int) -> None:
+    def turn(self, i: int, turn: int) -> None:
         """Run one process of target `i` and keep what it found."""
         events, error = self._run_worker(i)
         if error:
             self.failures[i] = error
         self.facts |= next((e for e in events if e["event"] == "device"), {})
         self._add_count(i, events)
-        self._add_round(i, events)
+        self._add_round(i, turn, events)
         if isinstance(error, SetupError) and not isinstance(error, ProgramError):
             self.failures |= {j: error for j in range(len(self.targets)) if j not in self.failures}
 
@@ -136,12 +141,13 @@ class _Benchmark:
 
     def repeat(self, again: Sequence[int], progress: Callable[[str], None]) -> None:
         """Run every round of some targets once more; rounds that throttled make room for better."""
+        first = 1 + max(r.turn for row in self.rows.values() for r in row.rounds)
         for turn in range(self.options.rounds):
             for i in again:
                 if i not in self.failures:
                     name = self.targets[i].path.name
                     progress(f"once more, round {turn + 1} of {self.options.rounds}: {name}")
-                    self.turn(i)
+                    self.turn(i, first + turn)
         for i in again:
             cool = tuple(r for r in self.rows[i].rounds if not r.throttled)
             if cool:
@@ -180,6 +186,7 @@ class _Benchmark:
             "max_seconds": options.max_seconds / options.rounds,
             "cpus": options.cpus,
             "counter": self.device.counter,
+            "profile": options.profile,
             "setup": self.device.setup_command,
         }
 
@@ -191,7 +198,7 @@ class _Benchmark:
         if device.counter:
             timeout_s = COUNT_SECONDS
         try:
-            for line in device.run([device.python, "worker.py", f"{i}.json"], timeout_s=timeout_s):
+            for line in device.run([self.python, "worker.py", f"{i}.json"], timeout_s=timeout_s):
                 event = _event(line)
                 if event and event["event"] == "error":
                     kind = InputError if event["code"] == InputError.exit_code else SetupError
@@ -213,7 +220,7 @@ class _Benchmark:
                 loaded["inputs"], inferences,
             )  # fmt: skip
 
-    def _add_round(self, i: int, events: Sequence[dict[str, Any]]) -> None:
+    def _add_round(self, i: int, turn: int, events: Sequence[dict[str, Any]]) -> None:
         """Add what a process measured; a process that timed no run adds nothing."""
         by_name = {e["event"]: e for e in events}
         runs = [e for e in events if e["event"] == "runs"]
@@ -233,6 +240,7 @@ class _Benchmark:
             after=done.get("state", {}),
             during=tuple(e["state"] for e in runs if "state" in e),
             cut="done" not in by_name,
+            turn=turn,
         )
         row = self.rows.get(i) or Row(
             self.targets[i],
@@ -242,7 +250,8 @@ class _Benchmark:
             loaded["inputs"],
             (),
         )
-        self.rows[i] = replace(row, rounds=(*row.rounds, measured))
+        profile = by_name.get("profile")
+        self.rows[i] = replace(row, rounds=(*row.rounds, measured), profile=profile or row.profile)
 
 
 def _runtime(target: Target, options: Options) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,24 @@ def read_graph(model: Any, shapes: Shapes | None = None) -> Graph:
     from edgekit.profile.onnx import read_onnx
 
     return read_onnx(path, shapes)
+
+
+def parse_shapes(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Return shapes by input from words such as `input=1,224,224,3`.
+
+    Raises:
+        InputError: one is none.
+    """
+    shapes = {}
+    for text in texts:
+        name, equals, sizes = text.rpartition("=")
+        try:
+            if not equals:
+                raise ValueError
+            shapes[name] = tuple(int(size) for size in sizes.split(","))
+        except ValueError:
+            raise InputError("--shape", got=text, expected="as input=1,224,224,3") from None
+    return shapes
 
 
 def free_inputs(where: str, inputs: Mapping[str, tuple[int, ...] | None], given: Shapes) -> Shapes:

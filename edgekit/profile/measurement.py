@@ -11,7 +11,7 @@ from typing import Any
 from edgekit.device import Kind
 from edgekit.errors import InputError
 from edgekit.profile.counting import Count
-from edgekit.profile.statistics import Interval, Summary, ratio_interval, summarize
+from edgekit.profile.statistics import Interval, Summary, summarize, turns_interval
 from edgekit.profile.targets import Target
 from edgekit.runtime import RUNTIMES
 
@@ -38,6 +38,7 @@ class Options:
     max_spread: float = 0.05  # a wider median (half the interval over p50) is called noisy
     retries: int = 0  # of a file that throttled or is noisy
     cool_down_s: float = 10.0  # before each
+    profile: bool = False  # look at the parts of an inference, after the timed runs
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -86,6 +87,7 @@ class Round:
     after: Mapping[str, Any]
     during: tuple[Mapping[str, Any], ...] = ()  # about every second
     cut: bool = False  # the process did not come to its end
+    turn: int = 0  # files of one call that have the same took turns
 
     @property
     def throttled(self) -> bool:
@@ -107,6 +109,7 @@ class Row:
     inputs: Sequence[Mapping[str, Any]]
     rounds: tuple[Round, ...]
     discarded: int = 0  # rounds that throttled and were repeated
+    profile: Mapping[str, Any] | None = None  # pre_ms, invoke_ms, post_ms, ops, of the last round
 
     @property
     def latency(self) -> Summary:
@@ -179,17 +182,28 @@ class Report:
         return str(self.device["url"])
 
     def ratio(self, base: int, new: int) -> tuple[float, Interval | None]:
-        """Return p50(row `new`) / p50(row `base`) and its interval, paired by round."""
+        """Return how p50 of row `new` compares with that of row `base`, and its interval.
+
+        It is the centre of the interval, which is paired by turn: a machine that slows for some
+        rounds slows both. Of one round it is the ratio.
+        """
         old, fresh = self.rows[base], self.rows[new]
-        return fresh.latency.p50 / old.latency.p50, ratio_interval(
-            [r.samples_ms for r in old.rounds], [r.samples_ms for r in fresh.rounds], paired=True
+        interval = turns_interval(
+            {r.turn: r.samples_ms for r in old.rounds}, {r.turn: r.samples_ms for r in fresh.rounds}
         )
+        if interval is None or len(old.rounds) < 2:
+            return fresh.latency.p50 / old.latency.p50, interval
+        return math.sqrt(interval[0] * interval[1]), interval
 
 
 def _flagged(state: Mapping[str, Any]) -> bool:
-    """Return whether a Pi says so: the low bits are now, the others are since it was booted."""
-    flags = state.get("throttled")
-    return bool(flags and int(flags, 16) & 0xF)
+    """Return whether the machine says so.
+
+    Of a Pi's flags the low bits are now, the others since it was booted; Android's status is 0
+    where nothing throttles.
+    """
+    flags, status = state.get("throttled"), state.get("thermal_status")
+    return bool(flags and int(flags, 16) & 0xF) or bool(status)
 
 
 def _median(values: Sequence[float]) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.files import map_file
 from edgekit.profile.graph import Graph, Op, Shapes, Tensor, free_inputs
 from edgekit.profile.kinds import (
     ONNX_KINDS,
@@ -16,6 +17,7 @@ from edgekit.profile.kinds import (
     snake_case,
 )
 from edgekit.profile.layers import layer_of
+from edgekit.profile.wire import drop_weights
 
 try:
     import onnx
@@ -39,9 +41,8 @@ def read_onnx(path: Path, shapes: Shapes) -> Graph:
         InputError: not an ONNX model, damaged, weights in other files, or a shape is free.
     """
     try:
-        model = onnx.load_model_from_string(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read", got=error.strerror or error) from None
+        with map_file(path) as data:
+            model = onnx.load_model_from_string(drop_weights(data))
     except (DecodeError, ValueError) as error:
         raise InputError(f"{path}: not an ONNX model", got=str(error)[:120]) from None
     if not model.graph.node or not model.opset_import:

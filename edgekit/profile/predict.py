@@ -1,53 +1,20 @@
-"""Latency predicted op by op: compute and memory of each, never a fit on total multiply-adds.
-
-An op takes `(compute^p + memory^p)^(1/p) + overhead` (p = 1: one after the other; p = inf: the
-roofline of Williams et al., doi:10.1145/1498765.1498785), with
-
-    compute = multiply-adds, channels rounded up to the SIMD width / (efficiency[class] * peak)
-    memory  = bytes of activations / bandwidth + bytes of weights / bandwidth
-
-Weights of a dense layer meet one position each and stream at the bandwidth of `matrices`.
-"""
+"""Latency predicted op by op, with its interval and what it rests on; never a guess."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
-
 from edgekit.errors import InputError
-from edgekit.profile.cores import Calibration, Rates, find_core
+from edgekit.profile.cores import Calibration, find_core
+from edgekit.profile.coverage import out_of_range, unlike, unseen
 from edgekit.profile.graph import Graph
 from edgekit.profile.madds import check_rules
-from edgekit.profile.work import CLASSES, COMPUTE, Work, columns, list_work
+from edgekit.profile.roofline import OpTime, time_op
+from edgekit.profile.work import Work, list_work
 
-UNSEEN_SHARE = 0.10  # of the time in classes that no point holds: more is refused
-MADDS_MARGIN = 1.5  # beyond the points' multiply-adds the interval is widened
-MADDS_LIMIT = 10.0  # and farther than this it is refused
-SHARE_MARGIN = 0.05  # beyond the points' share of time in a class a network is unlike them
 UNSEEN_FACTOR = 2.0  # on the log of the interval's half-width, where a limit is passed
-
-Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class OpTime:
-    """The predicted time of one op."""
-
-    work: Work
-    ms: float
-    compute_ms: float
-    memory_ms: float
-    overhead_ms: float
-
-    @property
-    def bound(self) -> str:
-        """What takes most of the time: "compute", "memory" or "overhead"."""
-        parts = {"compute": self.compute_ms, "memory": self.memory_ms, "overhead": self.overhead_ms}
-        return max(parts, key=lambda name: parts[name])
 
 
 @dataclass(frozen=True)
@@ -62,6 +29,28 @@ class Prediction:
     ops: tuple[OpTime, ...]
 
     kind = "predicted"
+
+    @property
+    def scale(self) -> float:
+        """What the calibration's times are multiplied with: another than 1 where carried over."""
+        transfers = self.calibration.transfers or {}
+        return 1.0 if self.runtime == self.calibration.runtime else transfers[self.runtime].ratio
+
+    @property
+    def origin(self) -> str:
+        """What the figure rests on, in one line."""
+        c = self.calibration
+        protocol, error = list(c.errors.items())[-1]
+        text = (
+            f"{c.core}, {c.dtype}: predicted, not measured; 1 thread at {c.clock_ghz:g} GHz; "
+            f"fitted to {error['n']:.0f} points of {c.sources}; mean error "
+            f"{error['mape_percent']:.1f}% with {protocol}"
+        )
+        return ". ".join([text, *([c.remark] if c.remark else [])])
+
+    def share_bound_by(self, part: str) -> float:
+        """Return the share of the time in ops that bind on "compute", "memory" or "overhead"."""
+        return sum(op.ms for op in self.ops if op.bound == part) / self.latency_ms
 
 
 def predict(graph: Graph, core: str, runtime: str | None = None) -> Prediction:
@@ -87,21 +76,17 @@ def predict(graph: Graph, core: str, runtime: str | None = None) -> Prediction:
     return _finish(calibration, runtime or calibration.runtime, works, ops)
 
 
-def op_times_ms(table: Array, rates: Rates) -> tuple[Array, Array, Array]:
-    """Return compute, memory and whole time in ms of each row, without overhead.
-
-    Args:
-        table: `[..., ops, 4]` as `work.columns` makes it.
-        rates: of the core.
-    """
-    kind = table[..., 0].astype(np.intp)
-    share = np.array([rates.efficiency.get(name, 1.0) for name in COMPUTE] + [1.0])
-    compute = table[..., 1] / (share[kind] * rates.peak_gmadds * 1e6)
-    dense = kind == CLASSES.index("fully_connected")
-    weights = np.where(dense, rates.gb_per_s["matrices"], rates.gb_per_s["weights"])
-    memory = table[..., 2] / (rates.gb_per_s["activations"] * 1e6) + table[..., 3] / (weights * 1e6)
-    p = rates.overlap
-    return compute, memory, (compute**p + memory**p) ** (1 / p)
+def predict_each(
+    graph: Graph, cores: Iterable[str], runtime: str | None = None
+) -> tuple[list[Prediction], list[InputError]]:
+    """Return a prediction for each core that has one, and for the others why not."""
+    predictions, refusals = [], []
+    for core in dict.fromkeys(cores):
+        try:
+            predictions.append(predict(graph, core, runtime))
+        except InputError as refusal:
+            refusals.append(refusal)
+    return predictions, refusals
 
 
 def _main_dtype(works: Sequence[Work]) -> str:
@@ -143,24 +128,16 @@ def _time_ops(
     return tuple(time_op(work, by_dtype.get(work.dtype, main).rates) for work in works)
 
 
-def time_op(work: Work, rates: Rates) -> OpTime:
-    """Return the predicted time of one op."""
-    table = columns([work], rates.simd_width)
-    compute, memory, whole = (float(part[0]) for part in op_times_ms(table, rates))
-    overhead_ms = rates.overhead_us / 1e3
-    return OpTime(work, whole + overhead_ms, compute, memory, overhead_ms)
-
-
 def _finish(
     calibration: Calibration, runtime: str, works: Sequence[Work], ops: tuple[OpTime, ...]
 ) -> Prediction:
     """Add up, and widen the interval for every reason that there is."""
     latency_ms = sum(op.ms for op in ops)
-    unlike = _unlike(calibration, ops)
-    width = math.log(calibration.factor_elsewhere if unlike else calibration.factor)
-    beyond = [*_unseen(calibration, ops), *_out_of_range(calibration, works)]
+    strange = unlike(calibration, ops)
+    width = math.log(calibration.factor_elsewhere if strange else calibration.factor)
+    beyond = [*unseen(calibration, ops), *out_of_range(calibration, works)]
     width *= UNSEEN_FACTOR ** len(beyond)
-    reasons = [*unlike, *beyond]
+    reasons = [*strange, *beyond]
     if runtime != calibration.runtime:
         transfer = (calibration.transfers or {})[runtime]
         latency_ms *= transfer.ratio
@@ -174,66 +151,6 @@ def _finish(
     return Prediction(calibration, runtime, latency_ms, interval, tuple(reasons), ops)
 
 
-def shares_of_time(ops: Sequence[OpTime]) -> dict[str, float]:
-    """Return the share of the time that each kernel class takes."""
-    total = sum(op.ms for op in ops)
-    shares: dict[str, float] = {}
-    for op in ops:
-        shares[op.work.kind] = shares.get(op.work.kind, 0.0) + op.ms / total
-    return shares
-
-
 def _scaled(op: OpTime, ratio: float) -> OpTime:
     return replace(op, ms=op.ms * ratio, compute_ms=op.compute_ms * ratio,
                    memory_ms=op.memory_ms * ratio, overhead_ms=op.overhead_ms * ratio)  # fmt: skip
-
-
-def _unlike(calibration: Calibration, ops: Sequence[OpTime]) -> list[str]:
-    """Return the reason to widen where a class takes a share of the time that no point gives it."""
-    found = shares_of_time(ops)
-    strange = [
-        f"{kind} {found.get(kind, 0):.0%} ({least:.0%} to {most:.0%})"
-        for kind, (least, most) in calibration.shares.items()
-        if not least - SHARE_MARGIN <= found.get(kind, 0) <= most + SHARE_MARGIN
-    ]
-    return [f"shares of time unlike the points': {', '.join(strange)}"] if strange else []
-
-
-def _unseen(calibration: Calibration, ops: Sequence[OpTime]) -> list[str]:
-    """Return the reason to widen where some ops are of a class that no point holds.
-
-    Raises:
-        InputError: they take so much of the time that the figure would be a guess.
-    """
-    found = shares_of_time(ops)
-    unseen = sorted({op.work.kind for op in ops if op.work.madds} - set(calibration.classes))
-    share = sum(found[kind] for kind in unseen)
-    names = ", ".join(unseen)
-    if share > UNSEEN_SHARE:
-        raise InputError(
-            f"core {calibration.core}: no calibration for {names} ({calibration.runtime}, "
-            f"{calibration.dtype})",
-            got=f"{share:.0%} of the time in them",
-            expected=f"mostly {', '.join(calibration.classes)}",
-        )
-    return [f"{names} ({share:.1%} of the time) not among the points"] if unseen else []
-
-
-def _out_of_range(calibration: Calibration, works: Sequence[Work]) -> list[str]:
-    """Return the reason to widen where the network is smaller or larger than the points.
-
-    Raises:
-        InputError: it is so by far.
-    """
-    madds, (least, most) = sum(work.madds for work in works), calibration.madds
-    beyond = max(least / max(madds, 1), madds / most)
-    if beyond <= MADDS_MARGIN:
-        return []
-    covered = f"{least / 1e6:.0f}M to {most / 1e6:.0f}M MAdds"
-    if beyond > MADDS_LIMIT:
-        raise InputError(
-            f"core {calibration.core}: outside the calibration",
-            got=f"{madds / 1e6:.1f}M MAdds",
-            expected=covered,
-        )
-    return [f"{madds / 1e6:.0f}M MAdds, the points cover {covered}"]

@@ -67,8 +67,8 @@ def _row(raw: Mapping[str, Any], targets: Sequence[Target]) -> Row | None:
     )
     if target is None:
         return None
-    inputs, dropped = raw["inputs"], raw["discarded_rounds"]
-    return Row(target, raw["device"], raw["kind"], raw["runtime"], inputs, rounds, dropped)
+    inputs, dropped, profile = raw["inputs"], raw["discarded_rounds"], raw["profile"]
+    return Row(target, raw["device"], raw["kind"], raw["runtime"], inputs, rounds, dropped, profile)
 
 
 def _options_json(options: Options) -> dict[str, Any]:
@@ -96,6 +96,7 @@ def _row_json(row: Row, max_spread: float, samples: bool) -> dict[str, Any]:
         "model_memory_bytes": row.model_memory_bytes,
         "doubts": row.doubts(max_spread),
         "discarded_rounds": row.discarded,
+        "profile": row.profile and {k: v for k, v in row.profile.items() if k != "event"},
         "rounds": rounds,
     }
 

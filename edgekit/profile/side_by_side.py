@@ -6,10 +6,17 @@ import threading
 from collections.abc import Callable, Sequence
 
 from edgekit.device import Device
+from edgekit.device.process import end_all
 from edgekit.errors import EdgekitError, SetupError
 from edgekit.profile.bench import bench
 from edgekit.profile.measurement import Options, Report, Row
 from edgekit.profile.targets import Target
+
+TIDY_SECONDS = 30.0  # for removing our folders everywhere after an interrupt
+
+
+class _StoppedError(Exception):
+    """The user interrupted; this device is left."""
 
 
 def bench_side_by_side(
@@ -35,15 +42,22 @@ def bench_side_by_side(
 
     Raises:
         EdgekitError: nothing was finished on any device; the first device's reason.
+        KeyboardInterrupt: after every device was tidied up.
     """
     reports = [_nothing_yet(device, options, kept) for device in devices]
     errors: dict[int, EdgekitError] = {}
-    lock = threading.Lock()
+    lock, stop = threading.Lock(), threading.Event()
 
     def store(i: int, report: Report) -> None:
         with lock:
-            reports[i] = report
-            keep(reports)
+            if not stop.is_set():
+                reports[i] = report
+                keep(reports)
+
+    def tell(line: str) -> None:
+        if stop.is_set():
+            raise _StoppedError
+        progress(line)
 
     def run(i: int) -> None:
         device = devices[i]
@@ -51,9 +65,11 @@ def bench_side_by_side(
             with device:
                 report = bench(
                     targets, device, options,
-                    lambda line: progress(f"{device.url}: {line}"),
-                    kept=kept, keep=lambda report: store(i, report),
+                    lambda line: tell(f"{device.url}: {line}"),
+                    kept=kept, keep=lambda report: store(i, report), pause=stop.wait,
                 )  # fmt: skip
+        except _StoppedError:
+            return
         except EdgekitError as error:
             errors[i] = error
             report = _nothing_yet(device, options, kept, error)
@@ -70,8 +86,15 @@ def bench_side_by_side(
         ]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt:
+            stop.set()
+            end_all()
+            for thread in threads:
+                thread.join(TIDY_SECONDS)
+            raise
     if errors and not any(r.rows or r.counts for r in reports):
         raise errors[min(errors)]
     return reports

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,6 +106,50 @@ def ratio_interval(
         error = float(difference.std(ddof=1)) / math.sqrt(len(difference))
         return _exp(float(difference.mean()), error * student(confidence, len(difference) - 1))
     old, fresh = log_medians(groups(base)), log_medians(groups(new))
+    return _welch(old, fresh, confidence)
+
+
+def controlled_ratio(
+    base: Mapping[int, Samples],
+    base_controls: Sequence[Mapping[int, Samples]],
+    new: Mapping[int, Samples],
+    new_controls: Sequence[Mapping[int, Samples]],
+) -> tuple[float, Interval] | None:
+    """Return the ratio new / base across two calls, and its interval, each beside its controls.
+
+    Controls are files that did not change and took turns with the file in both calls. A drift of
+    the machine between the calls, or between the rounds of one, slows them as well: what is taken
+    as independent is the logarithm of a round's median less that of its controls' (a difference in
+    differences), and the interval is Welch's.
+
+    Args:
+        base: run times by turn.
+        base_controls: the same of each control, in the same call.
+        new: of the other call.
+        new_controls: of the same files in that call.
+
+    Returns:
+        None where fewer than two turns of either call have all of them.
+    """
+    old, fresh = _beside(base, base_controls), _beside(new, new_controls)
+    interval = _welch(old, fresh, CONFIDENCE)
+    return interval and (math.exp(float(fresh.mean() - old.mean())), interval)
+
+
+def _beside(
+    runs: Mapping[int, Samples], controls: Sequence[Mapping[int, Samples]]
+) -> npt.NDArray[np.float64]:
+    """Return the log medians of the turns that all have, less the mean of the controls'."""
+    turns = sorted(runs.keys() & set.intersection(*(set(c) for c in controls)))
+    own, *others = (log_medians([each[t] for t in turns]) for each in (runs, *controls))
+    beside: npt.NDArray[np.float64] = own - np.mean(others, axis=0)
+    return beside
+
+
+def _welch(
+    old: npt.NDArray[np.float64], fresh: npt.NDArray[np.float64], confidence: float
+) -> Interval | None:
+    """Return Welch's interval of exp(mean(fresh) - mean(old))."""
     if min(len(old), len(fresh)) < 2:
         return None
     parts = [float(m.var(ddof=1)) / len(m) for m in (old, fresh)]
@@ -116,6 +160,17 @@ def ratio_interval(
     freedom = variance**2 / sum(p**2 / f for p, f in zip(parts, freedoms, strict=True))
     margin = math.sqrt(variance) * student(confidence, freedom)
     return _exp(float(fresh.mean() - old.mean()), margin)
+
+
+def turns_interval(base: Mapping[int, Samples], new: Mapping[int, Samples]) -> Interval | None:
+    """Return the interval of median(new) / median(base), by turn in one call.
+
+    Paired where at least two turns have both, and they are most of what there is; else Welch's.
+    """
+    both = sorted(base.keys() & new.keys())
+    if 2 * len(both) >= max(len(base), len(new), 4):
+        return ratio_interval([base[t] for t in both], [new[t] for t in both], paired=True)
+    return ratio_interval(list(base.values()), list(new.values()))
 
 
 def groups(rounds: Sequence[Samples]) -> list[npt.NDArray[np.float64]]:

@@ -1,22 +1,16 @@
-"""Reads a .tflite file without TensorFlow and without an interpreter.
-
-The file may come from anywhere: every read is bounds-checked, every loop is bounded by the size
-of the file, and whatever does not fit together ends in one InputError.
-"""
+"""Reads a .tflite file into the op list, without TensorFlow and without an interpreter."""
 
 from __future__ import annotations
 
 import math
-import mmap
-import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import InputError, MissingExtraError
+from edgekit.errors import InputError
 from edgekit.profile.batch import DATA_DEPENDENT, leading_size
+from edgekit.profile.flatbuffer import DTYPES, Flatbuffer, checked, open_flatbuffer, text
 from edgekit.profile.graph import Graph, Op, Shapes, Tensor, free_inputs
 from edgekit.profile.kinds import (
     BASIC_LSTM,
@@ -28,22 +22,6 @@ from edgekit.profile.kinds import (
 from edgekit.profile.layers import layer_of
 from edgekit.profile.resize import resized_shapes
 
-try:
-    from ai_edge_litert import schema_py_generated as schema
-except ModuleNotFoundError as error:
-    raise MissingExtraError("ai_edge_litert", "litert") from error
-
-MAX_TABLES = 200_000  # tensors and ops; the largest published models have some ten thousand
-MAX_RANK = 64
-
-
-def _names(enum: Any) -> dict[int, str]:
-    return {value: name for name, value in vars(enum).items() if name.isupper()}
-
-
-BUILTINS = _names(schema.BuiltinOperator)
-DTYPES = {code: name.lower() for code, name in _names(schema.TensorType).items()}
-
 
 def read_tflite(path: Path, shapes: Shapes) -> Graph:
     """Return the first subgraph of `path`; the others hang from it.
@@ -54,7 +32,8 @@ def read_tflite(path: Path, shapes: Shapes) -> Graph:
     Raises:
         InputError: not a .tflite file, damaged, or a shape is free.
     """
-    with _model(path) as reader:
+    with open_flatbuffer(path) as file:
+        reader = _Reader(file)
         indices, free = reader.free_inputs()
         resolved = free_inputs(str(path), free, shapes)
         graphs = tuple(reader.graphs({}))
@@ -77,72 +56,37 @@ def op_versions(path: str | Path) -> tuple[tuple[str, int], ...]:
     Raises:
         InputError: not a .tflite file, or damaged.
     """
-    with _model(Path(path)) as reader:
-        codes = {(name, version) for name, version, custom in reader.codes() if not custom}
+    with open_flatbuffer(Path(path)) as file:
+        codes = {(name, version) for name, version, custom in file.codes() if not custom}
     return tuple(sorted(codes))
 
 
-@contextmanager
-def _model(path: Path) -> Iterator[_Reader]:
-    """Map the file and turn every way in which its bytes can be wrong into one error."""
-    try:
-        with path.open("rb") as file:
-            # Closed when the last view of it goes; closing by hand fails while an error holds one.
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if data[4:8] != b"TFL3":
-            got = repr(data[4:8])
-            raise InputError(f"{path}: not a TFLite model", got=got, expected="b'TFL3' at byte 4")
-        yield _Reader(str(path), data)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read", got=error.strerror or error) from None
-    except (struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(
-            f"{path}: damaged TFLite model", got=str(error)[:120] or type(error).__name__
-        ) from None
-
-
 class _Reader:
-    """Walks the flatbuffer by lazy accessors."""
+    """Makes graphs of what the file says."""
 
-    def __init__(self, where: str, data: mmap.mmap) -> None:
-        self.where = where
-        self.size = len(data)
-        # An honest file holds every element once, so it cannot list more than it has bytes.
-        self.budget, self.tables = self.size, MAX_TABLES
-        self.model = schema.Model.GetRootAs(data, 0)
-        if not self.model.SubgraphsLength():
-            raise ValueError("no subgraph")
-
-    def codes(self) -> list[tuple[str, int, str]]:
-        """Return (builtin name, version, custom name) of each operator code."""
-        codes = []
-        for code in self._tables(self.model.OperatorCodesLength(), self.model.OperatorCodes):
-            # Files older than schema v3a have the number in the narrow field alone.
-            builtin = BUILTINS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
-            custom = _text(code.CustomCode()) if builtin == "CUSTOM" else ""
-            codes.append((builtin, code.Version(), custom))
-        return codes
+    def __init__(self, file: Flatbuffer) -> None:
+        self.file = file
 
     def free_inputs(self) -> tuple[dict[str, int], dict[str, tuple[int, ...] | None]]:
         """Return each input's tensor index and its shape, -1 where free, by name."""
-        graph = self.model.Subgraphs(0)
-        names = self._signature_names(0)
+        graph = self.file.model.Subgraphs(0)
+        names = self.file.signature_names(0)
         indices: dict[str, int] = {}
         shapes: dict[str, tuple[int, ...] | None] = {}
-        for index in self._vector(graph.InputsAsNumpy):
-            tensor = graph.Tensors(_checked(index, graph.TensorsLength()))
-            name = names.get(index, _text(tensor.Name()))
-            indices[name], shapes[name] = index, self._free_shape(tensor)
+        for index in self.file.vector(graph.InputsAsNumpy):
+            tensor = graph.Tensors(checked(index, graph.TensorsLength()))
+            name = names.get(index, text(tensor.Name()))
+            indices[name], shapes[name] = index, self.file.free_shape(tensor)
         return indices, shapes
 
     def graphs(self, fixed: dict[int, tuple[int, ...]]) -> Iterator[Graph]:
         """Yield the subgraphs; `fixed` replaces shapes of the first one, by tensor index."""
-        self.budget, self.tables = self.size, MAX_TABLES
-        codes = self.codes()
-        parents = self._tables(self.model.SubgraphsLength(), self.model.Subgraphs)
-        signatures = {s.SubgraphIndex(): _text(s.SignatureKey()) for s in self._signatures()}
+        self.file.start()
+        codes = self.file.codes()
+        parents = self.file.tables(self.file.model.SubgraphsLength(), self.file.model.Subgraphs)
+        signatures = {s.SubgraphIndex(): text(s.SignatureKey()) for s in self.file.signatures()}
         for number, graph in enumerate(parents):
-            name = signatures.get(number) or _text(graph.Name()) or "main"
+            name = signatures.get(number) or text(graph.Name()) or "main"
             yield self._graph(graph, name, codes, fixed if number == 0 else {}, number)
 
     def _graph(
@@ -155,22 +99,22 @@ class _Reader:
     ) -> Graph:
         tensors = [
             self._tensor(t, i, fixed.get(i))
-            for i, t in enumerate(self._tables(graph.TensorsLength(), graph.Tensors))
+            for i, t in enumerate(self.file.tables(graph.TensorsLength(), graph.Tensors))
         ]
-        names = self._signature_names(number)
+        names = self.file.signature_names(number)
         for index, given in names.items():
-            _checked(index, len(tensors))
+            checked(index, len(tensors))
             tensors[index] = replace(tensors[index], name=given)
-        entry = [_checked(i, len(tensors)) for i in self._vector(graph.InputsAsNumpy)]
+        entry = [checked(i, len(tensors)) for i in self.file.vector(graph.InputsAsNumpy)]
         for index in entry:
             tensors[index] = _with_batch(tensors[index], 1)
         ops = []
-        for raw in self._tables(graph.OperatorsLength(), graph.Operators):
+        for raw in self.file.tables(graph.OperatorsLength(), graph.Operators):
             op = self._op(raw, tensors, codes)
             for output in op.outputs:
                 tensors[output.index] = self._made(op, output, graph)
             ops.append(replace(op, outputs=tuple(tensors[t.index] for t in op.outputs)))
-        outputs = [_checked(i, len(tensors)) for i in self._vector(graph.OutputsAsNumpy)]
+        outputs = [checked(i, len(tensors)) for i in self.file.vector(graph.OutputsAsNumpy)]
         return Graph(
             name,
             "tflite",
@@ -185,7 +129,7 @@ class _Reader:
             # Float16 or sparse weights, unpacked while loading.
             return replace(output, constant=True)
         if _opaque(op):
-            free = self._free_shape(graph.Tensors(output.index))
+            free = self.file.free_shape(graph.Tensors(output.index))
             return replace(output, shape=free or None)
         if not output.shape or output.shape[0] != -1:
             return output
@@ -197,17 +141,17 @@ class _Reader:
         """Return the values of a stored int32 tensor."""
         if tensor is None or not tensor.constant or tensor.dtype != "int32":
             return ()
-        data = self.model.Buffers(graph.Tensors(tensor.index).Buffer()).DataAsNumpy()
+        data = self.file.model.Buffers(graph.Tensors(tensor.index).Buffer()).DataAsNumpy()
         return () if isinstance(data, int) else tuple(data.view("<i4").tolist())
 
     def _op(self, raw: Any, tensors: list[Tensor], codes: list[tuple[str, int, str]]) -> Op:
-        builtin, version, custom = codes[_checked(raw.OpcodeIndex(), len(codes))]
+        builtin, version, custom = codes[checked(raw.OpcodeIndex(), len(codes))]
         inputs = tuple(
-            None if i == -1 else tensors[_checked(i, len(tensors))]
-            for i in self._vector(raw.InputsAsNumpy)
+            None if i == -1 else tensors[checked(i, len(tensors))]
+            for i in self.file.vector(raw.InputsAsNumpy)
         )
         outputs = tuple(
-            tensors[_checked(i, len(tensors))] for i in self._vector(raw.OutputsAsNumpy)
+            tensors[checked(i, len(tensors))] for i in self.file.vector(raw.OutputsAsNumpy)
         )
         kind = TFLITE_KINDS.get(builtin, builtin.lower())
         if builtin == "CUSTOM":
@@ -218,17 +162,14 @@ class _Reader:
         attributes: dict[str, Any] = {"version": version, "custom": custom}
         attributes |= {"weights": weights, "data": TFLITE_DATA.get(builtin, 0), "channel_axis": -1}
         if builtin == "BATCH_MATMUL":
-            options = schema.BatchMatMulOptions()
-            if table := raw.BuiltinOptions():
-                options.Init(table.Bytes, table.Pos)
-                attributes["transpose_a"] = options.AdjX()
+            attributes["transpose_a"] = self.file.transposes_first(raw)
         layer = layer_of(outputs[0].name, kind) if outputs else ""
         return Op(kind, custom or builtin, inputs, outputs, layer, attributes)
 
     def _tensor(self, raw: Any, index: int, fixed: tuple[int, ...] | None) -> Tensor:
-        name, dtype = _text(raw.Name()), DTYPES[raw.Type()]
-        shape = fixed if fixed is not None else self._free_shape(raw)
-        stored_bytes = self._stored_bytes(raw, name)
+        name, dtype = text(raw.Name()), DTYPES[raw.Type()]
+        shape = fixed if fixed is not None else self.file.free_shape(raw)
+        stored_bytes = self.file.stored_bytes(raw, name)
         quantization = raw.Quantization()
         scales = 0 if quantization is None else int(quantization.ScaleLength())
         weight = dtype.startswith(("float", "bfloat")) or scales > 0
@@ -239,63 +180,6 @@ class _Reader:
         if stored_bytes and raw.Sparsity() is None and expected not in (None, stored_bytes):
             raise ValueError(f"tensor {name[:60]} holds {stored_bytes} bytes for {expected}")
         return tensor
-
-    def _free_shape(self, raw: Any) -> tuple[int, ...]:
-        """Return the stored shape with -1 where the signature leaves a size free.
-
-        The converter stores 1 for every free size: taken at its word, what follows would be
-        counted too low.
-        """
-        shape, free = self._shape(raw), self._vector(raw.ShapeSignatureAsNumpy)
-        return free if len(free) == len(shape) and min(free, default=0) >= -1 else shape
-
-    def _shape(self, raw: Any) -> tuple[int, ...]:
-        shape = self._vector(raw.ShapeAsNumpy)
-        if len(shape) > MAX_RANK or any(size < -1 for size in shape):
-            raise ValueError(f"tensor with the shape {list(shape[:8])}")
-        return shape
-
-    def _stored_bytes(self, raw: Any, name: str) -> int:
-        """Return the bytes of the tensor's buffer; 0 where it is filled while running."""
-        if raw.Buffer() == 0:
-            return 0
-        buffer = self.model.Buffers(_checked(raw.Buffer(), self.model.BuffersLength()))
-        # Files above 2 GB keep their weights behind the flatbuffer, at an offset from its start.
-        inside = int(buffer.DataLength())
-        if buffer.Offset() > 1:
-            if buffer.Offset() + buffer.Size() > self.size:
-                raise ValueError(f"tensor {name[:60]} lies outside the file")
-            return int(buffer.Size())
-        if inside and buffer._tab.Vector(buffer._tab.Offset(4)) + inside > self.size:
-            raise ValueError(f"tensor {name[:60]} is cut off")
-        return inside
-
-    def _signature_names(self, number: int) -> dict[int, str]:
-        """Return tensor index to the name that the signature gives it: what people call it."""
-        names: dict[int, str] = {}
-        for signature in self._signatures():
-            if signature.SubgraphIndex() == number:
-                for entry in self._tables(signature.InputsLength(), signature.Inputs):
-                    names[entry.TensorIndex()] = _text(entry.Name())
-        return names
-
-    def _signatures(self) -> Iterator[Any]:
-        return self._tables(self.model.SignatureDefsLength(), self.model.SignatureDefs)
-
-    def _tables(self, length: int, table: Callable[[int], Any]) -> Iterator[Any]:
-        self.tables -= length
-        if self.tables < 0:
-            raise ValueError(f"more than {MAX_TABLES} tensors and ops")
-        return (table(i) for i in range(length))
-
-    def _vector(self, read: Callable[[], Any]) -> tuple[int, ...]:
-        values = read()  # numpy checks the bounds; 0 where the field is missing
-        if isinstance(values, int):
-            return ()
-        self.budget -= len(values)
-        if self.budget < 0:
-            raise ValueError("lists longer than the file")
-        return tuple(values.tolist())
 
 
 def _ratio(scales: Any) -> float:
@@ -314,14 +198,3 @@ def _with_batch(tensor: Tensor, size: int) -> Tensor:
     if not tensor.shape or tensor.shape[0] != -1:
         return tensor
     return replace(tensor, shape=(size, *tensor.shape[1:]))
-
-
-def _checked(index: int, length: int) -> int:
-    """Return `index`: Python would take a negative one for one from the end."""
-    if not 0 <= index < length:
-        raise ValueError(f"index {index} of {length}")
-    return index
-
-
-def _text(raw: bytes | None) -> str:
-    return (raw or b"").decode("utf-8", "backslashreplace")

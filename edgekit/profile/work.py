@@ -100,6 +100,10 @@ def _quantized_forms(graph: Graph) -> dict[int, Tensor]:
         first = op.inputs[0] if op.inputs else None
         if op.kind == "quantize_linear" and first is not None and first not in graph.inputs:
             forms.setdefault(first.index, op.outputs[0])
+    for op in reversed(graph.ops):  # a fused Relu or Clip stands between a kernel and its QUANTIZE
+        first = op.inputs[0] if op.kind in _FUSED and op.inputs else None
+        if first is not None and first not in graph.inputs and op.outputs[0].index in forms:
+            forms.setdefault(first.index, forms[op.outputs[0].index])
     return forms
 
 

@@ -1,10 +1,13 @@
 """Time one model file in one runtime: the one program that runs on a device.
 
 It needs Python 3.9, NumPy and a runtime, nothing else, and is copied to the device as it stands:
-`python worker.py CONFIG.json`, or the configuration on stdin. It writes one JSON object a line as
-it goes, so a cut connection keeps the runs that were finished. Only the runtime's invoke is timed;
-inputs are set beforehand. Where the device counts instructions, inferences are marked instead of
-timed; and it can answer examples. See `DEFAULTS` for the configuration, `main` for the events.
+`python worker.py CONFIG.json`. It writes one JSON object a line as it goes, so a cut connection
+keeps the runs that were finished. Only the runtime's invoke is timed; inputs are set beforehand.
+Where the device counts instructions, inferences are marked instead of timed; and it can answer
+examples.
+
+`Config` says what can be asked for, `main` which lines come back, `run` does it. Below them stand
+timing, the runtimes, the inputs, and what the machine is and does.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import gc
 import hashlib
 import importlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -23,30 +27,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DEFAULTS: dict[str, Any] = {
-    "model": None,  # path of the file
-    "sha256": None,  # hex; checked where given
-    "runtime": "litert",  # litert, tflite-runtime or onnxruntime
-    "threads": 1,
-    "signature": None,  # entry point of a .tflite; the first graph where None
-    "inputs": None,  # path of an .npz with raw tensors by input name; random where None
-    "seed": 0,  # of the random inputs
-    "warmup_runs": 3,  # at least, beside the first run
-    "warmup_max_seconds": 10.0,
-    "runs": 100,  # at least
-    "min_seconds": 1.0,  # at least, counting invoke alone
-    "max_seconds": 60.0,  # whichever of the two comes first then
-    "cpus": None,  # cores to stay on, as [0, 1]
-    "counter": None,  # the file of instruction counts: marks inferences instead of timing them
-    "answers": None,  # .npz to write: answers the examples [N, ...] of `inputs` instead of timing
-    "setup": None,  # the command that installs a runtime on this device
-}
 PACKAGES = {
     "litert": "ai-edge-litert",
     "tflite-runtime": "tflite-runtime",
+    "onnxruntime": "onnxruntime",
+}
+MODULES = {
+    "litert": "ai_edge_litert.interpreter",
+    "tflite-runtime": "tflite_runtime.interpreter",
     "onnxruntime": "onnxruntime",
 }
 EXTRAS = {"litert": "litert", "tflite-runtime": "tflite", "onnxruntime": "onnx"}  # of edgekit
@@ -56,7 +48,9 @@ WINDOW_SECONDS = 0.05  # of warm-up runs compared with the window before
 STABLE = 0.98  # warm when a window is not faster than this times the best before it
 STATE_SECONDS = 1.0  # of timed runs between two looks at clocks and temperatures
 MARK_FD = 0x6D61726B  # no file: a seek on it fails, and the emulator's plugin sees it
+EMPTY = 10  # steps between marks with nothing in them; Python specializes its code meanwhile
 COUNTED = 6  # inferences; the first ones are warm-up
+PROFILED = 30  # inferences, where a profile is asked for
 COUNTS = ("integer", "branch", "memory", "simd", "dot", "other", "accesses", "l1_misses",
           "l2_misses")  # fmt: skip
 
@@ -66,6 +60,7 @@ FEATURES = {
     "asimd", "asimddp", "asimdhp", "i8mm", "sve", "neon",
 }  # fmt: skip
 ARM_CORES = {
+    "0xb76": "ARM1176", "0xc07": "Cortex-A7", "0xc0f": "Cortex-A15",
     "0xd03": "Cortex-A53", "0xd04": "Cortex-A35", "0xd05": "Cortex-A55", "0xd07": "Cortex-A57",
     "0xd08": "Cortex-A72", "0xd09": "Cortex-A73", "0xd0a": "Cortex-A75", "0xd0b": "Cortex-A76",
     "0xd0c": "Neoverse-N1", "0xd0d": "Cortex-A77", "0xd40": "Neoverse-V1", "0xd41": "Cortex-A78",
@@ -73,6 +68,29 @@ ARM_CORES = {
     "0xd49": "Neoverse-N2", "0xd4d": "Cortex-A715", "0xd4e": "Cortex-X3", "0xd80": "Cortex-A520",
     "0xd81": "Cortex-A720", "0xd82": "Cortex-X4",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is asked for, as the keys of a JSON object."""
+
+    model: str  # path of the file
+    sha256: str | None = None  # hex; checked where given
+    runtime: str = "litert"  # litert, tflite-runtime or onnxruntime
+    threads: int = 1  # of the runtime
+    signature: str | None = None  # entry point of a .tflite; the first graph where None
+    inputs: str | None = None  # path of an .npz with raw tensors by input name; random where None
+    seed: int = 0  # of the random inputs
+    warmup_runs: int = 3  # at least, beside the first run
+    warmup_max_seconds: float = 10.0  # whether it has become stable or not
+    runs: int = 100  # at least
+    min_seconds: float = 1.0  # at least, counting invoke alone
+    max_seconds: float = 60.0  # whichever of the two comes first then
+    cpus: list[int] | None = None  # cores to stay on, as [0, 1]
+    counter: str | None = None  # file of instruction counts: marks inferences, times none
+    profile: bool = False  # say what each op takes, where the runtime does
+    answers: str | None = None  # .npz to write for the examples [N, ...] of `inputs`; times none
+    setup: str | None = None  # the command that installs a runtime on this device
 
 
 class RefusedError(Exception):
@@ -88,13 +106,14 @@ def main(arguments: list[str]) -> int:
 
     Events, in order: `device` (facts), `loaded` (load_ms, runtime, inputs, baseline_memory_bytes),
     `first` (ms), `warm` (runs, stable, state), `runs` (ns of each run; many, with the state about
-    every second), `done` (peak_memory_bytes, state, truncated). Where instructions are counted,
-    `counted` (inferences) stands after `loaded`, where examples are answered, `answered`
-    (examples). `error` (code, line) stands in the place of any.
+    every second), `done` (peak_memory_bytes, state, truncated), and where it is asked for `profile`
+    (pre_ms, invoke_ms, post_ms, ops). Where instructions are counted, `counted` (inferences) stands
+    after `loaded`, where examples are answered, `answered` (examples). `error` (code, line) stands
+    in the place of any.
     """
     try:
-        text = Path(arguments[0]).read_text(encoding="utf-8") if arguments else sys.stdin.read()
-        run({**DEFAULTS, **json.loads(text)})
+        (path,) = arguments
+        run(Config(**json.loads(Path(path).read_text(encoding="utf-8"))))
     except RefusedError as error:
         say("error", code=error.code, line=str(error))
         return error.code
@@ -104,7 +123,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def run(config: dict[str, Any]) -> None:
+def run(config: Config) -> None:
     """Load, warm up, time, and say so line by line.
 
     Raises:
@@ -112,40 +131,49 @@ def run(config: dict[str, Any]) -> None:
     """
     check_hash(config)
     limit_memory()
-    if config["cpus"]:
-        pin(config["cpus"])
+    if config.cpus:
+        pin(config.cpus)
     say("device", **device_facts())
-    module = import_runtime(config["runtime"], config["setup"])
+    module = import_runtime(config.runtime, config.setup)
     baseline_bytes = memory_bytes("VmRSS")
     try:
         began = time.perf_counter_ns()
-        model = OPENERS[config["runtime"]](module, config)
+        model = OPENERS[config.runtime](module, config)
         load_ns = time.perf_counter_ns() - began
-        if config["answers"]:
-            say("answered", examples=answer(model, config), runtime=runtime_facts(config, model))
+        if config.answers and config.inputs:
+            examples = answer(model, config.inputs, config.answers)
+            say("answered", examples=examples, runtime=runtime_facts(config, model))
             return
-        invoke = model.bind(config)
+        arrays = make_inputs(model.wanted(), config)
+        model.give(arrays)
         say("loaded", load_ms=load_ns / 1e6, runtime=runtime_facts(config, model),
-            inputs=model.described, baseline_memory_bytes=baseline_bytes)  # fmt: skip
-        (count_model if config["counter"] else time_model)(invoke, config)
-    except (RuntimeError, ValueError, OSError, TypeError) as error:
-        raise RefusedError(INPUT, f"{config['runtime']} refuses the model: {error}") from None
+            inputs=describe(arrays, config), baseline_memory_bytes=baseline_bytes)  # fmt: skip
+        if config.counter:
+            count_model(model.invoke, config.counter)
+        else:
+            time_model(model.invoke, config)
+        if config.profile:
+            say("profile", **profile(model, arrays))
+    except (RefusedError, MemoryError):
+        raise
+    except Exception as error:  # each runtime has exceptions of its own
+        raise RefusedError(INPUT, f"{config.runtime} refuses the model: {error}") from None
 
 
-def time_model(invoke: Callable[[], Any], config: dict[str, Any]) -> None:
+def time_model(invoke: Callable[[], Any], config: Config) -> None:
     """Say the first run, the warm-up and the timed runs of `invoke`."""
     gc.collect()
     gc.disable()
     say("first", ms=timed(invoke, 1)[0] / 1e6)
-    runs, stable = warm_up(invoke, config["warmup_runs"], config["warmup_max_seconds"])
+    runs, stable = warm_up(invoke, config.warmup_runs, config.warmup_max_seconds)
     say("warm", runs=runs, stable=stable, state=device_state())
     count = elapsed_ns = last_ns = looked_ns = 0
-    while count < config["runs"] or elapsed_ns < config["min_seconds"] * 1e9:
-        if elapsed_ns >= config["max_seconds"] * 1e9:
+    while count < config.runs or elapsed_ns < config.min_seconds * 1e9:
+        if elapsed_ns >= config.max_seconds * 1e9:
             break
-        left = max(config["runs"] - count, 1)
+        left = max(config.runs - count, 1)
         fitting = int(BATCH_SECONDS * 1e9 / last_ns) if last_ns else 1
-        batch = timed(invoke, max(1, fitting if config["min_seconds"] else min(left, fitting)))
+        batch = timed(invoke, max(1, fitting if config.min_seconds else min(left, fitting)))
         last_ns = max(1, middle(batch))
         count, elapsed_ns = count + len(batch), elapsed_ns + sum(batch)
         if elapsed_ns - looked_ns > STATE_SECONDS * 1e9:
@@ -154,24 +182,30 @@ def time_model(invoke: Callable[[], Any], config: dict[str, Any]) -> None:
         else:
             say("runs", ns=batch)
     say("done", peak_memory_bytes=memory_bytes("VmHWM"), state=device_state(),
-        truncated=count < config["runs"])  # fmt: skip
+        truncated=count < config.runs)  # fmt: skip
 
 
-def count_model(invoke: Callable[[], Any], config: dict[str, Any]) -> None:
-    """Say what each of COUNTED inferences executed, by the marks that the emulator counts to."""
+def count_model(invoke: Callable[[], Any], counter: str) -> None:
+    """Say what each of COUNTED inferences executed, by the marks that the emulator counts to.
+
+    Marks with nothing between them come first: what a mark itself takes is subtracted.
+    """
     gc.collect()
     gc.disable()
-    mark(0)
-    for inference in range(1, COUNTED + 1):
+    for number in range(EMPTY + 1):
+        mark(number)
+    for number in range(EMPTY + 1, EMPTY + 1 + COUNTED):
         invoke()
-        mark(inference)
-    text = read(config["counter"]) or ""
+        mark(number)
+    text = read(counter) or ""
     marks = [[int(n) for n in line.split()[1:]] for line in text.splitlines()]
-    if len(marks) != COUNTED + 1:
-        raise RefusedError(SETUP, f"{len(marks)} of {COUNTED + 1} marks were counted")
+    if len(marks) != EMPTY + 1 + COUNTED:
+        raise RefusedError(SETUP, f"{len(marks)} of {EMPTY + 1 + COUNTED} marks were counted")
+    steps = [[marks[i][j] - marks[i - 1][j] for j in range(len(COUNTS))]
+             for i in range(1, len(marks))]  # fmt: skip
+    nothing = steps[EMPTY - 1]
     inferences = [
-        {name: marks[i][j] - marks[i - 1][j] for j, name in enumerate(COUNTS)}
-        for i in range(1, len(marks))
+        {name: step[j] - nothing[j] for j, name in enumerate(COUNTS)} for step in steps[EMPTY:]
     ]
     say("counted", inferences=inferences)
 
@@ -182,18 +216,29 @@ def mark(number: int) -> None:
         os.lseek(MARK_FD, number, os.SEEK_SET)
 
 
-def answer(model: Any, config: dict[str, Any]) -> int:
+def profile(model: Any, arrays: dict[str, Any]) -> dict[str, Any]:
+    """Return the ms before, in and after an inference, and of each op where the runtime says it.
+
+    Before is handing the inputs over, after is taking the outputs.
+    """
+    parts = {"pre_ms": lambda: model.give(arrays), "invoke_ms": model.invoke, "post_ms": model.take}
+    middles = {name: middle(timed(part, PROFILED)) / 1e6 for name, part in parts.items()}
+    return {**middles, "ops": model.ops(arrays)}
+
+
+def answer(model: Any, examples: str, answers_path: str) -> int:
     """Write the model's answers to the examples and return how many there were."""
     import numpy as np
 
-    with np.load(config["inputs"], allow_pickle=False) as file:
+    with np.load(examples, allow_pickle=False) as file:
         inputs = {name: file[name] for name in file}
-    examples = min(len(array) for array in inputs.values())
-    answers = [
-        model.answer({n: a[i : i + 1] for n, a in inputs.items()}, config) for i in range(examples)
-    ]
-    np.savez(config["answers"], **{n: np.concatenate([a[n] for a in answers]) for n in answers[0]})
-    return examples
+    answers = []
+    for i in range(min(len(array) for array in inputs.values())):
+        model.give({name: array[i : i + 1] for name, array in inputs.items()})
+        model.invoke()
+        answers.append(model.take())
+    np.savez(answers_path, **{n: np.concatenate([a[n] for a in answers]) for n in answers[0]})
+    return len(answers)
 
 
 def timed(invoke: Callable[[], Any], runs: int) -> list[int]:
@@ -234,59 +279,59 @@ def warm_up(invoke: Callable[[], Any], runs: int, max_seconds: float) -> tuple[i
 
 
 class TFLiteModel:
-    """A .tflite file in LiteRT or tflite-runtime."""
+    """A .tflite file in LiteRT or tflite-runtime: one signature, or the first graph.
 
-    def __init__(self, module: Any, config: dict[str, Any]) -> None:
-        self.interpreter = module.Interpreter(
-            model_path=config["model"], num_threads=config["threads"]
-        )
+    The first graph is invoked alone; another goes through its runner, whose copies of inputs and
+    outputs are then timed with it.
+    """
+
+    def __init__(self, module: Any, config: Config) -> None:
+        self.interpreter = module.Interpreter(model_path=config.model, num_threads=config.threads)
         self.interpreter.allocate_tensors()
-        self.described: list[dict[str, Any]] = []
-
-    def bind(self, config: dict[str, Any]) -> Callable[[], Any]:
-        """Set the inputs and return the call to time.
-
-        The first graph is invoked alone; another signature goes through its runner, whose copies
-        of inputs and outputs are then timed with it.
-        """
-        import numpy as np
-
         signatures = list(self.interpreter.get_signature_list())
-        chosen = config["signature"]
-        if chosen and chosen not in signatures:
-            raise RefusedError(INPUT, f"no signature {chosen}: there is {', '.join(signatures)}")
-        key = chosen or (signatures[0] if signatures else None)
+        key = config.signature or next(iter(signatures), None)
+        if key and key not in signatures:
+            raise RefusedError(INPUT, f"no signature {key}: there is {', '.join(signatures)}")
         runner = self.interpreter.get_signature_runner(key) if key else None
-        details = (
-            runner.get_input_details()
-            if runner
-            else {d["name"]: d for d in self.interpreter.get_input_details()}
+        source = runner or self.interpreter
+        self.inputs, self.outputs = map(
+            by_name, (source.get_input_details(), source.get_output_details())
         )
-        free = {name: list(d["shape_signature"]) for name, d in details.items()}
-        arrays = make_inputs(
-            {n: (list(d["shape"]), np.dtype(d["dtype"])) for n, d in details.items()}, free, config
-        )
-        self.described = describe(arrays, config)
-        if runner and chosen and chosen != signatures[0]:
-            return functools.partial(runner, **arrays)
-        del runner  # while it refers to the interpreter, neither allocate nor invoke is allowed
-        for name, array in arrays.items():
-            if list(array.shape) != list(details[name]["shape"]):
-                self.interpreter.resize_tensor_input(details[name]["index"], array.shape)
-        self.interpreter.allocate_tensors()
-        for name, array in arrays.items():
-            self.interpreter.set_tensor(details[name]["index"], array)
-        return self.interpreter.invoke  # type: ignore[no-any-return]
+        # While a runner refers to the interpreter, neither allocate nor invoke is allowed.
+        self.runner: Any = runner if runner and runner._subgraph_index else None
+        self.invoke: Callable[[], Any] = self._run if self.runner else self.interpreter.invoke
 
-    def answer(self, arrays: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-        """Return the outputs by the names of the signature, or of the tensors where none is."""
-        if self.interpreter.get_signature_list():
-            return dict(self.interpreter.get_signature_runner(config["signature"])(**arrays))
-        for detail in self.interpreter.get_input_details():
-            self.interpreter.set_tensor(detail["index"], arrays[detail["name"]])
-        self.interpreter.invoke()
-        details = self.interpreter.get_output_details()
-        return {d["name"]: self.interpreter.get_tensor(d["index"]) for d in details}
+    def wanted(self) -> dict[str, tuple[list[int], Any, list[int]]]:
+        """Return shape, dtype and the shape that the file allows, of each input."""
+        return {
+            name: (list(d["shape"]), d["dtype"], list(d["shape_signature"]))
+            for name, d in self.inputs.items()
+        }
+
+    def give(self, arrays: dict[str, Any]) -> None:
+        """Hand the inputs over."""
+        self.arrays = arrays
+        if self.runner:
+            return
+        resized = {
+            n: a.shape for n, a in arrays.items() if list(a.shape) != list(self.inputs[n]["shape"])
+        }
+        for name, shape in resized.items():
+            self.interpreter.resize_tensor_input(self.inputs[name]["index"], shape)
+            self.inputs[name]["shape"] = shape
+        if resized:
+            self.interpreter.allocate_tensors()
+        for name, array in arrays.items():
+            self.interpreter.set_tensor(self.inputs[name]["index"], array)
+
+    def _run(self) -> None:
+        self.answers = self.runner(**self.arrays)
+
+    def take(self) -> dict[str, Any]:
+        """Return the outputs by name."""
+        if self.runner:
+            return dict(self.answers)
+        return {n: self.interpreter.get_tensor(d["index"]) for n, d in self.outputs.items()}
 
     def facts(self) -> dict[str, Any]:
         """Return how many nodes of the first graph a delegate took."""
@@ -297,60 +342,75 @@ class TFLiteModel:
             return {}
         return count_delegated(nodes, outputs)
 
+    def ops(self, arrays: dict[str, Any]) -> None:
+        """Return nothing: these interpreters tell no times of ops."""
+
 
 class OnnxModel:
     """An .onnx file in ONNX Runtime, on the CPU."""
 
-    def __init__(self, module: Any, config: dict[str, Any]) -> None:
-        options = module.SessionOptions()
-        options.intra_op_num_threads = config["threads"]
+    def __init__(self, module: Any, config: Config) -> None:
+        if config.signature:
+            raise RefusedError(INPUT, f"no signature {config.signature}: .onnx files have none")
+        self.module, self.config = module, config
+        # From bytes: external data beside the file is then out of reach.
+        self.content = Path(config.model).read_bytes()
+        self.session = self._open()
+        self.binding = self.session.io_binding()
+        self.invoke = functools.partial(self.session.run_with_iobinding, self.binding)
+
+    def _open(self, profile: bool = False) -> Any:
+        options = self.module.SessionOptions()
+        options.intra_op_num_threads = self.config.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        # From bytes: external data beside the file is then out of reach.
-        content = Path(config["model"]).read_bytes()
-        self.module = module
-        try:
-            self.session = module.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's own exceptions derive from Exception alone
-            raise RefusedError(INPUT, f"onnxruntime refuses the model: {error}") from None
-        self.described: list[dict[str, Any]] = []
+        options.enable_profiling = profile
+        return self.module.InferenceSession(
+            self.content, options, providers=["CPUExecutionProvider"]
+        )
 
-    def bind(self, config: dict[str, Any]) -> Callable[[], Any]:
-        """Bind inputs and outputs and return the call to time."""
-        if config["signature"]:
-            raise RefusedError(INPUT, f"no signature {config['signature']}: .onnx files have none")
-        free = {i.name: [d if isinstance(d, int) else -1 for d in i.shape] for i in self._inputs()}
-        wanted = {
-            i.name: ([max(d, 1) for d in free[i.name]], numpy_dtype(i.type)) for i in self._inputs()
+    def wanted(self) -> dict[str, tuple[list[int], Any, list[int]]]:
+        """Return shape, dtype and the shape that the file allows, of each input."""
+        free = {i: [d if isinstance(d, int) else -1 for d in i.shape] for i in self._inputs()}
+        return {
+            i.name: ([max(d, 1) for d in shape], numpy_dtype(i.type), shape)
+            for i, shape in free.items()
         }
-        arrays = make_inputs(wanted, free, config)
-        self.described = describe(arrays, config)
-        binding = self.session.io_binding()
-        for name, array in arrays.items():
-            binding.bind_cpu_input(name, array)
-        for output in self.session.get_outputs():
-            binding.bind_output(output.name)
-        return functools.partial(self._invoke, binding)
 
-    def answer(self, arrays: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    def give(self, arrays: dict[str, Any]) -> None:
+        """Hand the inputs over."""
+        for name, array in arrays.items():
+            self.binding.bind_cpu_input(name, array)
+        for output in self.session.get_outputs():
+            self.binding.bind_output(output.name)
+
+    def take(self) -> dict[str, Any]:
         """Return the outputs by name."""
         names = [output.name for output in self.session.get_outputs()]
-        return dict(zip(names, self.session.run(names, arrays)))  # noqa: B905 (Python 3.9)
+        return dict(zip(names, self.binding.copy_outputs_to_cpu()))  # noqa: B905 (Python 3.9)
 
     def facts(self) -> dict[str, Any]:
         """Return the execution providers."""
         return {"providers": self.session.get_providers()}
 
+    def ops(self, arrays: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return name, op and median ms of each node, by ONNX Runtime's profiler."""
+        session = self._open(profile=True)
+        for _ in range(PROFILED):
+            session.run(None, arrays)
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+        spent: dict[tuple[str, str], list[int]] = {}
+        for event in events:
+            if event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
+                name = event["name"][: -len("_kernel_time")]
+                spent.setdefault((name, event["args"]["op_name"]), []).append(event["dur"])
+        return [{"name": n, "op": op, "ms": middle(us) / 1e3} for (n, op), us in spent.items()]
+
     def _inputs(self) -> list[Any]:
         return self.session.get_inputs()  # type: ignore[no-any-return]
 
-    def _invoke(self, binding: Any) -> None:
-        self.session.run_with_iobinding(binding)
 
-
-OPENERS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
+OPENERS: dict[str, Callable[[Any, Config], Any]] = {
     "litert": TFLiteModel,
     "tflite-runtime": TFLiteModel,
     "onnxruntime": OnnxModel,
@@ -367,25 +427,27 @@ def import_runtime(name: str, setup: str | None) -> Any:
     Raises:
         RefusedError: unknown, not installed, or broken.
     """
-    modules = {
-        "litert": "ai_edge_litert.interpreter",
-        "tflite-runtime": "tflite_runtime.interpreter",
-        "onnxruntime": "onnxruntime",
-    }
-    if name not in modules:
-        raise RefusedError(INPUT, f"runtime {name}: expected one of {', '.join(modules)}")
+    if name not in MODULES:
+        raise RefusedError(INPUT, f"runtime {name}: expected one of {', '.join(MODULES)}")
     try:
-        return importlib.import_module(modules[name])
+        return importlib.import_module(MODULES[name])
     except ImportError as error:
         line = f"{PACKAGES[name]} cannot be imported ({error}): "
         line += "run: " + (setup or f"pip install 'edgekit[{EXTRAS[name]}]'")
+        others = [n for n in MODULES if OPENERS[n] is OPENERS[name] and installed(MODULES[n])]
+        line += "".join(f", or give --runtime {other}" for other in others)
         raise RefusedError(SETUP, line) from None
 
 
-def runtime_facts(config: dict[str, Any], model: Any) -> dict[str, Any]:
+def installed(module: str) -> bool:
+    """Return whether a module is there; it may be broken."""
+    return importlib.util.find_spec(module.partition(".")[0]) is not None
+
+
+def runtime_facts(config: Config, model: Any) -> dict[str, Any]:
     """Return the runtime's name, version, threads, and what its delegate took."""
-    version = importlib.metadata.version(PACKAGES[config["runtime"]])
-    facts = {"name": config["runtime"], "version": version, "threads": config["threads"]}
+    version = importlib.metadata.version(PACKAGES[config.runtime])
+    facts = {"name": config.runtime, "version": version, "threads": config.threads}
     return {**facts, **model.facts()}
 
 
@@ -411,37 +473,42 @@ def count_delegated(nodes: list[dict[str, Any]], outputs: list[int]) -> dict[str
     return {"nodes": len(original), "delegated_nodes": len(original) - alone}
 
 
+def by_name(details: Any) -> dict[str, Any]:
+    """Return tensors' details by name: a signature's are so already, a graph's are a list."""
+    return details if isinstance(details, dict) else {d["name"]: d for d in details}
+
+
 def make_inputs(
-    wanted: dict[str, tuple[list[int], Any]], free: dict[str, list[int]], config: dict[str, Any]
+    wanted: dict[str, tuple[list[int], Any, list[int]]], config: Config
 ) -> dict[str, Any]:
     """Return one array for each input: from the .npz, or random from the seed.
 
     Args:
-        wanted: shape and dtype by input name.
-        free: the shapes that the file allows, -1 where a dimension is free.
+        wanted: shape, dtype, and the shape that the file allows (-1 where free), by input.
         config: its `inputs` and `seed`.
     """
     import numpy as np
 
-    if not config["inputs"]:
-        rng = np.random.default_rng(config["seed"])
-        return {name: random_array(rng, *spec) for name, spec in wanted.items()}
+    if not config.inputs:
+        rng = np.random.default_rng(config.seed)
+        return {name: random_array(rng, *spec[:2]) for name, spec in wanted.items()}
     try:
-        with np.load(config["inputs"], allow_pickle=False) as file:
+        with np.load(config.inputs, allow_pickle=False) as file:
             arrays = {name: np.ascontiguousarray(file[name]) for name in file}
     except Exception as error:  # whatever NumPy, zipfile and zlib raise, the file is what is wrong
         raise RefusedError(INPUT, f"inputs: cannot be read as .npz: {error}") from None
     if set(arrays) != set(wanted):
         got, expected = ", ".join(arrays) or "none", ", ".join(wanted)
-        raise RefusedError(INPUT, f"{config['inputs']}: inputs {got}: expected {expected}")
+        raise RefusedError(INPUT, f"{config.inputs}: inputs {got}: expected {expected}")
     for name, array in arrays.items():
-        dtype, shape = wanted[name][1], free[name] or wanted[name][0]
+        shape, dtype, free = wanted[name]
+        shape = free or shape
         fits = len(shape) == array.ndim and all(
             a in (-1, b)
             for a, b in zip(shape, array.shape)  # noqa: B905 (Python 3.9)
         )
         if array.dtype != dtype or not fits:
-            got, expected = f"{array.dtype} {list(array.shape)}", f"{dtype} {shape}"
+            got, expected = f"{array.dtype} {list(array.shape)}", f"{np.dtype(dtype)} {shape}"
             raise RefusedError(INPUT, f"input {name}: got {got}, expected {expected}")
     return arrays
 
@@ -451,6 +518,9 @@ def random_array(rng: Any, shape: list[int], dtype: Any) -> Any:
 
     Wider integers are mostly indices, which must stay in range.
     """
+    import numpy as np
+
+    dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return rng.uniform(-1, 1, shape).astype(dtype)
     if dtype.kind in "iu" and dtype.itemsize <= 2:
@@ -460,9 +530,9 @@ def random_array(rng: Any, shape: list[int], dtype: Any) -> Any:
     raise RefusedError(INPUT, f"cannot make random {dtype} inputs: give them as an .npz")
 
 
-def describe(arrays: dict[str, Any], config: dict[str, Any]) -> list[dict[str, Any]]:
+def describe(arrays: dict[str, Any], config: Config) -> list[dict[str, Any]]:
     """Return name, shape, dtype and origin of each input."""
-    origin = "file" if config["inputs"] else f"random, seed {config['seed']}"
+    origin = "file" if config.inputs else f"random, seed {config.seed}"
     return [
         {"name": name, "shape": list(a.shape), "dtype": str(a.dtype), "from": origin}
         for name, a in arrays.items()
@@ -481,17 +551,17 @@ def numpy_dtype(onnx_type: str) -> Any:
         raise RefusedError(INPUT, f"input of type {onnx_type}: expected a numeric tensor") from None
 
 
-def check_hash(config: dict[str, Any]) -> None:
+def check_hash(config: Config) -> None:
     """Compare the file with the SHA-256 that it should have."""
     digest = hashlib.sha256()
     try:
-        with Path(config["model"]).open("rb") as file:
+        with Path(config.model).open("rb") as file:
             for block in iter(functools.partial(file.read, 1 << 20), b""):
                 digest.update(block)
     except OSError as error:
         raise RefusedError(INPUT, f"the model cannot be read: {error.strerror}") from None
-    if config["sha256"] not in (None, digest.hexdigest()):
-        got, expected = digest.hexdigest()[:12], config["sha256"][:12]
+    if config.sha256 not in (None, digest.hexdigest()):
+        got, expected = digest.hexdigest()[:12], config.sha256[:12]
         raise RefusedError(INPUT, f"the model's SHA-256 is {got}...: expected {expected}...")
 
 
@@ -525,6 +595,8 @@ def device_facts() -> dict[str, Any]:
         for line in cpuinfo.splitlines()
         if line.split(":")[0].strip().lower() in ("flags", "features")
     )
+    cores = sorted(Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor"))
+    governors = dict.fromkeys(name for name in map(read_line, cores) if name)
     model = read("/proc/device-tree/model") or read("/sys/firmware/devicetree/base/model")
     return {
         "board": model.strip("\0\n ") if model else None,
@@ -532,7 +604,8 @@ def device_facts() -> dict[str, Any]:
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "features": sorted(FEATURES & set(flags.split())),
-        "governor": read_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "affinity": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "governor": " + ".join(governors) or None,
         "memory_bytes": device_memory_bytes(),
         "system": platform.system(),
         "kernel": platform.release(),
@@ -551,17 +624,29 @@ def device_state() -> dict[str, Any]:
         "clocks_khz": clocks_khz or None,
         "temperature_c": max(degrees_c) if degrees_c else None,
         "throttled": throttled(),
+        "thermal_status": thermal_status(),
         "load_average": load,
     }
 
 
 def throttled() -> str | None:
     """Return a Raspberry Pi's throttling flags as hex; None on other machines."""
-    program = shutil.which("vcgencmd")
-    if not program:
+    return (asked("vcgencmd", "get_throttled") or "").strip().rpartition("=")[2] or None
+
+
+def thermal_status() -> int | None:
+    """Return that of Android's PowerManager: 0 none, 1 light, 2 moderate, 3 severe throttling."""
+    words = (asked("dumpsys", "thermalservice") or "").partition("Thermal Status:")[2].split()
+    return int(words[0]) if words and words[0].isdigit() else None
+
+
+def asked(program: str, *arguments: str) -> str | None:
+    """Return what a program of the device says; None where there is no such program."""
+    path = shutil.which(program)
+    if not path:
         return None
-    answer = subprocess.run([program, "get_throttled"], capture_output=True, text=True, check=False)
-    return answer.stdout.strip().rpartition("=")[2] or None
+    answer = subprocess.run([path, *arguments], capture_output=True, text=True, check=False)
+    return answer.stdout
 
 
 def cpu_name(cpuinfo: str) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +16,9 @@ import numpy.typing as npt
 from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
 from edgekit.tasks.classify import encode
-from edgekit.tasks.images import SUFFIXES, Pixels, read_image, read_labelled_images
+from edgekit.tasks.images import Pixels, read_labelled_images, read_pictures
 
 ENOUGH = 100  # fewer samples leave the ranges uncertain
-_log = logging.getLogger("edgekit")
 
 Example = dict[str, npt.NDArray[Any]]
 Pictures = tuple[int, Callable[[int], Pixels]]  # how many, and one by its number
@@ -85,11 +83,6 @@ def open_calibration(
         calibration = _from_pictures(str(source), _pictures(source), inputs, limit)
     if not len(calibration):
         raise InputError(f"{source}: no calibration examples", got="an empty set")
-    if len(calibration) < ENOUGH:
-        _log.warning(
-            "%s: %d calibration examples; %d or more give steadier ranges",
-            source, len(calibration), ENOUGH,
-        )  # fmt: skip
     return calibration
 
 
@@ -191,10 +184,8 @@ def _from_pictures(
 def _pictures(source: str | Path) -> Pictures:
     """Return pictures of a folder, or labelled ones class by class, so that spreading is fair."""
     path = Path(source)
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-        if files:
-            return len(files), lambda index: read_image(files[index])
+    if path.is_dir() and (pictures := read_pictures(path)):
+        return len(pictures), pictures.pixels
     images = read_labelled_images(source, "train")
     images = images.subset(np.argsort(images.labels, kind="stable"))
     return len(images), images.pixels

@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.quantize.float_graph import FloatGraph, FloatOp
-from edgekit.quantize.linear import by_channel
+from edgekit.quantize.observation import Observed
 from edgekit.quantize.ranges import STEPS
-from edgekit.quantize.replay import Values, run_op, steps
 from edgekit.quantize.rounding import LEVELS
 
 Array = npt.NDArray[Any]
@@ -31,15 +30,6 @@ _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Statistics:
-    """Of one tensor, by channel."""
-
-    low: Array
-    high: Array
-    energy: Array  # mean square
-
-
-@dataclass(frozen=True, eq=False)
 class Group:
     """Tensors whose channels must bear the same factors, and the ops around them."""
 
@@ -49,34 +39,21 @@ class Group:
     capped: bool  # by a ReLU6, through which only factors pass that stay below its cap
 
 
-def observe(graph: FloatGraph, examples: Values) -> dict[int, Statistics]:
-    """Return the statistics of every float activation over the examples."""
-    values = dict(examples)
-    found = {tensor: _statistics(value) for tensor, value in values.items()}
-    for number, _, dead in steps(graph):
-        made = run_op(graph, number, values)
-        found |= {t: _statistics(v) for t, v in made.items() if graph.is_float(t)}
-        values.update(made)
-        for tensor in dead:
-            values.pop(tensor, None)
-    return found
-
-
 def equalize(
-    graph: FloatGraph, statistics: dict[int, Statistics], *, per_channel: bool = True
-) -> int:
-    """Change the weights of `graph` and return how many groups of tensors were equalized.
+    graph: FloatGraph, statistics: Observed, *, per_channel: bool = True
+) -> dict[int, Array]:
+    """Change the weights of `graph`; return the factors `[C]` of each tensor that was equalized.
 
     Args:
         graph: answers as before, but for what a ReLU6 cuts off that calibration never saw.
         statistics: of its activations.
         per_channel: whether each output channel's weights will have a scale of their own.
     """
-    changed = 0
+    changed: dict[int, Array] = {}
     for group in groups(graph):
         factors = _best(graph, group, statistics, per_channel)
         if (factors != 1).any():
-            changed += 1
+            changed |= dict.fromkeys(group.tensors, factors)
             for op in group.producers:
                 graph.set_constant(op.inputs[1], _outputs_times(graph.weights(op), op, factors))
                 graph.set_constant(op.inputs[2], graph.bias(op) * factors)
@@ -96,7 +73,7 @@ def groups(graph: FloatGraph) -> Iterator[Group]:
 
     barred = {*graph.inputs, *graph.outputs}
     for op in graph.ops:
-        if op.linear and graph.changeable(op) and _plain(op):
+        if graph.changeable(op) and _plain(op):
             continue
         read = [t for t in op.inputs if t >= 0 and graph.constant(t) is None and graph.is_float(t)]
         if op.kind in _JOINING and _plain(op) and _keeps_channels(graph, op):
@@ -133,9 +110,7 @@ def _keeps_channels(graph: FloatGraph, op: FloatOp) -> bool:
     return bool(axes) and (rank - 1) not in {axis % rank for axis in axes}
 
 
-def _best(
-    graph: FloatGraph, group: Group, statistics: dict[int, Statistics], per_channel: bool
-) -> Array:
+def _best(graph: FloatGraph, group: Group, statistics: Observed, per_channel: bool) -> Array:
     """Return the factors `[C]` of the least noise, among strengths of equal ranges."""
     seen = [statistics[t] for t in group.tensors]
     if len({len(s.high) for s in seen}) > 1 or any(
@@ -151,7 +126,7 @@ def _best(
 
 
 def _noise(
-    graph: FloatGraph, group: Group, statistics: dict[int, Statistics], factors: Array,
+    graph: FloatGraph, group: Group, statistics: Observed, factors: Array,
     per_channel: bool,
 ) -> float:  # fmt: skip
     """Return the expected noise over signal in what the consumers answer, summed over them.
@@ -211,8 +186,3 @@ def _multiplied(graph: FloatGraph, op: FloatOp) -> bool:
     """Whether an input channel feeds several depthwise outputs, or groups: no factor a channel."""
     channels = graph.shape(op.inputs[0])[-1]
     return graph.weights(op).shape[-1] != channels
-
-
-def _statistics(values: Array) -> Statistics:
-    rows = by_channel(values)
-    return Statistics(rows.min(axis=0), rows.max(axis=0), np.square(rows).mean(axis=0, dtype=float))

@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import flatbuffers
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.errors import InputError
+from edgekit.profile.layers import layer_of
+from edgekit.quantize.tflite_file import kind_of, pack, unpack
 
 Array = npt.NDArray[np.float32]
 Range = tuple[float, float]
 
-LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+LINEAR = {  # and what `layer_of` calls them
+    "CONV_2D": "conv",
+    "DEPTHWISE_CONV_2D": "depthwise_conv",
+    "FULLY_CONNECTED": "fully_connected",
+}
 ACTIVATIONS = {0: "none", 1: "relu", 3: "relu6"}  # that may be fused into an op, by their code
 _PADDING = {0: "SAME", 1: "VALID"}
-_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}
 _VERSION = 3  # of the schema
 
 
@@ -56,7 +60,7 @@ class FloatGraph:
         Raises:
             InputError: it has several subgraphs: control flow, or several signatures.
         """
-        self._model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+        self._model = unpack(content)
         if len(self._model.subgraphs) != 1:
             raise InputError(
                 "post-training quantization", got=f"{len(self._model.subgraphs)} subgraphs",
@@ -67,9 +71,10 @@ class FloatGraph:
         self.outputs: tuple[int, ...] = tuple(int(i) for i in self._graph.outputs)
         uses = Counter(int(t) for op in self._graph.operators for t in op.inputs)
         for op in self._graph.operators:
-            if self._kind(op) in LINEAR:
+            if kind_of(self._model, op) in LINEAR:
                 self._own_bias(op, uses)
         self.ops = tuple(self._described(op) for op in self._graph.operators)
+        uses = Counter(t for op in self.ops for t in op.inputs)
         self.shared = {t for t, count in uses.items() if count > 1}
 
     @property
@@ -83,6 +88,14 @@ class FloatGraph:
     def name(self, tensor: int) -> str:
         """Return what the file calls a tensor."""
         return str(self._graph.tensors[tensor].name.decode("utf-8", "replace"))
+
+    def layer(self, op: FloatOp) -> str:
+        """Return the source's layer that an op came from, or "" where its name tells none."""
+        return layer_of(self.name(op.outputs[0]), LINEAR.get(op.kind, ""))
+
+    def names_of(self, tensors: Iterable[int]) -> frozenset[str]:
+        """Return what the file calls several tensors."""
+        return frozenset(map(self.name, tensors))
 
     def is_float(self, tensor: int) -> bool:
         """Whether it holds float32."""
@@ -116,17 +129,22 @@ class FloatGraph:
         Raises:
             InputError: they are computed.
         """
-        found = self.constant(op.inputs[1])
-        if found is None:
-            raise InputError(
-                f"op {self.name(op.outputs[0])}: weights", got="computed", expected="stored"
-            )
-        return found
+        return self._stored(op, 1, "weights")
 
     def bias(self, op: FloatOp) -> Array:
-        """Return a linear op's bias `[channels]`."""
-        found = self.constant(op.inputs[2])
-        assert found is not None  # every linear op was given one
+        """Return a linear op's bias `[channels]`.
+
+        Raises:
+            InputError: it is computed.
+        """
+        return self._stored(op, 2, "bias")
+
+    def _stored(self, op: FloatOp, slot: int, what: str) -> Array:
+        found = self.constant(op.inputs[slot])
+        if found is None:
+            raise InputError(
+                f"op {self.name(op.outputs[0])}: {what}", got="computed", expected="stored"
+            )
         return found
 
     def set_constant(self, tensor: int, values: npt.NDArray[Any]) -> None:
@@ -138,8 +156,11 @@ class FloatGraph:
         self._graph.tensors[tensor].buffer = len(self._model.buffers) - 1
 
     def changeable(self, op: FloatOp) -> bool:
-        """Whether a linear op's weights are stored and no other op's."""
-        return self.constant(op.inputs[1]) is not None and op.inputs[1] not in self.shared
+        """Whether it is a linear op whose weights and bias are stored, and no other op's."""
+        return op.linear and all(
+            self.constant(tensor) is not None and tensor not in self.shared
+            for tensor in op.inputs[1:3]
+        )
 
     def consumers(self, tensor: int) -> Iterator[FloatOp]:
         """Yield the ops that read a tensor."""
@@ -159,11 +180,23 @@ class FloatGraph:
                 tensor.quantization.min, tensor.quantization.max = (
                     [float(end)] for end in ranges[index]
                 )
-        return _packed(self._model)
+        return pack(self._model)
 
     def copy(self) -> FloatGraph:
         """Return a graph that can be changed without this one."""
         return FloatGraph(self.pack())
+
+    def ending_at(self, tensors: Iterable[int]) -> FloatGraph:
+        """Return a copy whose outputs are these tensors, without the ops that only came after."""
+        other = self.copy()
+        graph, needed, ops = other._graph, set(tensors), []
+        for op in reversed(graph.operators):
+            if needed & set(op.outputs):
+                needed |= set(op.inputs)
+                ops.append(op)
+        graph.operators, graph.outputs = ops[::-1], list(tensors)
+        other._model.signatureDefs = None
+        return FloatGraph(other.pack())
 
     def alone(self, number: int) -> tuple[bytes, tuple[int, ...]]:
         """Return a file of the op of that number alone, and the tensors that must be fed to it."""
@@ -191,12 +224,7 @@ class FloatGraph:
         raw.inputs = [places.get(t, -1) for t in raw.inputs]
         raw.outputs = [places[t] for t in raw.outputs]
         graph.inputs, graph.outputs = [places[t] for t in fed], raw.outputs
-        return _packed(model), tuple(fed)
-
-    def _kind(self, op: Any) -> str:
-        code = self._model.operatorCodes[op.opcodeIndex]
-        name: str = _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        return name
+        return pack(model), tuple(fed)
 
     def _described(self, op: Any) -> FloatOp:
         options = op.builtinOptions
@@ -205,7 +233,7 @@ class FloatGraph:
             return int(getattr(options, name, default))
 
         return FloatOp(
-            self._kind(op),
+            kind_of(self._model, op),
             tuple(int(t) for t in op.inputs),
             tuple(int(t) for t in op.outputs),
             ACTIVATIONS.get(option("fusedActivationFunction", 0), "other"),
@@ -215,22 +243,19 @@ class FloatGraph:
         )
 
     def _own_bias(self, op: Any, uses: Counter[int]) -> None:
-        """Give a linear op a bias tensor that no other op reads: zeros where it had none."""
+        """Give a linear op a bias tensor that no other op reads: zeros where it had none.
+
+        One that is computed stays as it is.
+        """
         given = int(op.inputs[2]) if len(op.inputs) > 2 else -1
-        if given >= 0 and uses[given] == 1:
+        values = self.constant(given)
+        if given >= 0 and (uses[given] == 1 or values is None):
             return
         channels = self._graph.tensors[op.outputs[0]].shape[-1]
         bias = schema.TensorT()
         bias.name = self._graph.tensors[op.outputs[0]].name + b"/bias"
         bias.shape, bias.type = np.array([channels], np.int32), schema.TensorType.FLOAT32
-        values = self.constant(given)
         self._graph.tensors.append(bias)
         index = len(self._graph.tensors) - 1
         self.set_constant(index, np.zeros(channels) if values is None else values)
         op.inputs = [*op.inputs[:2], index]
-
-
-def _packed(model: Any) -> bytes:
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())

@@ -1,7 +1,8 @@
 """Post-training quantization: a float .tflite made ready for the ordinary quantizer.
 
-Three techniques, each of which can be left out, and a range for every activation:
+Four techniques, each of which can be left out, and a range for every activation:
 
+align     pixels on the steps of the input          (alignment)
 equalize  channels of a tensor to one range         (equalization)
 round     weights rounded together                  (rounding)
 bias      mean errors taken back                    (bias)
@@ -9,6 +10,7 @@ bias      mean errors taken back                    (bias)
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,15 +21,22 @@ import numpy.typing as npt
 
 from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
+from edgekit.quantize.advice import Remark, advise, check_input
+from edgekit.quantize.alignment import align
 from edgekit.quantize.bias import correct_bias
-from edgekit.quantize.equalization import equalize, observe
+from edgekit.quantize.equalization import equalize
 from edgekit.quantize.float_graph import FloatGraph, Range
+from edgekit.quantize.observation import Observed, observe
 from edgekit.quantize.ranges import ESTIMATORS, fake_quantize
 from edgekit.quantize.replay import Values, live_bytes, run_op, steps
 from edgekit.quantize.rounding import round_to_nearest, round_weights
 from edgekit.quantize.techniques import PostTraining
 
 _log = logging.getLogger("edgekit")
+
+Array = npt.NDArray[Any]
+Kept = frozenset[int]  # ops that stay in float, by their first output
+Examples = Iterable[Mapping[str, Array]]  # by input name, real values
 
 _MEMORY_BYTES = 3 << 30  # for the activations of a replay, float and integer side by side
 _MOVING = (  # ops that hand values on: their output has the input's range
@@ -36,71 +45,121 @@ _MOVING = (  # ops that hand values on: their output has the input's range
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A float network over its calibration examples, before anything is rounded."""
+
+    graph: FloatGraph
+    inputs: tuple[TensorSpec, ...]  # as the graph takes them now
+    examples: Values = field(repr=False)  # [N, 1, ...] by input tensor, in those inputs' values
+    observed: Observed = field(repr=False)
+    ranges: Mapping[int, Range] = field(default_factory=dict)  # known beforehand
+    factors: Mapping[str, Array] = field(default_factory=dict)  # of equalized tensors, by name
+
+
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """A float .tflite with the ranges of its activations in it."""
 
     content: bytes
-    examples: int  # that it was prepared on
+    inputs: tuple[TensorSpec, ...]  # that it takes; a picture's mean may be another than before
     ranges: Mapping[int, Range] = field(repr=False)
+    factors: Mapping[str, Array] = field(default_factory=dict)  # [C] of equalized tensors, by name
+    kept: frozenset[str] = frozenset()  # the ops to be left in float, by their first output's name
 
 
-def prepare(
-    content: bytes,
-    inputs: tuple[TensorSpec, ...],
-    examples: Iterable[Mapping[str, npt.NDArray[Any]]],
-    options: PostTraining,
-) -> Prepared:
-    """Return the float .tflite `content` made ready for 8 bits.
+def open_network(content: bytes, inputs: tuple[TensorSpec, ...], examples: Examples) -> Network:
+    """Read a float .tflite and observe its activations.
 
     Args:
         content: of the file.
-        inputs: in the order of the file's inputs.
-        examples: calibration examples by input name, real values.
-        options: which techniques.
+        inputs: by the names that its signature gives them.
+        examples: for calibration.
 
     Raises:
-        InputError: several subgraphs.
+        InputError: several subgraphs, or no examples.
     """
     graph = FloatGraph(content)
     fed = _stacked(graph, inputs, examples)
-    count = len(next(iter(fed.values())))
+    return Network(graph, inputs, fed, observe(graph, fed))
+
+
+def doubts(network: Network) -> list[Remark]:
+    """Return what is doubtful about the calibration examples."""
+    graph = network.graph
+    layers = {op.outputs[0]: graph.layer(op) for op in graph.ops}
+    names = [layers.get(tensor) or graph.name(tensor) for tensor in network.observed]
+    low, high = (
+        np.stack([getattr(seen, side) for seen in network.observed.values()], axis=1)
+        for side in ("example_low", "example_high")
+    )
+    places = graph.named_inputs
+    fed = [(spec, network.observed.get(places[spec.name])) for spec in network.inputs]
+    checked = [check_input(s, seen.example_low, seen.example_high) for s, seen in fed if seen]
+    return [*advise(low, high, names), *itertools.chain(*checked)]
+
+
+def transform(network: Network, options: PostTraining) -> Network:
+    """Return the network aligned and equalized, where the options say so: still in float."""
+    graph, inputs, examples = network.graph.copy(), network.inputs, network.examples
+    observed, ranges, factors = network.observed, dict(network.ranges), {}
+    if "align" in options.techniques and (found := align(graph, inputs[0])):
+        (spec, (tensor,)) = (found[0], graph.inputs)
+        before = inputs[0]
+        inputs, ranges[tensor] = (spec,), found[1]
+        examples = {tensor: spec.renormalize(examples[tensor], before.mean or (), before.std or ())}
     if "equalize" in options.techniques:
-        changed = equalize(graph, observe(graph, fed))
-        _log.info("equalized %d groups of tensors", changed)
-    ranges = _correct(graph, fed, options)
-    return Prepared(graph.pack(ranges), count, ranges)
+        changed = equalize(graph, observed)
+        factors = {graph.name(tensor): values for tensor, values in changed.items()}
+        _log.info("equalized %d tensors", len(changed))
+    return Network(graph, inputs, examples, observed, ranges, factors)
 
 
-def _correct(graph: FloatGraph, fed: Values, options: PostTraining) -> dict[int, Range]:
+def prepare(network: Network, options: PostTraining, kept: Kept = frozenset()) -> Prepared:
+    """Return a transformed network made ready for 8 bits.
+
+    Args:
+        network: from `transform`.
+        options: which techniques.
+        kept: the ops that will stay in float.
+    """
+    graph = network.graph.copy()
+    ranges = _correct(graph, network, options, kept)
+    return Prepared(
+        graph.pack(ranges), network.inputs, ranges, network.factors, graph.names_of(kept)
+    )
+
+
+def _correct(
+    graph: FloatGraph, network: Network, options: PostTraining, kept: Kept
+) -> dict[int, Range]:
     """Go through the network once, float and rounded side by side; return each tensor's range.
 
     Each op is changed, its range chosen and its output rounded before the next one sees it.
     """
-    estimate = ESTIMATORS[options.ranges]
-    reference = graph.copy()
-    ranges = {t: estimate(v) for t, v in fed.items() if graph.is_float(t)}
-    exact = dict(fed)
-    rounded = {t: fake_quantize(v, ranges[t]) if t in ranges else v for t, v in fed.items()}
+    estimate, exact = ESTIMATORS[options.ranges], dict(network.examples)
+    ranges = dict(network.ranges)
+    ranges |= {t: estimate(v) for t, v in exact.items() if graph.is_float(t) and t not in ranges}
+    float_held = held_in_float(graph, kept)
+    rounded = {t: fake_quantize(v, ranges[t]) if t in ranges else v for t, v in exact.items()}
     for number, op, dead in steps(graph):
-        exact.update(run_op(reference, number, exact))
-        if op.linear and graph.changeable(op):
+        exact.update(run_op(network.graph, number, exact))
+        if op.outputs[0] not in kept and graph.changeable(op):
             read = op.inputs[0]
             together = "round" in options.techniques
-            weights = round_weights(graph, op, rounded[read]) if together else None
             graph.set_constant(
-                op.inputs[1], round_to_nearest(graph, op) if weights is None else weights
+                op.inputs[1],
+                round_weights(graph, op, rounded[read])
+                if together
+                else round_to_nearest(graph, op),
             )
             if "bias" in options.techniques:
-                correct_bias(graph, op, rounded[read], reference, exact[read])
+                correct_bias(graph, op, rounded[read], network.graph, exact[read])
         rounded.update(run_op(graph, number, rounded))
-        for tensor in op.outputs:
-            if not graph.is_float(tensor):
-                continue
-            if op.kind in _MOVING:
-                ranges[tensor] = ranges.get(op.inputs[0]) or estimate(exact[tensor])
-            else:
-                ranges[tensor] = estimate(exact[tensor])
+        for tensor in filter(graph.is_float, op.outputs):
+            moved = op.kind in _MOVING and op.inputs[0] in ranges
+            ranges[tensor] = ranges[op.inputs[0]] if moved else estimate(exact[tensor])
+            if not moved and tensor not in float_held:
                 rounded[tensor] = fake_quantize(rounded[tensor], ranges[tensor])
         for tensor in dead:
             exact.pop(tensor, None)
@@ -108,9 +167,16 @@ def _correct(graph: FloatGraph, fed: Values, options: PostTraining) -> dict[int,
     return ranges
 
 
-def _stacked(
-    graph: FloatGraph, inputs: tuple[TensorSpec, ...], examples: Iterable[Mapping[str, Any]]
-) -> Values:
+def held_in_float(graph: FloatGraph, kept: Kept) -> set[int]:
+    """Return the tensors that no op outside of `kept` makes or reads, inputs and outputs aside."""
+    touched = {*graph.inputs, *graph.outputs}
+    for op in graph.ops:
+        if op.outputs[0] not in kept:
+            touched |= {*op.inputs, *op.outputs}
+    return {tensor for tensor in graph.activations() if tensor not in touched}
+
+
+def _stacked(graph: FloatGraph, inputs: tuple[TensorSpec, ...], examples: Examples) -> Values:
     """Return the examples `[N, 1, ...]` by tensor, as many as fit into memory."""
     places = graph.named_inputs
     limit = 0

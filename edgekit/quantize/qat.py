@@ -2,26 +2,112 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
 import tensorflow_model_optimization as tfmot
+import tf_keras as keras
 
 from edgekit.errors import InputError
+from edgekit.quantize.rounding import LEVELS
+from edgekit.train import Options
+from edgekit.train.batch_norm import folded
+
+_log = logging.getLogger("edgekit")
 
 
 def quantize_aware(network: Any) -> Any:
     """Return a copy of the float `network` with fake quantization in it, its weights included.
 
-    The scheme is tfmot's 8-bit default (Jacob et al., arXiv:1712.05877, section 3): symmetric
-    weights, one scale a channel; activations with moving ranges. Rebuild it from weights alone:
+    The scheme is tfmot's 8-bit default (Jacob et al., arXiv:1712.05877, section 3), activations
+    with moving ranges and symmetric weights; but every layer has one scale a channel, as in the
+    file, where tfmot gives depthwise and dense layers one for all. Rebuild it from weights alone:
     apply this to the float network again and load them.
 
     Raises:
         InputError: a layer that tfmot cannot quantize; the line names it.
     """
     try:
-        return tfmot.quantization.keras.quantize_model(network)
+        copy = tfmot.quantization.keras.quantize_model(network)
     except (ValueError, RuntimeError) as error:
         raise InputError(
             f"{network.name}: cannot be trained quantization-aware", got=str(error)[:200]
         ) from None
+    for layer in copy.layers:
+        inner = getattr(layer, "layer", None)
+        if isinstance(inner, keras.layers.DepthwiseConv2D | keras.layers.Dense):
+            layer._weight_vars = [(w, _round_by_channel, ends) for w, _, ends in layer._weight_vars]
+    return copy
+
+
+def _round_by_channel(kernel: Any, *_: Any, **__: Any) -> Any:
+    """Return a kernel on the grid of each output channel; the gradient passes as if it were not.
+
+    The grid is the converter's, steps of the largest weight over 127: it finds the same again.
+    """
+    # A depthwise kernel is [H, W, C, M], a dense one [in, out].
+    axes = (0, 1) if len(kernel.shape) == 4 else (0,)
+    largest = tf.reduce_max(tf.abs(kernel), axis=axes, keepdims=True)
+    step = tf.where(largest > 0, largest, 1.0) / LEVELS
+    return kernel + tf.stop_gradient(tf.round(kernel / step) * step - kernel)
+
+
+def freeze_epoch(network: Any, options: Options) -> int | None:
+    """Return from which epoch of the fine-tuning on batch norms keep their statistics.
+
+    A network whose batch norms were folded into its weights has none of any batch: it keeps what it
+    has from the start, and says so.
+
+    Args:
+        network: the fake-quantized copy.
+        options: of the fine-tuning.
+    """
+    if folded(network):
+        _log.info("%s: batch norms are folded, and keep their statistics", network.name)
+        return 0
+    return round(options.qat_freeze * options.epochs) if options.qat_freeze < 1 else None
+
+
+def set_ranges(copy: Any, network: Any, batches: Iterable[Any]) -> None:
+    """Let the activations' ranges of a fake-quantized copy begin where the float network's are.
+
+    tfmot begins at -6 to 6 and moves by a thousandth a step: a short fine-tuning would spend itself
+    on what one look at the data tells.
+
+    Args:
+        copy: from `quantize_aware`.
+        network: the float network that it is a copy of.
+        batches: of inputs.
+    """
+    layers = {f"quant_{layer.name}": layer for layer in network.layers}
+    places: list[tuple[Any, Any]] = []  # a variable pair, and the tensor that it bounds
+    for layer in copy.layers:
+        variables = {v.name.rpartition("/")[2].removesuffix(":0"): v for v in layer.weights}
+        for name, variable in variables.items():
+            if not name.endswith("_min") or "kernel" in name:
+                continue  # weights tell their ranges themselves
+            tensor = network.input
+            if original := layers.get(layer.name):
+                tensor = _before_activation(original) if "pre_" in name else original.output
+            places.append(((variable, variables[name.removesuffix("min") + "max"]), tensor))
+    ends = keras.Model(network.input, [tensor for _, tensor in places])
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def reach(inputs: Any) -> Any:
+        return [(tf.reduce_min(v), tf.reduce_max(v)) for v in ends(inputs, training=False)]
+
+    seen = np.array([[[float(end) for end in pair] for pair in reach(batch)] for batch in batches])
+    for number, ((low, high), _) in enumerate(places):
+        low.assign(min(float(seen[:, number, 0].min()), 0.0))
+        high.assign(max(float(seen[:, number, 1].max()), 0.0))
+
+
+def _before_activation(layer: Any) -> Any:
+    """Return what a layer's own activation takes."""
+    linear = type(layer).from_config({**layer.get_config(), "activation": "linear"})
+    tensor = linear(layer.input)
+    linear.set_weights(layer.get_weights())
+    return tensor

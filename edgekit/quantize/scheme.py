@@ -2,6 +2,7 @@
 
 `f32` and `f16` are floats; `w8` stores weights in 8 bits and computes in float (dynamic range);
 `w8a8` is all integer; `w8a16` has 16-bit activations; `qat-` says that the ranges were learned.
+`mixed` is w8a8 but for the layers that stay in float, and takes and gives floats.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 
 from edgekit.errors import InputError
 
-SCHEMES = ("f32", "f16", "w8", "w8a8", "w8a16", "qat-w8a8")
+MIXED = "mixed"
+SCHEMES = ("f32", "f16", "w8", "w8a8", "w8a16", MIXED, "qat-w8a8")
 _IO_DTYPES = {  # by activation bits
     None: ("float32",),
     8: ("int8", "uint8", "float32"),
@@ -27,6 +29,7 @@ class Scheme:
     weight_bits: int
     activation_bits: int | None
     learned: bool
+    mixed: bool = False  # some layers stay in float
 
     @property
     def calibrated(self) -> bool:
@@ -36,7 +39,7 @@ class Scheme:
     @property
     def io_dtypes(self) -> tuple[str, ...]:
         """What inputs and outputs of a .tflite may be, the default first."""
-        return _IO_DTYPES[self.activation_bits]
+        return _IO_DTYPES[None if self.mixed else self.activation_bits]
 
     def check_io(self, dtype: str) -> None:
         """Refuse a type of inputs and outputs that files of this scheme cannot have.
@@ -58,6 +61,8 @@ def parse_scheme(name: str) -> Scheme:
     Raises:
         InputError: it does not follow the grammar, or no converter makes it.
     """
+    if name == MIXED:
+        return Scheme(MIXED, 8, 8, learned=False, mixed=True)
     match = re.fullmatch(r"(qat-)?(?:f(\d+)|w(\d+)(?:a(\d+))?)", name)
     if not match or name not in SCHEMES:
         raise InputError(f"scheme {name}: unknown", expected="one of " + ", ".join(SCHEMES))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from edgekit.errors import InputError
 
-TECHNIQUES = ("equalize", "round", "bias")
+TECHNIQUES = ("align", "equalize", "round", "bias")
 RANGES = ("minmax", "percentile", "mse")  # the estimators of `ranges`
 
 
@@ -34,3 +34,11 @@ class PostTraining:
 def parse_techniques(text: str) -> tuple[str, ...]:
     """Return the techniques that `text` names, comma-separated; none for "none"."""
     return () if text == "none" else tuple(text.split(","))
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """What scheme mixed leaves in float."""
+
+    max_drop: float | None = None  # percent of answers that may change
+    keep: tuple[str, ...] = ()  # shell patterns of layers

@@ -7,7 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
 from edgekit.errors import InputError
-from edgekit.profile.statistics import Interval, ratio_interval
+from edgekit.profile.statistics import (
+    Interval,
+    controlled_ratio,
+    ratio_interval,
+    turns_interval,
+)
 from edgekit.report.results import Counting, Results, Score, Timing
 
 Outcome = Literal["ok", "failed", "unclear"]
@@ -52,11 +57,12 @@ def compare(base: Results, new: Results, limits: Limits) -> list[Verdict]:
             device, runtime or thread count, or another kind of figure.
     """
     if not (base.timings or base.countings or base.scores):
-        raise InputError("gate: nothing to compare in the base", expected="rows of a result")
-    verdicts = [
-        _compare_times(b, n, limits)
-        for b, n in _pairs(base.timings, new.timings, lambda t: (t.conditions.runtime,))
-    ]
+        raise InputError(
+            "gate: nothing to compare in the base",
+            expected="rows of a result", do="to bench two models now give --on local",
+        )  # fmt: skip
+    timings = _pairs(base.timings, new.timings, lambda t: (t.conditions.runtime,))
+    verdicts = [_compare_times(b, n, _controls(b, n, timings), limits) for b, n in timings]
     verdicts += [
         _compare_counts(b, n, limits)
         for b, n in _pairs(base.countings, new.countings, lambda c: (c.conditions.runtime,))
@@ -100,25 +106,70 @@ def _core(row: Timing | Counting | Score) -> tuple[Hashable, ...]:
     return () if isinstance(row, Score) else (row.conditions.cpu, row.conditions.board)
 
 
-def _compare_times(base: Timing, new: Timing, limits: Limits) -> Verdict:
+def _controls(
+    base: Timing, new: Timing, pairs: Sequence[tuple[Timing, Timing]]
+) -> list[tuple[Timing, Timing]]:
+    """Return the other files that are the same in both calls and took turns with this one."""
+    return [
+        (b, n)
+        for b, n in pairs
+        if b.sha256 == n.sha256
+        and (b.call, n.call, b.conditions) == (base.call, new.call, base.conditions)
+        and b.rounds_ms
+        and n.rounds_ms
+        and b is not base
+    ]
+
+
+def _compare_times(
+    base: Timing, new: Timing, controls: Sequence[tuple[Timing, Timing]], limits: Limits
+) -> Verdict:
     _check_conditions(base, new, limits)
-    ratio = new.p50_ms / base.p50_ms
-    interval = _ratio_bounds(base, new)
+    ratio, interval = _ratio(base, new, controls)
     limit = 1 + limits.max_slowdown
     low, high = interval or (ratio, ratio)
     outcome: Outcome = "ok" if high <= limit else "failed" if low > limit else "unclear"
     change = ratio - 1
+    beside = f" beside {', '.join(n.file for _, n in controls)}" if controls else ""
     sentence = (
-        f"{new.file}: {_faster_or_slower(change)}, {base.p50_ms:.3g} -> {new.p50_ms:.3g} ms"
+        f"{new.file}: {_faster_or_slower(change)}{beside}, {base.p50_ms:.3g} -> {new.p50_ms:.3g} ms"
         + (f" (95%: {low - 1:+.1%} to {high - 1:+.1%})" if interval else " (no interval)")
         + f"; allowed is {limits.max_slowdown:+.1%}"
     )
     if outcome == "unclear":
-        sentence += ": cannot tell, the interval spans the limit; bench both with more --rounds"
+        known = controls or base.call == new.call
+        sentence += ": cannot tell, the interval spans the limit; "
+        sentence += "give more --rounds" if known else "bench both in turn: edgekit gate --on"
     return Verdict(
         new.file, "p50", "ms", base.p50_ms, new.p50_ms, change,
         interval and (low - 1, high - 1), limits.max_slowdown, outcome, sentence,
     )  # fmt: skip
+
+
+def _ratio(
+    base: Timing, new: Timing, controls: Sequence[tuple[Timing, Timing]]
+) -> tuple[float, Interval | None]:
+    """Return new / base and its interval: from the runs or, wider, from the two intervals.
+
+    Two that were measured in turn are paired; in two calls, each is taken beside what did not
+    change: then a drift of the machine cancels. Else it counts as a change, and no interval of
+    either call's runs can know of it.
+    """
+    plain = new.p50_ms / base.p50_ms
+    if base.rounds_ms and new.rounds_ms:
+        if base.call == new.call:
+            return plain, turns_interval(base.rounds_ms, new.rounds_ms)
+        if controls and (found := controlled_ratio(
+            base.rounds_ms, [b.rounds_ms for b, _ in controls],
+            new.rounds_ms, [n.rounds_ms for _, n in controls],
+        )):  # fmt: skip
+            return found
+        rounds = [list(t.rounds_ms.values()) for t in (base, new)]
+        return plain, ratio_interval(*rounds)
+    if base.interval and new.interval:
+        bounds = new.interval[0] / base.interval[1], new.interval[1] / base.interval[0]
+        return plain, bounds
+    return plain, None
 
 
 def _compare_counts(base: Counting, new: Counting, limits: Limits) -> Verdict:
@@ -150,15 +201,6 @@ def _check_conditions(base: Timing | Counting, new: Timing | Counting, limits: L
                 do="bench both under the same conditions"
                 + ("" if name == "kind" else ", or give --allow-different-device"),
             )
-
-
-def _ratio_bounds(base: Timing, new: Timing) -> Interval | None:
-    """Return the interval of the ratio, from the runs or, wider, from the two intervals."""
-    if base.rounds_ms and new.rounds_ms:
-        return ratio_interval(base.rounds_ms, new.rounds_ms)
-    if base.interval and new.interval:
-        return new.interval[0] / base.interval[1], new.interval[1] / base.interval[0]
-    return None
 
 
 def _compare_scores(base: Score, new: Score, limits: Limits) -> Verdict:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 from edgekit import __version__
 from edgekit.errors import one_line
+from edgekit.report.cost import Cost, cost_tables, tables_of
 from edgekit.report.results import Results
-from edgekit.report.summary import Table, facts, join, latencies, parities, summarize
+from edgekit.report.summary import Table, details, facts, join, summarize
 
 
-def render_markdown(results: Results, title: str, date: str) -> str:
+def render_markdown(results: Results, title: str, date: str, costs: Sequence[Cost] = ()) -> str:
     """Return the report as GitHub-flavoured Markdown, without the plots.
 
     Raises:
         InputError: nothing to report.
     """
-    entries = join(results)
+    entries = join(results, costs)
     tables = [
         summarize(entries),
-        *latencies(entries),
-        parities(entries),
+        *details(results, entries),
+        *cost_tables(costs),
+        *(replace(t, title=f"{t.title}: {c.file}") for c in costs for t in tables_of(c)),
         *(facts(f"Device {d.get('url', '')}", d) for d in results.devices),
         *(
             facts(f"Provenance of {a.manifest.name}", a.manifest.provenance)

@@ -12,6 +12,7 @@ from edgekit.artifact import MANIFEST, Artifact, open_artifact
 from edgekit.device import Kind
 from edgekit.errors import InputError
 from edgekit.profile.statistics import Interval
+from edgekit.runtime import FORMATS
 
 SCHEMAS = {"bench": 2, "evaluation": 1}  # kind -> version
 T = TypeVar("T")
@@ -55,7 +56,8 @@ class Timing:
     first_run_ms: float
     load_ms: float
     peak_memory_bytes: int | None
-    rounds_ms: tuple[tuple[float, ...], ...] = ()  # every run; empty where they were not kept
+    rounds_ms: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # runs, by turn
+    call: str = ""  # of edgekit bench: within one, files took turns
     doubts: tuple[str, ...] = ()
 
 
@@ -92,6 +94,7 @@ class Results:
     """All that was found."""
 
     artifacts: tuple[Artifact, ...] = ()
+    models: tuple[Path, ...] = ()  # files named by themselves
     timings: tuple[Timing, ...] = ()
     countings: tuple[Counting, ...] = ()
     scores: tuple[Score, ...] = ()
@@ -100,7 +103,7 @@ class Results:
 
 
 def read_results(paths: Sequence[str | Path]) -> Results:
-    """Read result files, and folders for every artifact and result inside.
+    """Read model files, result files, and folders for every artifact and result inside.
 
     Raises:
         InputError: a named file is no result, a folder holds none, or one is damaged.
@@ -108,6 +111,7 @@ def read_results(paths: Sequence[str | Path]) -> Results:
     found = [part for path in map(Path, paths) for part in _read_path(path)]
     return Results(
         artifacts=tuple(a for r in found for a in r.artifacts),
+        models=tuple(m for r in found for m in r.models),
         timings=tuple(t for r in found for t in r.timings),
         countings=tuple(c for r in found for c in r.countings),
         scores=tuple(s for r in found for s in r.scores),
@@ -121,6 +125,9 @@ def _distinct(facts: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ..
 
 
 def _read_path(path: Path) -> Iterator[Results]:
+    if path.suffix.lower() in FORMATS and not path.is_dir():
+        yield Results(models=(path,), sources=(str(path),))
+        return
     if not path.is_dir():
         yield _read_file(path, _parse(path))
         return
@@ -150,34 +157,46 @@ def _is_result(raw: Any) -> bool:
 
 
 def _read_file(path: Path, raw: Any) -> Results:
+    if path.name == MANIFEST:
+        return Results(artifacts=(open_artifact(path.parent),), sources=(str(path.parent),))
+    return read_result(raw, str(path))
+
+
+def read_result(raw: Any, source: str) -> Results:
     """Return the rows of one result.
+
+    Args:
+        raw: what its JSON holds.
+        source: where it is from, for an error's line.
 
     Raises:
         InputError: not a result, another schema, or a field is missing or has the wrong type.
     """
-    if path.name == MANIFEST:
-        return Results(artifacts=(open_artifact(path.parent),), sources=(str(path.parent),))
     if not _is_result(raw) or raw.get("schema") != SCHEMAS[raw["kind"]]:
         got = f"{raw.get('kind')}, schema {raw.get('schema')}" if isinstance(raw, dict) else "other"
         expected = " or ".join(f"{kind}, schema {version}" for kind, version in SCHEMAS.items())
-        raise InputError(f"{path}: not a result", got=got, expected=expected)
+        raise InputError(f"{source}: not a result", got=got, expected=expected)
     try:
         if raw["kind"] == "evaluation":
-            return Results(scores=tuple(_score(r) for r in raw["rows"]), sources=(str(path),))
+            return Results(scores=tuple(_score(r) for r in raw["rows"]), sources=(source,))
         devices = {str(url): dict(facts) for url, facts in raw["devices"].items()}
+        call = f"{source} {raw['date']}"
         return Results(
-            timings=tuple(_timing(r, devices[r["device"]]) for r in raw["rows"]),
+            timings=tuple(_timing(r, devices[r["device"]], call) for r in raw["rows"]),
             countings=tuple(_counting(c, devices[c["device"]]) for c in raw["counts"]),
             devices=tuple(devices.values()),
-            sources=(str(path),),
+            sources=(source,),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(f"{path}: malformed {raw['kind']} result", got=repr(error)) from None
+        raise InputError(f"{source}: malformed {raw['kind']} result", got=repr(error)) from None
 
 
-def _timing(row: Mapping[str, Any], device: Mapping[str, Any]) -> Timing:
+def _timing(row: Mapping[str, Any], device: Mapping[str, Any], call: str) -> Timing:
     latency = row["latency_ms"]
-    rounds = tuple(tuple(map(_above_zero, r.get("samples_ms", ()))) for r in row["rounds"])
+    rounds = {
+        int(r.get("turn", i)): tuple(map(_above_zero, r.get("samples_ms", ())))
+        for i, r in enumerate(row["rounds"])
+    }
     return Timing(
         file=str(row["file"]),
         format=str(row["format"]),
@@ -192,7 +211,8 @@ def _timing(row: Mapping[str, Any], device: Mapping[str, Any]) -> Timing:
         first_run_ms=_above_zero(row["first_run_ms"]),
         load_ms=_above_zero(row["load_ms"]),
         peak_memory_bytes=_optional(row["peak_memory_bytes"], int),
-        rounds_ms=rounds if all(rounds) else (),
+        rounds_ms=rounds if all(rounds.values()) else {},
+        call=call,
         doubts=tuple(map(str, row["doubts"])),
     )
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import InputError
 from edgekit.report.numbers import megabytes, millions, significant
 from edgekit.report.results import Conditions, Results, Score, Timing
+
+if TYPE_CHECKING:
+    from edgekit.report.cost import Cost
 
 UNKNOWN = ""  # an empty cell: not looked at, which is not zero
 
@@ -22,6 +25,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    bars: tuple[tuple[float, ...], ...] = ()  # behind the cells of each row but the first, 0 to 1
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,11 @@ class Entry:
     timings: Mapping[Conditions, Timing]
 
 
-def join(results: Results) -> list[Entry]:
+def join(results: Results, costs: Sequence[Cost] = ()) -> list[Entry]:
     """Return an entry for each model file, with its scores and times.
 
     Times and scores belong to a file by its SHA-256; a score without one, by the file's name.
+    What was counted of a file stands where no artifact has told it.
 
     Raises:
         InputError: nothing to report; or two rows give one file two figures of one kind.
@@ -53,10 +58,18 @@ def join(results: Results) -> list[Entry]:
                 "file": f.path, "scheme": f.scheme, "size_bytes": f.size_bytes,
                 "params": f.params, "madds": f.madds, "parity": f.parity,
             }  # fmt: skip
+    for c in costs:
+        by_hash.setdefault(
+            c.sha256,
+            {"file": c.file, "scheme": "", "size_bytes": c.size_bytes,
+             "params": c.summary.params, "madds": c.summary.madds},
+        )  # fmt: skip
     for t in results.timings:
         by_hash.setdefault(
             t.sha256, {"file": t.file, "scheme": t.scheme or "", "size_bytes": t.size_bytes}
         )
+    for counted in results.countings:
+        by_hash.setdefault(counted.sha256, {"file": counted.file, "scheme": counted.scheme or ""})
     known = {facts["file"] for facts in by_hash.values()}
     for s in results.scores:
         if (s.sha256 or s.file) not in by_hash and (s.sha256 or s.file not in known):
@@ -131,6 +144,12 @@ def summarize(entries: list[Entry]) -> Table:
     )  # fmt: skip
 
 
+def details(results: Results, entries: list[Entry]) -> list[Table]:
+    """Return what stands after the main table, without what is empty."""
+    found = [*latencies(entries), instructions(results), parities(entries)]
+    return [table for table in found if table.rows]
+
+
 def parities(entries: list[Entry]) -> Table:
     """Return every output's figures against the source."""
     names = ("max_error", "sqnr_db", "cosine", "top1_agreement", "non_finite", "gate", "passed")
@@ -157,6 +176,21 @@ def latencies(entries: list[Entry]) -> list[Table]:
                 )
         tables.append(Table(f"Latency {letter}: {c.kind} on {c}", columns, tuple(rows)))
     return tables
+
+
+def instructions(results: Results) -> Table:
+    """Return what emulated cores counted: simulated, and never beside times."""
+    rows = tuple(
+        (
+            c.file, str(c.conditions.cpu), f"{c.conditions.runtime} {c.conditions.version}",
+            millions(c.instructions), significant(c.per_madd) if c.per_madd else UNKNOWN,
+            f"{c.spread:.3%}",
+        )
+        for c in results.countings
+    )  # fmt: skip
+    columns = ("file", "core", "runtime", "instructions, M", "for each MAdd", "spread")
+    notes = ("Counted exactly on an emulated core, one thread; an emulator tells no time.",)
+    return Table("Instructions of one inference: simulated", columns, rows, notes)
 
 
 def facts(title: str, values: Mapping[str, Any]) -> Table:

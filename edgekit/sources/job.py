@@ -12,8 +12,9 @@ from typing import Any
 
 from edgekit.artifact import MANIFEST, check_artifact_place, open_artifact, write_artifact
 from edgekit.errors import InputError, MissingExtraError
-from edgekit.quantize.scheme import parse_schemes
-from edgekit.quantize.techniques import PostTraining, parse_techniques
+from edgekit.profile.graph import parse_shapes
+from edgekit.quantize.scheme import MIXED, parse_schemes
+from edgekit.quantize.techniques import Mixed, PostTraining, parse_techniques
 from edgekit.runtime.child_process import Limits
 from edgekit.runtime.sandbox import run_isolated
 from edgekit.sources import parse
@@ -79,6 +80,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
     try:
         from edgekit.export.conversion import Plan
         from edgekit.export.conversion import convert as convert_source
+        from edgekit.export.files import Wanted
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "TensorFlow", "train") from None
     from edgekit.sources import load
@@ -91,8 +93,6 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
         sha256=request["sha256"],
         dial={name: request[name] for name in ("max_bytes", "max_nlpd_loss", "form")},
     )
-    for remark in source.remarks:
-        _log.warning("%s", remark)
     task = source.task
     if request["labels"]:
         task = {**(task or {"name": "classify"}), "labels": request["labels"]}
@@ -107,13 +107,18 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
         formats=tuple(dict.fromkeys(request["formats"].split(","))),
         calibrate=request["calibrate"],
         samples=request["samples"],
-        io_dtype=request["io_dtype"],
-        target=request["target"],
-        shapes=dict(map(_shape, request["shapes"])),
-        post_training=PostTraining(parse_techniques(request["ptq"]), request["ranges"]),
+        shapes=parse_shapes(request["shapes"]),
+        wanted=Wanted(
+            io_dtype=request["io_dtype"],
+            target=request["target"],
+            post_training=PostTraining(parse_techniques(request["ptq"]), request["ranges"]),
+            mixed=Mixed(request["max_drop"], tuple(request["keep"])),
+        ),
         seed=request["seed"],
     )
     done = convert_source(source, plan, request["output"])
+    for remark in source.remarks:  # an error stays alone
+        _log.warning("%s", remark)
     return {"converting_cpu_s": done.converting_cpu_s, "checking_cpu_s": done.checking_cpu_s}
 
 
@@ -124,12 +129,17 @@ def _check(request: Mapping[str, Any]) -> None:
     for format in formats:
         if format not in ("tflite", "onnx"):
             raise InputError(f"--to {format}: no such format", expected="tflite, onnx or both")
-    for text in request["shapes"]:
-        _shape(text)
+    parse_shapes(request["shapes"])
     wanted = PostTraining(parse_techniques(request["ptq"]), request["ranges"])
-    made = "w8a8" in [scheme.name for scheme in schemes] and "tflite" in formats
-    if wanted.techniques and not made:
-        raise InputError("--ptq", got=request["ptq"], expected="a w8a8 .tflite to make")
+    made = {scheme.name for scheme in schemes} if "tflite" in formats else set()
+    if wanted.techniques and not made & {"w8a8", MIXED}:
+        raise InputError("--ptq", got=request["ptq"], expected="a w8a8 or mixed .tflite to make")
+    limits = request["max_drop"] is not None or bool(request["keep"])
+    if limits != (MIXED in made):
+        raise InputError(
+            "scheme mixed", got="no limit" if MIXED in made else "--max-drop or --keep alone",
+            expected="--scheme mixed with --max-drop, --keep or both, as TFLite",
+        )  # fmt: skip
     if request["io_dtype"]:
         integer = [scheme for scheme in schemes if scheme.activation_bits]
         if not integer or "tflite" not in formats:
@@ -145,11 +155,3 @@ def _check(request: Mapping[str, Any]) -> None:
 
 def _tuple(values: Sequence[float] | None) -> tuple[float, ...] | None:
     return None if values is None else tuple(values)
-
-
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, _, sizes = text.partition("=")
-    try:
-        return name, tuple(int(size) for size in sizes.split(","))
-    except ValueError:
-        raise InputError("--shape", got=text, expected="as input=1,224,224,3") from None

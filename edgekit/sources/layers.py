@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact import Artifact, ModelFile, open_artifact
+from edgekit.artifact import Arrays, Artifact, ModelFile, main_signature, open_artifact
 from edgekit.errors import InputError
 from edgekit.parity.answers import answer
 from edgekit.parity.diagnosis import Written
@@ -53,7 +53,14 @@ def compare_with_source(
     where = model or artifact.manifest.provenance.get("source")
     if not where:
         raise InputError(f"{artifact.folder}: its source is not known", do="give --source MODEL")
-    reference = parse(where)
+    try:
+        reference = parse(where)
+    except InputError:
+        if model:
+            raise
+        raise InputError(
+            f"{artifact.folder}: its source is not here", got=where, do="give --source MODEL"
+        ) from None
     if reference.kind == "saved_model":
         raise InputError(
             f"{where}: a SavedModel has no layers", do="give the Keras model with --source MODEL"
@@ -87,15 +94,18 @@ def compare(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     source = load(request["model"], trust=request["trust"], seed=provenance.get("seed", 0))
     if not request["given"]:
         _check_unchanged(provenance, source.provenance)
-    network = "qat" if file.scheme.startswith("qat-") else "float"
-    model = source.learned if network == "qat" else source.model
+    model = source.learned if file.network == "qat" else source.model
     if model is None:
         raise InputError(f"{request['model']}: no learned ranges", expected="a run with --qat")
-    inputs = {name: v[:EXAMPLES] for name, v in artifact.reference(network)[0].items()}
-    layers = layer_activations(model, inputs, name_outputs(source.model))
+    theirs, _ = artifact.reference(file.network)
+    own, _ = artifact.reference_of(file)
+    layers = layer_activations(model, _few(theirs), name_outputs(source.model))
     path = artifact.path(file)
     with closing(open_isolated(path, runtime=request["runtime"], keep_tensors=True)) as session:
-        tensors = answer(session, file.signatures, inputs)
+        tensors = answer(session, file.signatures, _few(own))
+        for tensor, factors in artifact.factors(file).items():
+            if tensor in tensors:
+                tensors[tensor] = tensors[tensor] / factors
         written = _written(path, session)
     found = compare_layers(layers, tensors, *_limits(file.scheme), written)
     compared = [asdict(layer) for layer in found]
@@ -104,9 +114,13 @@ def compare(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     return compared
 
 
+def _few(inputs: Arrays) -> Arrays:
+    return {name: values[:EXAMPLES] for name, values in inputs.items()}
+
+
 def _written(path: Path, session: Session) -> dict[str, Written]:
     """Return how a file holds each of its tensors, and what its weights' scales are."""
-    (signature,) = session.signatures.values()
+    _, signature = main_signature(session.signatures)
     graph = read_graph(path)
     makers = {name: op for op in graph.ops for t in op.outputs
               for name in (t.name, f"{t.name}@{t.index}")}  # fmt: skip

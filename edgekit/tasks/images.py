@@ -82,6 +82,12 @@ def read_labelled_images(source: str | Path, split: Split) -> LabelledImages:
     )
 
 
+def read_pictures(folder: Path) -> LabelledImages | None:
+    """Return the pictures that lie in `folder` itself, all of one class; None if there are none."""
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    return LabelledImages(("",), files, np.zeros(len(files), np.int64)) if files else None
+
+
 def read_image(path: str | Path) -> Pixels:
     """Return a picture as `[H, W, 3]`, turned the way that its EXIF orientation says.
 

@@ -35,6 +35,9 @@ class Options:
     )
     qat_epochs: int = _option(0, "Epochs of quantization-aware fine-tuning; 0 for none.")
     qat_learning_rate: float = _option(1e-4, "The peak while fine-tuning.")
+    qat_freeze: float = _option(
+        1.0, "Share of the fine-tuning after which batch norms keep their statistics; 1: never."
+    )
     seed: int = _option(0, "Of weights, order and augmentation.")
     checkpoint_steps: int = _option(0, "Steps between checkpoints inside an epoch; 0 for none.")
     checkpoint_seconds: float = _option(120.0, "Seconds between them, with one worker; 0 for none.")
@@ -51,6 +54,7 @@ class Options:
             self._need(name, getattr(self, name) >= least.get(name, 0), f"{least.get(name, 0)} up")
         for name in ("learning_rate", "qat_learning_rate"):
             self._need(name, getattr(self, name) > 0, "above 0")
+        self._need("qat_freeze", 0 <= self.qat_freeze <= 1, "from 0 to 1")
         for name in ("label_smoothing", "validation"):
             self._need(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
         self._need("optimizer", self.optimizer in OPTIMIZERS, "one of " + ", ".join(OPTIMIZERS))

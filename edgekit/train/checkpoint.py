@@ -52,7 +52,9 @@ class Checkpoints:
             try:
                 self.state.write(str(into / "state"))
             except tf.errors.OpError as error:
-                raise OSError(error.message.splitlines()[0]) from None
+                # TensorFlow's own words begin with the names of its ops and of the temporary file.
+                reason = error.message.splitlines()[0].rpartition("; ")[2].partition(" [Op:")[0]
+                raise OSError(reason) from None
 
         if not self.chief:
             with tempfile.TemporaryDirectory() as place:

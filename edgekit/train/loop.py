@@ -20,6 +20,7 @@ import tf_keras as keras
 from edgekit.errors import CheckFailedError
 from edgekit.files import write_file
 from edgekit.train import Options, Shard
+from edgekit.train.batch_norm import freeze_statistics
 from edgekit.train.checkpoint import Checkpoints, State, load_weights, save_weights
 from edgekit.train.distribute import shard
 from edgekit.train.progress import EpochProgress
@@ -53,6 +54,8 @@ class Phase:
     folder: Path
     weights: Path  # of the best epoch
     watch: str = "accuracy"  # the figure of the evaluation that says which is best; higher is
+    freeze_epoch: int | None = None  # from which on batch norms keep their statistics
+    network: Any = None  # whose weights are kept, where more than it is trained
 
     @property
     def checkpoints(self) -> Path:
@@ -94,7 +97,7 @@ def train(
             started = time.monotonic()
             mean_loss = loop.run_epoch()
             loop.finish_epoch(mean_loss, evaluate(loop.predict), started)
-    load_weights(model, phase.weights)
+    load_weights(phase.network or model, phase.weights)
     return float(loop.state.best)
 
 
@@ -113,6 +116,7 @@ class _Loop:
         self.state = State(model, self.optimizer)
         self.checkpoints = Checkpoints(phase.checkpoints, self.state, chief=self.chief)
         self.progress = EpochProgress(phase.name, options.epochs, data.steps, chief=self.chief)
+        self.loss, self.frozen = loss, False
         self.step = _compile_step(model, loss, self.optimizer, options.batch_size, strategy)
         self.predict = _compile_predict(model, strategy)
         self.board = tf.summary.create_noop_writer()
@@ -138,6 +142,8 @@ class _Loop:
     def run_epoch(self) -> float:
         """Run the steps of this epoch that are left; return its mean loss."""
         epoch, first = int(self.state.epoch), int(self.state.step)
+        if self.phase.freeze_epoch is not None and epoch >= self.phase.freeze_epoch:
+            self._freeze()
         total = float(self.state.loss_sum)
         batches = self.strategy.distribute_datasets_from_function(
             lambda _: self.data.batches(epoch, first, self.shard)
@@ -153,12 +159,21 @@ class _Loop:
         self._check_finite()
         return total / self.data.steps
 
+    def _freeze(self) -> None:
+        if not self.frozen:
+            self.frozen = True
+            freeze_statistics(self.model)
+            self.step = _compile_step(
+                self.model, self.loss, self.optimizer, self.options.batch_size, self.strategy
+            )
+
     def finish_epoch(self, mean_loss: float, scores: Mapping[str, float], started: float) -> None:
         """Keep the weights if they are the best yet, write the history and a checkpoint."""
         # A tie goes to the later epoch: its learning rate was smaller.
         if scores[self.phase.watch] >= float(self.state.best):
             self.state.best.assign(scores[self.phase.watch])
-            save_weights(self.model, self.phase.weights if self.chief else None)
+            kept = self.phase.network or self.model
+            save_weights(kept, self.phase.weights if self.chief else None)
         epoch = int(self.state.epoch) + 1
         self.state.epoch.assign(epoch)
         self.state.step.assign(0)

@@ -155,7 +155,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
         ("inspect text.tflite", "not a TFLite model"),
         ("inspect text.onnx", "not an ONNX model"),
         ("inspect text.txt", "no model"),
-        ("inspect empty.tflite", "empty.tflite"),
+        ("inspect empty.tflite", "empty.tflite: an empty file: expected a model"),
         ("inspect cut.tflite", "cut.tflite: damaged"),
         ("inspect cut.onnx", "cut.onnx"),
         ("inspect none.tflite", "No such file"),

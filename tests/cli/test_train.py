@@ -118,3 +118,37 @@ def test_the_preset_s_recipe_and_what_overrides_it():
     assert options.qat_epochs > 0
     assert _configure("mobilenet_v2:digits", (), {}, qat=False)[2].qat_epochs == 0
     assert _configure("mobilenet_v2", (), {"qat_epochs": 2}, qat=False)[2].qat_epochs == 2
+
+
+def test_a_network_teaches_its_quantized_copy(tmp_path, npz, capfd):
+    """On pictures without labels, from the command line to an integer file that agrees."""
+    pytest.importorskip("tensorflow_model_optimization")
+    from PIL import Image
+
+    float_run, taught, artifact = (str(tmp_path / name) for name in ("run", "taught", "artifact"))
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    for index, pixels in enumerate(np.load(npz)["x"][:40]):
+        Image.fromarray(pixels).convert("RGB").save(photographs / f"{index}.png")
+    train = ["train", "mobilenet_v2", "--data", npz, *SMALL, "--channels", "3", "-o", float_run]
+    assert edgekit([*train, "-q"]) == 0
+    capfd.readouterr()
+    teach = ["train", "--teacher", float_run, "--data", str(photographs), "--qat-epochs", "2",
+             "--batch-size", "8", "--qat-learning-rate", "1e-4", "-o", taught]  # fmt: skip
+    assert edgekit([*teach, "--json", "-q"]) == 0
+    data = json.loads(capfd.readouterr().out)
+    assert set(data["test"]["qat"]) == {"agreement", "likeness", "loss"}
+    assert data["best"]["qat"] > 0.9
+    assert edgekit(["train", "--resume", "-o", taught, "-q"]) == 0
+    assert "agreement on test" in capfd.readouterr().out
+    convert = ["convert", taught, "--scheme", "qat-w8a8", "-o", artifact, "--json", "-q"]
+    assert edgekit(convert) == 0
+    (file,) = json.loads(capfd.readouterr().out)["files"]
+    assert file["parity"]["passed"]
+    assert set(file["types"]) == {"integer"}
+    for wrong, says in [
+        (["mobilenet_v2", "--teacher", float_run], "got another network besides"),
+        (["--teacher", str(tmp_path)], "not a training run"),
+    ]:
+        assert edgekit(["train", *wrong, "--data", npz, "-o", str(tmp_path / "x")]) == 2
+        assert says in capfd.readouterr().err

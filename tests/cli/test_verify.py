@@ -267,7 +267,10 @@ def test_foreign_source_by_layer(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert "first diverging layer is dense" in captured.err
     path.unlink()
     verify(folder, "--per-layer", code=2)
-    assert "own.keras: no such file or folder" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"its source is not here: got {path}, give --source MODEL" in said
+    verify(folder, "--per-layer", "--source", "other.keras", code=2)
+    assert "other.keras: no such file or folder" in capsys.readouterr().err
 
 
 def test_per_layer_needs_layers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import arm_board
@@ -49,16 +51,44 @@ def test_a_missing_runtime_says_how_to_install_it(
 
 @pytest.fixture(scope="module")
 def set_up(board: arm_board.Board, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The board with an environment, made by ssh and used by adb too; an artifact."""
-    import os
-
-    stays = f"{board.root}/data/local/tmp/edgekit"
-    board.run(f"mkdir -p {stays} && ln -s /root/.cache/edgekit/venv {stays}/venv")
-
+    """An artifact; the board has an environment for ssh, and as a phone another for adb."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{board.clients}{os.pathsep}{os.environ['PATH']}")
-        assert run(["deploy", "--setup", "--on", board.ssh, "--runtime", "litert"]) == 0
+        for url in (board.ssh, board.adb):
+            assert run(["deploy", "--setup", "--on", url, "--runtime", "litert"]) == 0
     return make_artifact(tmp_path_factory.mktemp("a") / "art").folder
+
+
+@pytest.fixture
+def no_python(reach: arm_board.Board) -> Iterator[None]:
+    """The board without its own Python, as a phone is."""
+    hidden = "bin/python3 bin/python3.11 lib/python3.11"
+    move = f"cd {reach.root}/usr && for f in {hidden}; do mv $f%s $f%s; done"
+    reach.run(move % ("", ".hidden"))
+    yield
+    reach.run(move % (".hidden", ""))
+
+
+def test_a_phone_has_a_python_of_its_own(
+    set_up: Path, reach: arm_board.Board, no_python: None, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """No root, no app, nothing of the system: the loader, the library, the wheels were pushed."""
+    code = "import sys, numpy, platform; print(sys.prefix, numpy.__file__, platform.libc_ver()[0])"
+    with open_device(reach.adb) as device:
+        assert device.python == "/data/local/tmp/edgekit/venv/bin/python"
+        text = "".join(device.run([device.python, "-c", code], timeout_s=60))
+    prefix, numpy, libc = text.split()
+    assert prefix == "/data/local/tmp/edgekit/venv/usr"
+    assert numpy.startswith("/data/local/tmp/edgekit/venv/opt/site/numpy")
+    assert libc == "glibc"
+    output = tmp_path / "r.json"
+    command = ["bench", str(set_up), "--on", reach.adb, *QUICK, "--file", "w8a8"]
+    assert run([*command, "-o", str(output)]) == 0
+    (facts,) = json.loads(output.read_text())["devices"].values()
+    assert (facts["machine"], facts["cpu"]) == ("aarch64", "1x Cortex-A72")
+    capsys.readouterr()
+    assert run(["bench", str(set_up), "--on", reach.ssh, *QUICK, "--file", "w8a8"]) == 3
 
 
 def test_bench_on_three_machines_in_one_table(
@@ -97,14 +127,14 @@ def test_integers_are_the_same_through_both(
 ) -> None:
     import numpy as np
 
-    from edgekit.parity.on_device import answer_on_device
+    from edgekit.profile.on_device import DeviceSession
 
     model = shared_data / "tflite" / "mobilenet_v1_0.25_224_quant.tflite"
     picture = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
     answers = []
     for url in ("local", reach.ssh, reach.adb):
         with open_device(url) as device:
-            (values,) = answer_on_device(model, device, {"input": picture}).values()
+            (values,) = DeviceSession(model, device)({"input": picture}, None).values()
             answers.append(values)
     np.testing.assert_array_equal(answers[1], answers[2])
     # uint8 per tensor: XNNPACK rounds otherwise on ARM, by a step or two.
@@ -179,3 +209,26 @@ def test_a_connection_that_breaks_keeps_what_was_finished(
     rounds = [r["samples_ms"] for r in after["rows"][0]["rounds"]]
     assert len(rounds) == 3
     assert rounds[: len(finished)] == finished
+
+
+def test_raspberry_pi_os_of_32_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    shared_data: Path,
+) -> None:  # fmt: skip
+    """No wheel of NumPy nor of LiteRT: the board's own NumPy, and tflite-runtime."""
+    model = str(shared_data / "tflite/mobilenet_v1_0.25_224_quant.tflite")
+    with arm_board.running(tmp_path, arm_board.PI_32) as board:
+        monkeypatch.setenv("PATH", f"{board.clients}{os.pathsep}{os.environ['PATH']}")
+        assert run(["deploy", "--setup", "--on", board.ssh, "--json"]) == 0
+        made = json.loads(capsys.readouterr().out)["environment"]
+        assert made["machine"] == "armv7l"
+        assert list(made["runtimes"]) == ["tflite-runtime"]
+        assert run(["bench", model, "--on", board.ssh, *QUICK]) == 3
+        assert capsys.readouterr().err.strip().endswith(", or give --runtime tflite-runtime")
+        output = tmp_path / "r.json"
+        command = ["bench", model, "--on", board.ssh, *QUICK, "--runtime", "tflite-runtime"]
+        assert run([*command, "-o", str(output)]) == 0
+        data = json.loads(output.read_text())
+        (facts,) = data["devices"].values()
+        assert (facts["machine"], facts["cpu"]) == ("armv7l", "1x Cortex-A15")
+        assert data["rows"][0]["runtime"]["name"] == "tflite-runtime"

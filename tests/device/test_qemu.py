@@ -16,7 +16,7 @@ from edgekit.device import open_device
 from edgekit.device.emulator import userland
 from edgekit.device.qemu import CORES
 from edgekit.errors import SetupError
-from edgekit.parity.on_device import answer_on_device
+from edgekit.profile.on_device import DeviceSession
 from edgekit.profile.worker import ARM_CORES
 
 MODEL = "tf2_mobilenet_v2_1.0_224_ptq.tflite"  # int8 per channel, uint8 at its ends
@@ -119,6 +119,17 @@ def test_counts_are_exact_and_gated(
 
 
 @pytest.mark.emulator
+def test_two_models_gated_by_instructions(
+    emulator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = str(write_tflite(tmp_path / "small.tflite", size=100_000))
+    large = str(write_tflite(tmp_path / "large.tflite", size=120_000))
+    assert run(["gate", large, small, "--on", "qemu:cortex-a72"]) == 0
+    assert run(["gate", small, large, "--on", "qemu:cortex-a72"]) == 1
+    assert "more instructions on cortex-a72" in capsys.readouterr().out
+
+
+@pytest.mark.emulator
 def test_caches_miss_as_they_must(emulator: Path, tmp_path: Path) -> None:
     """An addition of 64 MB: each line of input and output is missed once, in both levels."""
     elements = 4 << 20
@@ -147,9 +158,8 @@ def test_integers_on_arm(
     for url in ("local", f"qemu:{core}"):
         with open_device(url) as device:
             named = {"input": picture[None]}
-            (values,) = answer_on_device(
-                shared_data / "tflite" / MODEL, device, named, runtime=runtime
-            ).values()
+            session = DeviceSession(shared_data / "tflite" / MODEL, device, runtime=runtime)
+            (values,) = session(named, None).values()
             answers.append(values.astype(int))
     assert abs(answers[1] - answers[0]).max() <= limit
     assert answers[1].argmax() == answers[0].argmax()
@@ -162,7 +172,7 @@ def test_floats_on_arm(emulator: Path, shared_data: Path) -> None:
     answers = []
     for url in ("local", "qemu:cortex-a72"):
         with open_device(url) as device:
-            (values,) = answer_on_device(model, device, {"input": pictures}).values()
+            (values,) = DeviceSession(model, device)({"input": pictures}, None).values()
             answers.append(values)
     np.testing.assert_allclose(answers[1], answers[0], rtol=1e-4, atol=1e-6)
 

@@ -71,20 +71,20 @@ def test_cache_figures(tmp_path: Path) -> None:
 def test_the_worker_reads_differences_between_marks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A stand-in for the plugin: each mark writes what was counted so far."""
+    """A stand-in for the plugin: each mark writes what was counted so far, and takes 5 itself."""
     import json
 
     path = tmp_path / "counter.txt"
     done: list[int] = []
 
     def mark(number: int) -> None:
-        sums = [1000 + 7 * len(done) * (i + 1) for i in range(len(worker.COUNTS))]
+        sums = [1000 + 5 * number + 7 * len(done) * (i + 1) for i in range(len(worker.COUNTS))]
         with path.open("a") as file:
             print(number, *sums, file=file)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker, "mark", mark)
-        worker.count_model(lambda: done.append(1), {"counter": str(path)})
+        worker.count_model(lambda: done.append(1), str(path))
     event = json.loads(capsys.readouterr().out)
     assert len(event["inferences"]) == worker.COUNTED
     assert all(one["integer"] == 7 and one["branch"] == 14 for one in event["inferences"])
@@ -92,6 +92,6 @@ def test_the_worker_reads_differences_between_marks(
 
 
 def test_a_counter_that_says_nothing_is_the_devices_fault(tmp_path: Path) -> None:
-    with pytest.raises(worker.RefusedError, match="0 of 7 marks") as caught:
-        worker.count_model(lambda: None, {"counter": str(tmp_path / "none")})
+    with pytest.raises(worker.RefusedError, match="0 of 17 marks") as caught:
+        worker.count_model(lambda: None, str(tmp_path / "none"))
     assert caught.value.code == 3

@@ -13,7 +13,8 @@ from edgekit.profile import predict as module
 from edgekit.profile.advice import advise
 from edgekit.profile.cores import Calibration, Rates, Transfer, calibrations, find_core
 from edgekit.profile.graph import Graph, Op, Tensor
-from edgekit.profile.predict import predict, time_op
+from edgekit.profile.predict import predict
+from edgekit.profile.roofline import time_op
 from edgekit.profile.work import list_work
 
 RATES = Rates(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_clients import HERE, write_client
 from test_bench import ScriptedDevice, events
 from tiny_models import write_tflite
 
@@ -133,39 +140,38 @@ def hot(*times_ms: float) -> list[dict[str, Any]]:
     return said
 
 
-def test_a_round_that_throttled_is_repeated_after_a_cool_down(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def do_nothing(seconds: float) -> None:
+    """Wait for no cool-down."""
+
+
+def test_a_round_that_throttled_is_repeated_after_a_cool_down(tmp_path: Path) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("edgekit.profile.bench.time.sleep", slept.append)
     targets = find_targets([write_tflite(tmp_path / "m.tflite")])
     calls = [(events(1.0), None), (hot(3.0), None), (events(1.0), None), (events(1.0), None)]
     options = Options(rounds=2, runs=1, retries=3, cool_down_s=30.0, max_spread=1e9)
     with ScriptedDevice(calls) as device:
-        row = bench(targets, device, options).rows[0]
+        row = bench(targets, device, options, pause=slept.append).rows[0]
     assert slept == [30.0]
     assert [r.samples_ms for r in row.rounds] == [(1.0,)] * 3
     assert row.discarded == 1
     assert "throttled" not in " ".join(row.doubts(1e9))
 
 
-def test_what_throttles_every_time_is_labelled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("edgekit.profile.bench.time.sleep", lambda s: None)
+def test_what_throttles_every_time_is_labelled(tmp_path: Path) -> None:
+    options = Options(rounds=2, runs=1, retries=1)
     targets = find_targets([write_tflite(tmp_path / "m.tflite")])
     with ScriptedDevice([(hot(3.0), None)] * 4) as device:
-        row = bench(targets, device, Options(rounds=2, runs=1, retries=1)).rows[0]
+        row = bench(targets, device, options, pause=do_nothing).rows[0]
     assert len(row.rounds) == 4
     assert "throttled" in row.doubts(1e9)
 
 
-def test_a_noisy_file_gets_more_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgekit.profile.bench.time.sleep", lambda s: None)
+def test_a_noisy_file_gets_more_rounds(tmp_path: Path) -> None:
+    options = Options(rounds=2, runs=1, retries=1)
     targets = find_targets([write_tflite(tmp_path / "m.tflite")])
     calls = [(events(ms), None) for ms in (1.0, 1.3, 1.1, 1.2)]
     with ScriptedDevice(calls) as device:
-        row = bench(targets, device, Options(rounds=2, runs=1, retries=1)).rows[0]
+        row = bench(targets, device, options, pause=do_nothing).rows[0]
     assert len(row.rounds) == 4
     narrow = row.latency.spread
     assert narrow is not None
@@ -177,3 +183,36 @@ def test_mlperf_asks_for_more() -> None:
     assert (valid.runs, valid.min_seconds, valid.cool_down_s) == (5000, 60.0, 300.0)
     assert valid.max_seconds >= 60.0
     assert Options().valid_for_mlperf().runs == 1024
+
+
+def test_an_interrupt_tidies_every_device_up(tmp_path: Path) -> None:
+    """Ctrl-C in the middle: what was finished is kept, no process and no folder stays anywhere."""
+    write_client(tmp_path / "bin", "ssh", HERE)
+    model = write_tflite(tmp_path / "m.tflite", size=1237)
+    output = tmp_path / "r.json"
+    command = ["bench", str(model), "--on", "local", "--on", "ssh://pi", "-o", str(output)]
+    command += ["--rounds", "50", "--min-seconds", "20", "--warmup", "0"]
+    code = "import sys; from edgekit.cli import main; sys.exit(main())"
+    environment = {
+        **os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "TMPDIR": str(tmp_path),
+        "XDG_CACHE_HOME": str(tmp_path),
+    }  # fmt: skip
+    (tmp_path / "edgekit/venv").mkdir(parents=True)
+    python = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
+    write_client(tmp_path / "edgekit/venv/bin", "python", python)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *command], env=environment, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not (output.exists() and len(json.loads(output.read_text())["rows"]) == 2):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert not json.loads(output.read_text())["finished"]
+    assert list(tmp_path.glob("edgekit-*")) == []
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()  # of this test alone, by its size
+    assert not any(digest in c.read_text() for c in Path("/tmp").glob("edgekit-*/0.json"))
+    programs = [p.read_bytes() for p in Path("/proc").glob("[0-9]*/cmdline") if p.exists()]
+    assert not any(str(tmp_path).encode() in line for line in programs)

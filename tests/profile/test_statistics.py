@@ -7,6 +7,7 @@ import pytest
 from scipy import signal, stats
 
 from edgekit.profile.statistics import (
+    controlled_ratio,
     median_interval,
     ratio_interval,
     student,
@@ -126,3 +127,37 @@ def test_bootstrapping_pooled_runs_would_not_cover() -> None:
         low, high = np.quantile(medians, [0.025, 0.975])
         covered += low <= np.exp(0.05) <= high
     assert covered / 300 < 0.8
+
+
+def test_a_control_by_hand() -> None:
+    """Twice as slow a machine, and a file that became 1.5 times slower beside its controls."""
+    base, control = {0: [1.0], 1: [1.1], 2: [1.3]}, {0: [2.0], 1: [2.0], 2: [2.0]}
+    new, same = {0: [3.0], 1: [3.3], 3: [9.0]}, {0: [4.0], 1: [4.0]}
+    old, fresh = np.log([0.5, 0.55, 0.65]), np.log([0.75, 0.825])
+    expected = stats.ttest_ind(fresh, old, equal_var=False).confidence_interval(0.95)
+    ratio, interval = controlled_ratio(base, [control], new, [same]) or (0, (0, 0))
+    assert ratio == pytest.approx(np.exp(fresh.mean() - old.mean()))
+    assert interval == pytest.approx(np.exp([expected.low, expected.high]))
+    assert controlled_ratio(base, [control], {0: [1.0]}, [same]) is None
+
+
+def test_intervals_across_calls_cover_beside_a_control() -> None:
+    """A drift of 20% from call to call and 3% from turn to turn; without a control most miss."""
+    rng = np.random.default_rng(12)
+    beside = alone = 0
+    for _ in range(2000):
+        calls = []
+        for _ in range(2):
+            drift = np.exp(0.2 * rng.standard_normal() + 0.03 * rng.standard_normal(5))
+            files = [
+                {t: d * draw(rng, 40, 0.5, 0.01) for t, d in enumerate(drift)} for _ in range(2)
+            ]
+            calls.append(files)
+        (base, control), (new, same) = calls
+        found = controlled_ratio(base, [control], new, [same])
+        low, high = found[1] if found else (0, 0)
+        beside += low <= 1 <= high
+        low, high = ratio_interval(list(base.values()), list(new.values())) or (0, 0)
+        alone += low <= 1 <= high
+    assert 0.93 <= beside / 2000 <= 0.97
+    assert alone / 2000 < 0.5

@@ -54,8 +54,9 @@ def test_padding_rounds_channels_up() -> None:
     assert work.padding(8) == 1
 
 
-def test_quantize_pairs_of_onnx_are_int8_kernels() -> None:
-    """Bytes are those of the int8 tensors; the pairs themselves cost nothing."""
+@pytest.mark.parametrize("fused", [None, "clip", "relu"])
+def test_quantize_pairs_of_onnx_are_int8_kernels(fused: str | None) -> None:
+    """Bytes are those of the int8 tensors; the pairs and a Clip before one cost nothing."""
     shape = (1, 8, 4, 4)
     q, x, y, made, out = (Tensor(i, f"t{i}", shape, d) for i, d in enumerate(
         ("int8", "float32", "float32", "int8", "float32")))  # fmt: skip
@@ -63,11 +64,13 @@ def test_quantize_pairs_of_onnx_are_int8_kernels() -> None:
         Tensor(i, f"w{i}", (8, 8, 1, 1), d, True, True) for i, d in ((5, "int8"), (6, "float32"))
     )
     attributes = {"weights": (1,), "channel_axis": 1}
+    last = Tensor(7, "t7", shape, "float32") if fused else y
     ops = (
         Op("dequantize_linear", "DQ", (wq,), (w,)),
         Op("dequantize_linear", "DQ", (q,), (x,)),
         Op("conv", "Conv", (x, w), (y,), "c", attributes),
-        Op("quantize_linear", "Q", (y,), (made,)),
+        *([Op(fused, fused, (y,), (last,))] if fused else []),
+        Op("quantize_linear", "Q", (last,), (made,)),
         Op("dequantize_linear", "DQ", (made,), (out,)),
     )
     (work,) = list_work(Graph("g", "onnx", (q,), (out,), ops))

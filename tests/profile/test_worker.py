@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_tflite
+from fake_clients import put_on_path
 from tiny_models import write_inputs, write_onnx, write_tflite
 
 from edgekit.profile import worker
@@ -50,6 +52,62 @@ def test_events_of_each_runtime(runtime: str, tmp_path: Path) -> None:
     assert loaded["load_ms"] > 0
     assert done["peak_memory_bytes"] >= loaded["baseline_memory_bytes"] > 10_000_000
     assert not done["truncated"]
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflite-runtime", "onnxruntime"])
+def test_a_profile_has_the_ops_where_the_runtime_tells_them(runtime: str, tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    write_onnx(path) if runtime == "onnxruntime" else write_tflite(path, size=100_000)
+    code, events = run({"model": "m", "runtime": runtime, "profile": True}, tmp_path)
+    assert code == 0
+    profile = events[-1]
+    assert profile["event"] == "profile"
+    assert min(profile["pre_ms"], profile["invoke_ms"], profile["post_ms"]) > 0
+    if runtime == "onnxruntime":
+        (op,) = profile["ops"]
+        assert op["op"] == "Mul"
+        assert 0 < op["ms"] < 10
+    else:
+        assert profile["ops"] is None
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflite-runtime"])
+def test_each_signature_is_timed_and_answers(runtime: str, tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(tiny_tflite.add_and_negate())
+    a, b = (np.array(v, np.float32) for v in ([[1, 2], [3, 4]], [[10, 20], [30, 40]]))
+    for signature, inputs, expected in (
+        ("add", {"a": a, "b": b}, {"total": a + b, "twice": 2 * (a + b)}),
+        ("negate", {"a": a}, {"minus": -a}),
+    ):
+        config = {"model": "m", "runtime": runtime, "signature": signature}
+        code, events = run({**config, "profile": True}, tmp_path)
+        assert (code, events[-1]["event"]) == (0, "profile")
+        assert {i["name"] for i in events[1]["inputs"]} == set(inputs)
+        flat = {name: array.reshape(-1, *a.shape[1:]) for name, array in inputs.items()}
+        write_inputs(tmp_path / "i.npz", **flat)
+        code, events = run({**config, "inputs": "i.npz", "answers": "o.npz"}, tmp_path)
+        assert (code, events[-1]["event"], events[-1]["examples"]) == (0, "answered", 2)
+        with np.load(tmp_path / "o.npz") as answers:
+            for name, values in expected.items():
+                np.testing.assert_array_equal(answers[name].reshape(a.shape), values)
+
+
+@pytest.mark.parametrize(
+    ("says", "status"), [("Thermal Status: 2", 2), ("no such service", None), ("", None)]
+)
+def test_androids_thermal_status(
+    says: str, status: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert worker.thermal_status() is None  # no Android here
+    put_on_path(monkeypatch, tmp_path, {"dumpsys": f"#!/bin/sh\necho '{says}'\n"})
+    assert worker.thermal_status() == status
+    assert worker.device_state()["thermal_status"] == status
+
+
+def test_a_pis_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert worker.throttled() is None
+    put_on_path(monkeypatch, tmp_path, {"vcgencmd": "#!/bin/sh\necho throttled=0x50005\n"})
+    assert worker.throttled() == "0x50005"
 
 
 def test_worker_imports_nothing_of_the_project_and_nothing_heavy_at_the_top() -> None:

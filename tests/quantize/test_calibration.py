@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tracemalloc
 from pathlib import Path
 
@@ -195,15 +194,6 @@ def test_damaged_files_are_one_line(tmp_path: Path, name: str, content: bytes) -
 def test_missing(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="none"):
         open_calibration(tmp_path / name, [PICTURE])
-
-
-def test_few_examples_are_remarked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    few, enough = (save(tmp_path / f"{n}.npy", np.zeros((n, 3))) for n in (99, 100))
-    with caplog.at_level(logging.WARNING, "edgekit"):
-        open_calibration(enough, [VECTOR])
-        assert not caplog.records
-        open_calibration(few, [VECTOR])
-    assert "99 calibration examples; 100 or more give steadier ranges" in caplog.text
 
 
 def test_noise_is_seeded_and_fits() -> None:

@@ -12,14 +12,16 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
-from edgekit.export.tflite import quantize
-from edgekit.quantize.equalization import equalize, observe
+from edgekit.quantize.equalization import equalize
 from edgekit.quantize.float_graph import FloatGraph, FloatOp
 from edgekit.quantize.linear import channel_means, patches
-from edgekit.quantize.post_training import prepare
+from edgekit.quantize.observation import observe
+from edgekit.quantize.post_training import Prepared, open_network, prepare, transform
+from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.ranges import fake_quantize, grid, least_error, percentile
 from edgekit.quantize.rounding import descend
 from edgekit.quantize.techniques import PostTraining, parse_techniques
+from edgekit.quantize.tflite_file import pack, unpack
 
 
 def float_file(network: Any) -> bytes:
@@ -60,6 +62,12 @@ def two_layers(kernel: Any, second: Any) -> Any:
 
 def spec(*shape: int) -> TensorSpec:
     return TensorSpec("image", (1, *shape), "float32")
+
+
+def ready(content: bytes, image: TensorSpec, inputs: Any, options: PostTraining) -> Prepared:
+    """Return a float file made ready on inputs `[N, ...]`."""
+    examples = [{image.name: value[np.newaxis]} for value in inputs]
+    return prepare(transform(open_network(content, (image,), examples), options), options)
 
 
 def test_the_grid_of_a_range() -> None:
@@ -142,10 +150,14 @@ def test_equalization_keeps_the_answers_and_brings_channels_to_one_range() -> No
     graph = FloatGraph(content)
     inputs = np.random.default_rng(0).uniform(0, 1, (20, 4, 4, 2)).astype(np.float32)
     fed = {graph.inputs[0]: inputs[:, np.newaxis]}
-    assert equalize(graph, observe(graph, fed)) == 1
+    hidden = graph.ops[0].outputs[0]
+    # Both channels reach as far as the wider one, whose factor is 1; the other's is 1 / its share.
+    reach = (inputs @ first).max(axis=(0, 1, 2))
+    (changed,) = equalize(graph, observe(graph, fed)).items()
+    assert changed[0] == hidden
+    assert changed[1] == pytest.approx(reach.max() / reach, rel=1e-4)
     assert answers(graph.pack(), inputs) == pytest.approx(answers(content, inputs), rel=1e-5)
     seen = observe(graph, fed)
-    (hidden,) = (t for op in graph.ops[:1] for t in op.outputs)
     assert seen[hidden].high.max() / seen[hidden].high.min() < 1.01
 
 
@@ -159,8 +171,7 @@ def test_equalization_recovers_what_one_scale_a_tensor_loses() -> None:
     expected = answers(content, inputs)
 
     def sqnr(techniques: tuple[str, ...]) -> float:
-        examples = [{"image": image[np.newaxis]} for image in inputs[:20]]
-        made = prepare(content, (spec(4, 4, 8),), examples, PostTraining(techniques))
+        made = ready(content, spec(4, 4, 8), inputs[:20], PostTraining(techniques))
         # prepare rounds weights for a scale a channel; one scale a tensor then loses the rest.
         found = answers(quantize(made.content, per_channel=False), inputs)
         return float(10 * np.log10((expected**2).sum() / ((found - expected) ** 2).sum()))
@@ -178,8 +189,7 @@ def test_bias_correction_takes_the_mean_error_back() -> None:
     expected = answers(content, inputs)
 
     def shift(techniques: tuple[str, ...]) -> Any:
-        examples = [{"image": image[np.newaxis]} for image in inputs]
-        made = prepare(content, (spec(4, 4, 2),), examples, PostTraining(techniques, "mse"))
+        made = ready(content, spec(4, 4, 2), inputs, PostTraining(techniques, "mse"))
         found = answers(quantize(made.content, "float32"), inputs)
         return np.abs((found - expected).mean(axis=(0, 1, 2))).max()
 
@@ -198,4 +208,52 @@ def test_unknown_techniques_are_refused() -> None:
 def test_no_examples_are_an_error() -> None:
     content = float_file(two_layers(np.ones((2, 2)), np.ones((2, 1))))
     with pytest.raises(InputError, match="no calibration examples"):
-        prepare(content, (spec(4, 4, 2),), [], PostTraining(("bias",)))
+        open_network(content, (spec(4, 4, 2),), [])
+
+
+def picture(mean: float = 127.5) -> TensorSpec:
+    return TensorSpec("image", (1, 4, 4, 1), "float32", layout="NHWC", mean=(mean,), std=(127.5,))
+
+
+def test_aligned_pixels_pass_unrounded() -> None:
+    # x -> 2 x + b: pixel p is (p - 127.5) / 127.5 before and (p - 128) / 127.5 after, and the bias
+    # grows by 2 * 0.5 / 127.5. In int8 the input then is p - 128 exactly.
+    network = two_layers(np.array([[2.0]]), np.array([[1.0]]))
+    network.get_layer("first").activation = keras.activations.linear
+    content = float_file(network)
+    pixels = np.arange(256).reshape(16, 4, 4, 1)
+    source = ((pixels - 127.5) / 127.5).astype(np.float32)
+    made = ready(content, picture(), source, PostTraining(("align",)))
+    (taken,) = made.inputs
+    assert (taken.mean, taken.std) == ((128.0,), (127.5,))
+    graph = FloatGraph(made.content)
+    assert graph.bias(graph.ops[0])[0] == pytest.approx(2 * 0.5 / 127.5, rel=1e-3)
+    runner = Interpreter(model_content=quantize(made.content))
+    scale, zero = runner.get_input_details()[0]["quantization"]
+    aligned = taken.renormalize(source, (127.5,), (127.5,))
+    raw = aligned / scale + zero
+    np.testing.assert_allclose(raw, pixels - 128, atol=1e-3)
+
+
+def test_alignment_leaves_alone_what_has_no_one_grid() -> None:
+    several = TensorSpec("image", (1, 4, 4, 2), "float32", None, None, "NHWC", (1.0, 2.0), (3.0,))
+    content = float_file(two_layers(np.ones((2, 2)), np.ones((2, 1))))
+    inputs = np.random.default_rng(0).uniform(0, 1, (4, 4, 4, 2)).astype(np.float32)
+    assert ready(content, several, inputs, PostTraining(("align",))).inputs == (several,)
+
+
+def test_a_computed_bias_is_left_alone() -> None:
+    """A fully connected op whose bias is the network's second input."""
+    image = keras.layers.Input((3,), name="image")
+    content = float_file(keras.Model(image, keras.layers.Dense(2, bias_initializer="ones")(image)))
+    model = unpack(content)
+    (graph,) = model.subgraphs
+    (op,) = graph.operators
+    assert len(op.inputs) == 3
+    graph.tensors[op.inputs[2]].buffer = 0
+    graph.inputs = [*graph.inputs, op.inputs[2]]
+    model.signatureDefs = None
+    edited = FloatGraph(pack(model))
+    assert not edited.changeable(edited.ops[0])
+    with pytest.raises(InputError, match="bias: got computed"):
+        edited.bias(edited.ops[0])

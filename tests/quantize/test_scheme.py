@@ -17,6 +17,7 @@ from edgekit.quantize.scheme import SCHEMES, parse_scheme, parse_schemes
         ("w8a8", 8, 8, False, True),
         ("w8a16", 8, 16, False, True),
         ("qat-w8a8", 8, 8, True, False),
+        ("mixed", 8, 8, False, True),
     ],
 )
 def test_what_a_name_says(
@@ -28,7 +29,7 @@ def test_what_a_name_says(
 
 
 def test_every_scheme_is_tested_above() -> None:
-    assert len(SCHEMES) == 6
+    assert len(SCHEMES) == 7
 
 
 @pytest.mark.parametrize("name", ["int8", "w4a8", "W8A8", "", "w8a8 ", "qat-f32", "w8a"])

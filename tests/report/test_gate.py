@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from result_files import bench_json, counts_json, evaluation_json, write
+from tiny_models import write_tflite
 
 from edgekit.cli import run
 from edgekit.errors import InputError
@@ -198,3 +199,55 @@ def test_counts_pair_by_core_and_refuse_another(tmp_path: Path) -> None:
     assert [v.change for v in compare(two, two, Limits())] == [0.0, 0.0]
     with pytest.raises(InputError, match="cpu differs"):
         compare(results(tmp_path, "1", a72), results(tmp_path, "2", a76), Limits())
+
+
+def test_a_drift_cancels_where_files_took_turns(tmp_path: Path) -> None:
+    """Rounds that differ twofold, and a new file that is 2% slower in each of them."""
+    drift = [1.0, 2.0, 1.5, 1.2, 1.9]
+    old, new = ([[f * ms] * 9 for ms in drift] for f in (1.0, 1.02))
+    both = results(tmp_path, "both", bench_json({"old.tflite": old, "new.tflite": new}))
+    base, fresh = (Results(timings=(timing,)) for timing in both.timings)
+    (verdict,) = compare(base, fresh, Limits(max_slowdown=0.03))
+    assert verdict.outcome == "ok"
+    assert verdict.interval == pytest.approx((0.02, 0.02))
+    other = results(tmp_path, "other", bench_json({"new.tflite": new}))
+    (verdict,) = compare(base, other, Limits(max_slowdown=0.03))
+    assert verdict.outcome == "unclear"
+    assert verdict.sentence.endswith("bench both in turn: edgekit gate --on")
+
+
+def test_turns_that_only_one_has_are_left_out(tmp_path: Path) -> None:
+    """A file that was noisy got more rounds: they have no partner."""
+    raw = bench_json({"old.tflite": [[1.0], [2.0], [9.0]], "new.tflite": [[1.1], [2.2]]})
+    base, new = results(tmp_path, "both", raw).timings
+    (verdict,) = compare(Results(timings=(base,)), Results(timings=(new,)), Limits())
+    assert verdict.interval == pytest.approx((0.1, 0.1))
+
+
+def test_two_models_in_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = write_tflite(tmp_path / "small.tflite", size=1000)
+    large = write_tflite(tmp_path / "large.tflite", size=4_000_000)
+    where = ["--on", "local", "--rounds", "3"]
+    assert run(["gate", str(small), str(large), *where]) == 1
+    assert "slower" in capsys.readouterr().out
+    assert run(["gate", str(large), str(small), *where]) == 0
+    assert "faster" in capsys.readouterr().out
+    assert run(["gate", str(small), str(tmp_path / "none.tflite"), *where]) == 2
+
+
+def test_a_drift_between_calls_cancels_beside_what_did_not_change(tmp_path: Path) -> None:
+    """The machine is 1.3 times slower in the second call; the new file is 2% slower on top."""
+    drift = [1.0, 1.2, 1.1]
+    base = {"m.tflite": [[ms] * 9 for ms in drift], "same.tflite": [[2 * ms] * 9 for ms in drift]}
+    new = {
+        "m.tflite": [[1.02 * 1.3 * ms] * 9 for ms in drift],
+        "same.tflite": [[1.3 * 2 * ms] * 9 for ms in drift],
+    }
+    raws = [bench_json(base), bench_json(new)]
+    raws[1]["rows"][0]["sha256"] = "1" * 64  # m.tflite is another file now
+    first, second = (results(tmp_path, str(i), raw) for i, raw in enumerate(raws))
+    changed, same = compare(first, second, Limits(max_slowdown=0.03))
+    assert changed.outcome == "ok"
+    assert changed.change == pytest.approx(0.02)
+    assert changed.sentence.startswith("m.tflite: 2.0% slower beside same.tflite, ")
+    assert same.outcome == "failed"  # nothing else stayed the same: the drift counts as its own

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from result_files import bench_json, evaluation_json, write
+from result_files import bench_json, counts_json, evaluation_json, write
 from tiny_models import make_artifact
 
 from edgekit.cli import run
@@ -16,7 +16,7 @@ from edgekit.errors import InputError
 from edgekit.report.markdown import render_markdown
 from edgekit.report.page import render_page
 from edgekit.report.results import Results, read_results
-from edgekit.report.summary import join, parities, summarize
+from edgekit.report.summary import details, join, parities, summarize
 
 HOSTILE = "<script>alert(1)</script> $x^2$ | 'q' \"r\".f32.tflite"
 
@@ -144,3 +144,23 @@ def test_command(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "m.tflite" in (tmp_path / name).read_text(encoding="utf-8")
     assert run(["report", str(result), "-o", str(tmp_path / "r.pdf")]) == 2
     assert run(["report", str(tmp_path / "none"), "-o", str(tmp_path / name)]) == 2
+
+
+def test_instructions_have_a_table_of_their_own(tmp_path: Path) -> None:
+    counts = {"a.w8a8.tflite": 49_200_000.0, "a.f32.tflite": 123_400_000.0}
+    write(tmp_path / "c.json", counts_json(counts))
+    alone = read_results([tmp_path])
+    entries = join(alone)
+    assert [e.file for e in entries] == list(counts)
+    (table,) = details(alone, entries)
+    assert table.rows[0] == (
+        "a.w8a8.tflite", "cortex-a76", "litert 2.3.0", "49.2", "0.200", "0.000%"
+    )  # fmt: skip
+    assert not any("ms" in column for column in table.columns)
+    write(tmp_path / "t.json", bench_json({"a.w8a8.tflite": [[1.0], [1.1]]}))
+    both = read_results([tmp_path])
+    assert len(join(both)) == 2  # one file has both
+    text = Page(render_page(both, "T", "today")).text
+    assert "simulated" in text
+    assert "49.2" in text
+    assert "49.2" in render_markdown(both, "T", "today")

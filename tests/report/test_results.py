@@ -25,7 +25,7 @@ def test_bench_and_evaluation(tmp_path: Path) -> None:
     write(tmp_path / "other.json", {"something": "else"})
     results = read_results([tmp_path])
     (timing,), (score,) = results.timings, results.scores
-    assert timing.rounds_ms == ((1.0, 2.0, 3.0), (2.0, 2.0, 2.0))
+    assert timing.rounds_ms == {0: (1.0, 2.0, 3.0), 1: (2.0, 2.0, 2.0)}
     assert timing.p50_ms == 2.0
     assert (timing.conditions.kind, timing.conditions.threads) == ("measured", 1)
     assert (score.metric, score.value) == ("top-1", 0.9)

@@ -24,20 +24,22 @@ class Archive:
         architecture: as "arm64".
         codename: of the release whose packages are wanted.
         backports: of that release, too.
+        security: its security updates, too.
 
     Raises:
         SetupError: no apt, or it knows no such release.
     """
 
     def __init__(
-        self, state: Path, architecture: str, codename: str = CODENAME, *, backports: bool = False
-    ) -> None:
+        self, state: Path, architecture: str, codename: str = CODENAME, *, backports: bool = False,
+        security: bool = True,
+    ) -> None:  # fmt: skip
         self._state = state
         for folder in ("lists/partial", "cache/archives/partial"):
             (state / folder).mkdir(parents=True, exist_ok=True)
         (state / "status").touch()
         (state / "sources.list").write_text(
-            "".join(_sources(codename, backports)), encoding="utf-8"
+            "".join(_sources(codename, backports, security)), encoding="utf-8"
         )
         settings = {
             "APT::Architecture": architecture, "APT::Architectures": architecture,
@@ -86,28 +88,29 @@ class Archive:
         if done.returncode:
             problems = [line for line in done.stderr.splitlines() if line.startswith("E:")]
             raise SetupError(
-                f"qemu: apt-get {arguments[0]} failed",
+                f"Debian packages: apt-get {arguments[0]} failed",
                 got=problems[0] if problems else f"exit code {done.returncode}",
-                do="look whether the network is there, then run: edgekit device create qemu",
+                do="look whether the network is there, and run the command again",
             )
 
 
-def _sources(codename: str, backports: bool) -> list[str]:
+def _sources(codename: str, backports: bool, security: bool) -> list[str]:
     """Return lines for sources.list: where this machine itself gets that release from."""
     argv = ["apt-get", "indextargets", "--format", FIELDS, "Created-By: Packages"]
     try:
-        text = finish([*argv, "Origin: Debian"], what="qemu: apt-get", timeout_s=60)
+        text = finish([*argv, "Origin: Debian"], what="Debian packages: apt-get", timeout_s=60)
     except ProgramError as error:
-        raise SetupError("qemu: apt-get does not work", got=error.ending) from None
+        raise SetupError("Debian packages: apt-get does not work", got=error.ending) from None
     found = {tuple(line.split()) for line in text.splitlines()}
     places = sorted(place for place in found if place[0].partition("-")[0] == codename)
     if not places:
         raise SetupError(
-            f"qemu: apt knows no Debian {codename}",
+            f"Debian packages: apt knows no Debian {codename}",
             got=", ".join(sorted({p[0] for p in found})) or "no Debian release",
             expected=f"{codename} in its sources, and apt-get update done",
             do="use a machine or a container of Debian 12",
         )
+    places = [place for place in places if security or "security" not in place[2]]
     if backports:
         places += [
             (c, uri, f"{codename}-backports", part)
@@ -125,4 +128,4 @@ def _unpack_one(package: Path, root: Path) -> None:
         done = subprocess.run(tar, stdin=reader.stdout, capture_output=True, text=True, check=False)
     if done.returncode or reader.returncode:
         got = (done.stderr.strip().splitlines() or ["dpkg-deb failed"])[-1]
-        raise SetupError(f"qemu: {package.name} cannot be unpacked", got=got)
+        raise SetupError(f"Debian packages: {package.name} cannot be unpacked", got=got)

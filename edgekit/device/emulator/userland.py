@@ -1,4 +1,7 @@
-"""Make the folder that an emulated core runs in: Debian packages, wheels, and the counter."""
+"""Make the folder that an emulated core runs in: Debian packages, wheels, and the counter.
+
+A phone gets the same packages (`device/phone.py`).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edgekit.device.emulator.debian import CODENAME, Archive
@@ -18,15 +21,15 @@ from edgekit.errors import SetupError
 
 PACKAGES = ("python3", "libstdc++6", "libgomp1", "zlib1g", "dash", "coreutils")
 WHEELS = ("numpy", "ai-edge-litert", "tflite-runtime", "onnxruntime")
-PYTHON = "3.11"  # Debian 12's
+PYTHON_VERSION = (3, 11)  # Debian 12's
+PYTHON = ".".join(map(str, PYTHON_VERSION))
 PLATFORMS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_27", "manylinux2014")
 SITE = "opt/site"  # where the wheels lie in the root
 COUNTER = "count_instructions.c"
 HEADER = "include/qemu/qemu-plugin.h"
 # Programs that setting up calls -> the Debian package that has them.
-TOOLS = {
-    "qemu-aarch64": "qemu-user", "apt-get": "apt", "dpkg-deb": "dpkg", "tar": "tar", "gcc": "gcc",
-}  # fmt: skip
+UNPACKERS = {"apt-get": "apt", "dpkg-deb": "dpkg", "tar": "tar"}
+TOOLS = {"qemu-aarch64": "qemu-user", **UNPACKERS, "gcc": "gcc"}
 LINKED = ("bin", "etc", "lib", "opt", "sbin", "usr")
 
 
@@ -49,17 +52,21 @@ def check_tools() -> None:
     Raises:
         SetupError: a program is missing, or the emulator takes no plugins.
     """
-    missing = [TOOLS[name] for name in TOOLS if not shutil.which(name)]
-    if missing:
-        raise SetupError(
-            f"qemu: {', '.join(missing)} missing", do=f"run: apt install {' '.join(missing)}"
-        )
+    _check("qemu", TOOLS)
     usage = subprocess.run(["qemu-aarch64", "-help"], capture_output=True, text=True, check=False)
     if "-plugin" not in usage.stdout:
         raise SetupError(
             "qemu: this qemu-aarch64 takes no plugins",
             expected="the dynamically linked qemu-user of Debian 12",
             do="run: apt install qemu-user",
+        )
+
+
+def _check(what: str, tools: Mapping[str, str]) -> None:
+    missing = [package for tool, package in tools.items() if not shutil.which(tool)]
+    if missing:
+        raise SetupError(
+            f"{what}: {', '.join(missing)} missing", do=f"run: apt install {' '.join(missing)}"
         )
 
 
@@ -82,24 +89,47 @@ def create(progress: Callable[[str], None] = lambda line: None) -> Path:
         SetupError: a tool is missing, a download failed, or the folder cannot be written.
     """
     check_tools()
-    target = place()
+
+    def fill(fresh: Path, state: Path) -> None:
+        progress("packages")
+        archive = Archive(state, "arm64")
+        archive.unpack(PACKAGES, fresh / "root")
+        progress("runtimes")
+        install_wheels(fresh / "root" / SITE)
+        progress("counter")
+        _compile_counter(archive.source("qemu", state), fresh)
+
+    return _make(place(), fill)
+
+
+def packages() -> Path:
+    """Make a root of the Debian packages alone, unless it is there, and return it.
+
+    Raises:
+        SetupError: a tool is missing, a download failed, or the folder cannot be written.
+    """
+    _check("Debian packages", UNPACKERS)
+    recipe = hashlib.sha256(repr((CODENAME, PACKAGES)).encode()).hexdigest()[:12]
+
+    def fill(fresh: Path, state: Path) -> None:
+        Archive(state, "arm64").unpack(PACKAGES, fresh / "root")
+
+    return _make(cache() / f"debian-aarch64-{recipe}", fill) / "root"
+
+
+def _make(target: Path, fill: Callable[[Path, Path], None]) -> Path:
+    """Let `fill` make a folder, with another for what it downloads, unless it is there."""
     if target.is_dir():
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".qemu-", dir=target.parent) as scratch:
+        with tempfile.TemporaryDirectory(prefix=".making-", dir=target.parent) as scratch:
             fresh, state = Path(scratch) / "made", Path(scratch) / "apt"
             (fresh / "root").mkdir(parents=True)
-            progress("packages")
-            archive = Archive(state, "arm64")
-            archive.unpack(PACKAGES, fresh / "root")
-            progress("runtimes")
-            install_wheels(fresh / "root" / SITE)
-            progress("counter")
-            _compile_counter(archive.source("qemu", state), fresh)
+            fill(fresh, state)
             fresh.rename(target)
     except OSError as error:
-        raise SetupError(f"qemu: {target} cannot be made", got=error.strerror or error) from None
+        raise SetupError(f"{target} cannot be made", got=error.strerror or error) from None
     return target
 
 
@@ -108,7 +138,8 @@ def core_root(userland: Path, core: str, cpuinfo: str) -> Path:
 
     QEMU 7.2 would show the host's, which no ARM runtime understands.
     """
-    root = userland / "cores" / core
+    name = f"{core}-{hashlib.sha256(cpuinfo.encode()).hexdigest()[:8]}"
+    root = userland / "cores" / name
     (root / "proc").mkdir(parents=True, exist_ok=True)
     (root / "proc" / "cpuinfo").write_text(cpuinfo, encoding="ascii")
     for name in LINKED:

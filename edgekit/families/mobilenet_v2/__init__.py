@@ -119,7 +119,7 @@ FAMILY = Family(
     name="mobilenet_v2",
     task="classify",
     source="Sandler et al., arXiv:1801.04381",
-    schemes=("f32", "f16", "w8", "w8a8", "w8a16", "qat-w8a8"),
+    schemes=("f32", "f16", "w8", "w8a8", "w8a16", "mixed", "qat-w8a8"),
     presets={
         f"{alpha}-{resolution}": Preset(Config(alpha, resolution), params, madds)
         for alpha, resolution, params, madds in _PUBLISHED
@@ -131,4 +131,5 @@ FAMILY = Family(
     max_drop=0.5,
     module=__name__,
     data="digits",
+    distills=True,
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,15 @@ from edgekit.tasks.images import (
     LabelledImages,
     divide,
     read_labelled_images,
+    read_pictures,
     resize,
     with_channels,
 )
 from edgekit.train import Options, Shard
 
 MEAN = STD = 127.5
+GLANCE = 128  # pictures that tell the ranges of activations
+_FEW = 8  # of them at a time: every layer's answers are held at once
 CACHE_BYTES = 1 << 30  # resized pictures that may stay in memory
 
 
@@ -74,6 +78,12 @@ class Pictures:
         for first in range(0, len(self), batch_size):
             indices = np.arange(first, min(first + batch_size, len(self)))
             yield normalize(self.read(indices)), self.images.labels[indices]
+
+    def glance(self) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield inputs of at most GLANCE pictures, evenly spread: enough to tell ranges."""
+        chosen = np.unique(np.linspace(0, len(self) - 1, GLANCE).astype(np.int64))
+        for first in range(0, len(chosen), _FEW):
+            yield normalize(self.read(chosen[first : first + _FEW]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,8 +165,28 @@ def load(source: str, config: Config, options: Options | None = None) -> Trainin
     Raises:
         InputError: `source` holds no such pictures, or fewer than one batch.
     """
-    options = options or Options()
-    images = read_labelled_images(source, "train")
+    train, test = (read_labelled_images(source, split) for split in ("train", "test"))
+    return _parts(source, train, test, config, options or Options())
+
+
+def load_unlabelled(source: str, config: Config, options: Options) -> TrainingData:
+    """Return the pictures in `source`, a folder of them, or whatever `load` takes.
+
+    Of a folder all are trained on but the part for validation, which then is the test split too.
+
+    Raises:
+        InputError: `source` holds no pictures, or fewer than one batch.
+    """
+    path = Path(source)
+    if not path.is_dir() or not (images := read_pictures(path)):
+        return load(source, config, options)
+    parts = _parts(source, images, images, config, options)
+    return replace(parts, test=parts.validation)
+
+
+def _parts(
+    source: str, images: LabelledImages, test: LabelledImages, config: Config, options: Options
+) -> TrainingData:
     rest, held_out = divide(images.labels, options.validation, options.seed)
     if options.validation == 0:
         rest = held_out = np.arange(len(images))
@@ -170,7 +200,7 @@ def load(source: str, config: Config, options: Options | None = None) -> Trainin
     return TrainingData(
         train=Pictures(images.subset(rest), config),
         validation=Pictures(images.subset(held_out), config),
-        test=Pictures(read_labelled_images(source, "test"), config),
+        test=Pictures(test, config),
         batch_size=options.batch_size,
         seed=options.seed,
         augmentation=choose_augmentation(options.augment, str(source)),

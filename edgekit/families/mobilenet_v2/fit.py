@@ -16,7 +16,7 @@ from edgekit.families.mobilenet_v2.data import MEAN, STD, Pictures, TrainingData
 from edgekit.families.mobilenet_v2.network import build
 from edgekit.families.mobilenet_v2.pretrained import load_pretrained
 from edgekit.families.run import Run, claim, write_run
-from edgekit.quantize.qat import quantize_aware
+from edgekit.quantize.qat import freeze_epoch, quantize_aware, set_ranges
 from edgekit.train import Options
 from edgekit.train.distribute import choose_strategy, replicate, shard
 from edgekit.train.loop import Phase, Predict, seed_everything, train
@@ -68,7 +68,10 @@ def fit(
     run = _train(run, "float", network, pictures, strategy, resume)
     if run.qat:
         with strategy.scope():
-            network = quantize_aware(network)
+            copy = quantize_aware(network)
+            if not resume:
+                set_ranges(copy, network, pictures.train.glance())
+            network = copy
         run = _train(run, "qat", network, pictures, strategy, resume)
     return run
 
@@ -88,7 +91,8 @@ def _train(
             targets, probabilities, label_smoothing=options.label_smoothing
         )
 
-    phase = Phase(name, run.folder, run.weights_path(name))
+    freeze = freeze_epoch(network, options) if name == "qat" else None
+    phase = Phase(name, run.folder, run.weights_path(name), freeze_epoch=freeze)
     try:
         best = train(
             network, loss, data, lambda predict: evaluate(predict, data.validation), options,
@@ -119,6 +123,9 @@ def _for_classes(config: Config, classes: tuple[str, ...]) -> Config:
         raise InputError("mobilenet_v2: nothing to train without the classifier", got="no top")
     if config.classes not in (Config.classes, len(classes)):
         raise InputError(
-            "mobilenet_v2: classes", got=config.classes, expected=f"the data's {len(classes)}"
+            "mobilenet_v2: classes",
+            got=config.classes,
+            expected=f"the data's {len(classes)}",
+            do=f"give --classes {len(classes)}, or a preset without a number of its own",
         )
     return replace(config, classes=len(classes))

@@ -169,7 +169,7 @@ def test_malformed_runs(tmp_path, done):
 
 
 def test_the_number_of_classes_is_the_data_s(tmp_path, npz):
-    with pytest.raises(InputError, match="classes: got 7, expected the data's 4"):
+    with pytest.raises(InputError, match="classes: got 7, expected the data's 4, give --classes 4"):
         fit(tmp_path / "r", Config(0.35, 32, classes=7), Options(), npz)
     with pytest.raises(InputError, match="without the classifier"):
         fit(tmp_path / "r", Config(0.35, 32, include_top=False), Options(), npz)

@@ -1,0 +1,144 @@
+"""One file of an artifact: converted, checked against its target, and described by metadata."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit import __version__
+from edgekit.artifact import Signature
+from edgekit.errors import InputError
+from edgekit.export import tflite
+from edgekit.export.lowering import Lowered
+from edgekit.export.metadata import add_metadata
+from edgekit.export.signatures import add_signatures
+from edgekit.export.source import Source
+from edgekit.export.targets import Refusal, check_target
+from edgekit.quantize.calibration import Calibration
+from edgekit.quantize.mixed import choose
+from edgekit.quantize.post_training import Network, Prepared, prepare, transform
+from edgekit.quantize.quantizer import quantize
+from edgekit.quantize.scheme import Scheme
+from edgekit.quantize.techniques import Mixed, PostTraining
+
+_log = logging.getLogger("edgekit")
+
+_PER_CHANNEL = "FULLY_CONNECTED"  # of which older runtimes take one scale alone
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How files are made, whatever their scheme."""
+
+    io_dtype: str | None = None  # of integer files; the scheme's own integer by default
+    target: str | None = None  # a runtime whose op versions must not be exceeded
+    post_training: PostTraining = field(default_factory=PostTraining)  # for 8 bits as TFLite
+    mixed: Mixed = field(default_factory=Mixed)  # what scheme mixed leaves in float
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What the file at hand differs in from the network that it was made of."""
+
+    signature: Signature  # the network's, with the inputs as this file takes them
+    factors: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)  # by tensor
+    kept: Mapping[str, Any] | None = None  # of scheme mixed: the layers in float, and the drop
+
+
+def write_file(
+    path: Path,
+    network: Lowered,
+    scheme: Scheme,
+    source: Source,
+    examples: Calibration,
+    observed: Network | None,
+    wanted: Wanted,
+) -> Made:
+    """Make one file at `path`, whose ending says the format.
+
+    Args:
+        path: of the file.
+        network: what it is made of.
+        scheme: how.
+        source: whose network it is.
+        examples: for calibration.
+        observed: the network's float .tflite over them, where 8 bits are prepared by us.
+        wanted: the rest.
+
+    Raises:
+        InputError: the scheme lacks what it needs, or the target refuses an op.
+    """
+
+    def samples() -> Iterator[dict[str, Any]]:
+        return iter(examples)
+
+    if path.suffix == ".onnx":
+        from edgekit.export import onnx  # tf2onnx and ONNX Runtime take a second to import
+
+        learned = tflite.convert(network, scheme, io_dtype="float32") if scheme.learned else None
+        path.write_bytes(onnx.convert(network, scheme, samples=samples, tflite=learned))
+        return Made(network.signature)
+    made, prepared = _prepare(network, scheme, observed, wanted)
+
+    def write(per_channel_dense: bool) -> tuple[Refusal, ...]:
+        """Write the file and return what the target refuses of it."""
+        io_dtype = wanted.io_dtype if scheme.activation_bits else None
+        if prepared:
+            content = quantize(
+                prepared.content,
+                io_dtype or scheme.io_dtypes[0],
+                per_channel_dense=per_channel_dense,
+                kept=prepared.kept,
+            )
+        else:
+            content = tflite.convert(
+                network, scheme, samples=samples, io_dtype=io_dtype,
+                per_channel_dense=per_channel_dense,
+            )  # fmt: skip
+        path.write_bytes(content)
+        return check_target(path, wanted.target) if wanted.target else ()
+
+    refused = write(per_channel_dense=True)
+    if any(refusal.op == _PER_CHANNEL for refusal in refused):
+        refused = write(per_channel_dense=False)
+        _log.warning("%s: one scale a dense layer, for %s", scheme.name, wanted.target)
+    if refused:
+        raise InputError(
+            f"scheme {scheme.name}: {wanted.target} cannot run it",
+            got="; ".join(map(str, refused)),
+            do="take another scheme or a newer runtime",
+        )
+    content = add_metadata(
+        add_signatures(path.read_bytes(), source.signatures),
+        name=source.name,
+        description=f"{source.name} in {scheme.name}, made by edgekit {__version__}",
+        inputs=made.signature.inputs,
+        labels=(source.task or {}).get("labels"),
+    )
+    path.write_bytes(content)
+    return made
+
+
+def _prepare(
+    network: Lowered, scheme: Scheme, observed: Network | None, wanted: Wanted
+) -> tuple[Made, Prepared | None]:
+    """Return the float network made ready for 8 bits, where that is ours to do."""
+    ours = scheme.mixed or (scheme.name == "w8a8" and wanted.post_training.techniques)
+    if not ours or observed is None:
+        return Made(network.signature), None
+    changed = transform(observed, wanted.post_training)
+    kept = None
+    if scheme.mixed:
+        choice = choose(changed, wanted.post_training, wanted.mixed)
+        prepared = choice.prepared
+        kept = {"layers": choice.layers, "drop_percent": choice.drop}
+    else:
+        prepared = prepare(changed, wanted.post_training)
+    signature = replace(network.signature, inputs=prepared.inputs)
+    return Made(signature, prepared.factors, kept), prepared

@@ -1,0 +1,144 @@
+"""What was really quantized: the types that each op reads, multiplies with and writes.
+
+In ONNX the integers stand between QuantizeLinear and DequantizeLinear, and what lies between is
+written in float: an op counts as integer there if all that it reads was integer and what it writes
+becomes integer at once, which is what runtimes fuse.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgekit.profile.graph import Graph, Op, Tensor
+
+_TO_INTEGER = ("quantize", "quantize_linear")
+_TO_FLOAT = ("dequantize", "dequantize_linear")
+_INTEGERS = ("int4", "int8", "uint8", "int16")
+_FUSED = ("relu", "relu6", "clip", "activation")  # into the op before
+
+
+@dataclass(frozen=True)
+class Precision:
+    """One op."""
+
+    number: int  # in the order of execution
+    name: str
+    layer: str
+    kind: str
+    weights: str  # type as stored, "" where it has none
+    reads: str  # type of the activations
+    writes: str
+    computes: str  # "integer", "float", "dynamic" (integer weights, float activations) or "other"
+
+
+def precisions(graph: Graph) -> list[Precision]:
+    """Return every op but those that only convert between types."""
+    makers = {t.index: op for op in graph.ops for t in op.outputs}
+    readers: dict[int, list[Op]] = {}
+    for op in graph.ops:
+        for tensor in op.inputs:
+            if tensor is not None:
+                readers.setdefault(tensor.index, []).append(op)
+    return [
+        _precision(number, op, makers, readers)
+        for number, op in enumerate(graph.ops)
+        if op.kind not in (*_TO_INTEGER, *_TO_FLOAT, "cast")
+    ]
+
+
+def islands(graph: Graph) -> list[list[Precision]]:
+    """Return the connected groups of float ops in a file that also has integer ones, in order."""
+    ops = precisions(graph)
+    if not any(op.computes == "integer" for op in ops):
+        return []
+    groups: dict[int, int] = {}  # by number of the op
+    owners: dict[int, int] = {}  # by tensor
+    members: dict[int, list[Precision]] = {}
+    for found in ops:
+        if found.computes != "float":
+            continue
+        op = graph.ops[found.number]
+        near = {groups[owners[t.index]] for t in op.inputs if t and t.index in owners}
+        mine = min(near, default=found.number)
+        for other in near - {mine}:
+            members[mine] += members.pop(other)
+        members.setdefault(mine, []).append(found)
+        groups |= {member.number: mine for member in members[mine]}
+        owners |= {t.index: found.number for t in op.outputs}
+    return [sorted(group, key=lambda op: op.number) for _, group in sorted(members.items())]
+
+
+def by_type(graph: Graph) -> list[tuple[str, int]]:
+    """Return how many ops compute in each way, the most first."""
+    return Counter(op.computes for op in precisions(graph)).most_common()
+
+
+def types_text(graph: Graph) -> str:
+    """Return one line: how many ops compute in what, and which islands there are."""
+    counts = by_type(graph)
+    total = sum(count for _, count in counts)
+    text = ", ".join(f"{count} of {total} ops {kind}" for kind, count in counts)
+    places = [_span(group) for group in islands(graph)]
+    return text + (f"; in float: {'; '.join(places)}" if places else "")
+
+
+def _span(group: list[Precision]) -> str:
+    names = [op.layer or op.name for op in group]
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} ops)"
+
+
+def _precision(
+    number: int, op: Op, makers: Mapping[int, Op], readers: Mapping[int, list[Op]]
+) -> Precision:
+    slots = op.attributes.get("weights", ())
+    weighing = [t for i, t in enumerate(op.inputs) if t and i in slots and _stored(t, makers)]
+    data = [t for t in op.inputs if t and not _stored(t, makers)]
+    weights = "/".join(dict.fromkeys(_before(t, makers) for t in weighing))
+    reads = "/".join(dict.fromkeys(_before(t, makers) for t in data))
+    writes = "/".join(dict.fromkeys(_after(t, readers) for t in op.outputs))
+    return Precision(
+        number,
+        op.name,
+        op.layer,
+        op.kind,
+        weights,
+        reads,
+        writes,
+        _computes(weights, reads, writes),
+    )
+
+
+def _computes(weights: str, reads: str, writes: str) -> str:
+    activations = {*reads.split("/"), *writes.split("/")} - {"", "int32", "int64", "bool"}
+    if activations and activations <= set(_INTEGERS):
+        return "integer"
+    if activations and not activations & set(_INTEGERS):
+        return "dynamic" if weights in _INTEGERS else "float"
+    return "float" if activations else "other"
+
+
+def _stored(tensor: Tensor, makers: Mapping[int, Op]) -> bool:
+    return tensor.constant or _origin(tensor, makers).constant
+
+
+def _before(tensor: Tensor, makers: Mapping[int, Op]) -> str:
+    """Return the type that a tensor was stored or written in before it was made float."""
+    return _origin(tensor, makers).dtype
+
+
+def _origin(tensor: Tensor, makers: Mapping[int, Op]) -> Tensor:
+    maker = makers.get(tensor.index)
+    before = maker.inputs[0] if maker is not None and maker.kind in _TO_FLOAT else None
+    return before or tensor
+
+
+def _after(tensor: Tensor, readers: Mapping[int, list[Op]]) -> str:
+    """Return the type that a tensor becomes at once, where one op alone reads it."""
+    reading = readers.get(tensor.index, [])
+    if len(reading) == 1 and reading[0].kind in (*_TO_INTEGER, *_FUSED):
+        return _after(reading[0].outputs[0], readers)
+    if {op.kind for op in reading} <= set(_TO_INTEGER) and reading:
+        return reading[0].outputs[0].dtype
+    return tensor.dtype

@@ -1,0 +1,196 @@
+"""Mixed precision: the fewest ops left in float so that answers change no more than allowed.
+
+Rounding an activation costs nothing only where both its maker and its readers are in float; so what
+is freed is chosen tensor by tensor, the most noise for each op that has to join, and the ops that
+this takes are the ones that stay in float. How many steps of that order are needed is found by
+trying quantized files.
+"""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert.interpreter import Interpreter
+
+from edgekit.errors import InputError
+from edgekit.quantize.float_graph import FloatGraph
+from edgekit.quantize.post_training import Kept, Network, Prepared, prepare
+from edgekit.quantize.quantizer import quantize
+from edgekit.quantize.replay import Values
+from edgekit.quantize.sensitivity import Sensitivity, measure
+from edgekit.quantize.techniques import Mixed, PostTraining
+
+_log = logging.getLogger("edgekit")
+
+Array = npt.NDArray[Any]
+Part = tuple[str, int]  # of a network: a "tensor", or the "weights" of an op
+
+_HIDING = ("SOFTMAX", "LOGISTIC")  # where a class is sure, they hide all noise
+_PROBES = 12  # examples that tell the order of sensitivities
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Which ops stay in float, and what that costs."""
+
+    prepared: Prepared
+    layers: tuple[str, ...]  # of the kept ops, in order
+    drop: float | None  # percent of answers that change, as `drop` says; None where not asked
+
+
+def choose(network: Network, options: PostTraining, mixed: Mixed) -> Choice:
+    """Return `network` made ready with the fewest ops in float that `mixed` allows.
+
+    Raises:
+        InputError: a pattern fits no layer, or even float does not keep what is asked.
+    """
+    graph = network.graph
+    kept = matching(graph, mixed.keep)
+    told: float | None = None
+    if mixed.max_drop is not None:
+        kept |= _behind(graph, scores(graph))
+        kept, told = _search(network, options, kept, mixed.max_drop)
+    layers = (graph.layer(op) for op in graph.ops if op.outputs[0] in kept)
+    return Choice(prepare(network, options, kept), tuple(dict.fromkeys(filter(None, layers))), told)
+
+
+def matching(graph: FloatGraph, patterns: Sequence[str]) -> Kept:
+    """Return the ops whose layer fits one of the shell patterns.
+
+    Raises:
+        InputError: one of them fits none.
+    """
+    layers = {op.outputs[0]: graph.layer(op) for op in graph.ops}
+    found: set[int] = set()
+    for pattern in patterns:
+        fits = {made for made, layer in layers.items() if fnmatchcase(layer, pattern)}
+        if not fits:
+            known = sorted({*layers.values()} - {""})
+            near = get_close_matches(pattern, known, n=3) or known[:3]
+            raise InputError(
+                f"--keep {pattern}: no such layer", expected="a pattern, as " + ", ".join(near)
+            )
+        found |= fits
+    return frozenset(found)
+
+
+def scores(graph: FloatGraph) -> tuple[int, ...]:
+    """Return the outputs, or what a softmax or a sigmoid makes them from."""
+    before = {op.outputs[0]: op.inputs[0] for op in graph.ops if op.kind in _HIDING}
+    return tuple(before.get(tensor, tensor) for tensor in graph.outputs)
+
+
+def drop(expected: Array, got: Array) -> float:
+    """Return how many percent of the answers change.
+
+    Of scores `[N, C]` it is expected rather than counted: rounding noise has no sign, so that each
+    example's error is both added and subtracted, which makes 2 N trials of N examples. Of anything
+    else it is the part of a hundred that the cosine lacks.
+    """
+    expected, got = expected.astype(np.float64), got.astype(np.float64)
+    if expected.ndim == 2 and expected.shape[1] > 1:
+        best = expected.argmax(axis=1)
+        mirrored = 2 * expected - got
+        changed = [(scores.argmax(axis=1) != best).mean() for scores in (got, mirrored)]
+        return 100 * float(np.mean(changed))
+    norms = float(np.linalg.norm(expected) * np.linalg.norm(got))
+    return 100 * (1 - float((expected * got).sum()) / norms) if norms else 0.0
+
+
+def order(graph: FloatGraph, sensitivity: Sensitivity, kept: Kept) -> list[Kept]:
+    """Return growing sets of ops to leave in float, from `kept` to all that bring noise."""
+    around: dict[Part, Kept] = {
+        ("tensor", tensor): frozenset(
+            op.outputs[0] for op in graph.ops if tensor in (*op.inputs, *op.outputs)
+        )
+        for tensor in sensitivity.tensors
+    }
+    around |= {("weights", made): frozenset({made}) for made in sensitivity.weights}
+    noise: dict[Part, float] = {("tensor", t): n for t, n in sensitivity.tensors.items()}
+    noise |= {("weights", made): n for made, n in sensitivity.weights.items()}
+    sets = [kept]
+    while missing := {
+        part: around[part] - sets[-1]
+        for part in noise
+        if noise[part] > 0 and around[part] - sets[-1]
+    }:
+        freed = {
+            part: sum(noise[other] for other in missing if missing[other] <= ops) / len(ops)
+            for part, ops in missing.items()
+        }
+        sets.append(sets[-1] | missing[max(freed, key=lambda part: freed[part])])
+    return sets
+
+
+def _search(
+    network: Network, options: PostTraining, kept: Kept, max_drop: float
+) -> tuple[Kept, float]:
+    """Return the smallest set of the order that keeps `max_drop`, and its own drop."""
+    judged = replace(network, graph=network.graph.ending_at(scores(network.graph)))
+    expected = answers(judged.graph.pack(), judged.examples)
+    ready = prepare(judged, options)
+    few = {t: v[:: max(1, len(v) // _PROBES)][:_PROBES] for t, v in judged.examples.items()}
+    sets = order(judged.graph, measure(judged.graph, ready.ranges, few), kept)
+
+    def lost(candidate: Kept, content: bytes) -> float:
+        names = judged.graph.names_of(candidate)
+        got = answers(quantize(content, "float32", kept=names), judged.examples)
+        return max(drop(one, other) for one, other in zip(expected, got, strict=True))
+
+    def enough(candidate: Kept) -> bool:
+        return lost(candidate, _restored(ready, judged.graph, candidate)) <= max_drop
+
+    first = bisect_left(sets, True, key=enough)
+    told = float("nan")
+    for candidate in sets[min(first, len(sets) - 1) :]:
+        # What is left in 8 bits is corrected for what now is float, and judged again.
+        told = lost(candidate, prepare(judged, options, candidate).content)
+        if told <= max_drop:
+            _log.info("mixed: %d of %d ops stay in float", len(candidate), len(network.graph.ops))
+            return candidate, told
+    raise InputError(
+        "scheme mixed: --max-drop cannot be kept",
+        got=f"{told:.2g}% with all in float",
+        expected=f"at most {max_drop:g}%",
+        do="allow more, or take f32",
+    )
+
+
+def _restored(ready: Prepared, before: FloatGraph, kept: Kept) -> bytes:
+    """Return what was made ready for 8 bits, with the weights of some ops as they were."""
+    graph = FloatGraph(ready.content)
+    for op in before.ops:
+        if op.outputs[0] in kept and before.changeable(op):
+            graph.set_constant(op.inputs[1], before.weights(op))
+            graph.set_constant(op.inputs[2], before.bias(op))
+    return graph.pack(ready.ranges)
+
+
+def _behind(graph: FloatGraph, tensors: Sequence[int]) -> Kept:
+    """Return the ops that turn these tensors into the outputs; in 8 bits they would make ties."""
+    return frozenset(op.outputs[0] for op in graph.ops
+                     if op.kind in _HIDING and op.inputs[0] in tensors)  # fmt: skip
+
+
+def answers(content: bytes, examples: Values) -> list[Array]:
+    """Return the outputs `[N, ...]` of a file with float ends, in its order."""
+    runner = Interpreter(model_content=content, num_threads=1)
+    runner.allocate_tensors()
+    places = [detail["index"] for detail in runner.get_input_details()]
+    made = [detail["index"] for detail in runner.get_output_details()]
+    found: list[list[Array]] = [[] for _ in made]
+    for example in zip(*examples.values(), strict=True):
+        for place, value in zip(places, example, strict=True):
+            runner.set_tensor(place, value)
+        runner.invoke()
+        for kept, place in zip(found, made, strict=True):
+            kept.append(runner.get_tensor(place))
+    return [np.concatenate(kept) for kept in found]

@@ -1,0 +1,54 @@
+"""What a float network's activations do over the calibration examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.quantize.float_graph import FloatGraph
+from edgekit.quantize.linear import by_channel
+from edgekit.quantize.replay import Values, run_op, steps
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Of one tensor: by channel over all examples, and by example over all channels."""
+
+    low: Array  # [C]
+    high: Array  # [C]
+    energy: Array  # mean square, [C]
+    example_low: Array  # [N]
+    example_high: Array  # [N]
+
+
+Observed = Mapping[int, Statistics]  # by tensor
+
+
+def observe(graph: FloatGraph, examples: Values) -> Observed:
+    """Return the statistics of every float activation over the examples, the inputs' among them."""
+    values = dict(examples)
+    found = {t: _statistics(value) for t, value in values.items() if graph.is_float(t)}
+    for number, _, dead in steps(graph):
+        made = run_op(graph, number, values)
+        found |= {t: _statistics(value) for t, value in made.items() if graph.is_float(t)}
+        values.update(made)
+        for tensor in dead:
+            values.pop(tensor, None)
+    return found
+
+
+def _statistics(values: Array) -> Statistics:
+    rows, examples = by_channel(values), values.reshape(len(values), -1)
+    return Statistics(
+        rows.min(axis=0),
+        rows.max(axis=0),
+        np.square(rows).mean(axis=0, dtype=float),
+        examples.min(axis=1),
+        examples.max(axis=1),
+    )

@@ -1,0 +1,46 @@
+"""The ordinary quantizer: the second half of TensorFlow's converter, by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import tensorflow as tf
+from tensorflow.lite.python.convert import mlir_quantize
+from tensorflow.lite.python.util import modify_model_io_type
+
+from edgekit.export.failures import one_line_failures
+
+
+def quantize(
+    content: bytes,
+    io_dtype: str = "int8",
+    *,
+    per_channel: bool = True,
+    per_channel_dense: bool = True,
+    kept: Iterable[str] = (),
+) -> bytes:
+    """Return a float .tflite that holds the ranges of its activations in 8 bits.
+
+    The ranges are taken as they are.
+
+    Args:
+        content: of the file.
+        io_dtype: of inputs and outputs.
+        per_channel: whether each output channel of a convolution has a scale.
+        per_channel_dense: the same for fully connected layers.
+        kept: names of the first outputs of the ops that stay in float.
+
+    Raises:
+        InputError: the quantizer fails.
+    """
+    with one_line_failures("integer .tflite"):
+        made = mlir_quantize(
+            content,
+            disable_per_channel=not per_channel,
+            disable_per_channel_for_dense_layers=not per_channel_dense,
+            denylisted_nodes=set(kept) or None,
+        )
+        if io_dtype == "float32":
+            return bytes(made)
+        dtype = tf.as_dtype(io_dtype)
+        return bytes(modify_model_io_type(made, dtype, dtype))

@@ -1,0 +1,83 @@
+"""How much noise each part of a network brings into its answers when it alone is rounded to 8 bits.
+
+Noise of independent roundings adds up, so that what a set of parts brings is told by its sum: that
+holds as long as the noise is small against the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.quantize.float_graph import FloatGraph, Range
+from edgekit.quantize.ranges import fake_quantize
+from edgekit.quantize.replay import Values, run_op, steps
+from edgekit.quantize.rounding import round_to_nearest
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Noise over signal of the worst output, by what is rounded."""
+
+    tensors: Mapping[int, float]  # activations
+    weights: Mapping[int, float]  # of linear ops, by their first output
+
+    @property
+    def total(self) -> float:
+        """What everything rounded together brings."""
+        return sum(self.tensors.values()) + sum(self.weights.values())
+
+
+def measure(graph: FloatGraph, ranges: Mapping[int, Range], examples: Values) -> Sensitivity:
+    """Round one activation or one op's weights at a time and run the rest of the network in float.
+
+    Args:
+        graph: the float network.
+        ranges: of its activations.
+        examples: `[N, ...]` by input tensor; a dozen tell the order.
+    """
+    answers = _finish(graph, 0, dict(examples))
+    tensors = {
+        tensor: _noise(
+            answers, _finish(graph, 0, {**examples, tensor: fake_quantize(value, ranges[tensor])})
+        )
+        for tensor, value in examples.items()
+        if tensor in ranges
+    }
+    weights: dict[int, float] = {}
+    live = dict(examples)
+    for number, op, dead in steps(graph):
+        if graph.changeable(op):
+            other = graph.copy()
+            other.set_constant(op.inputs[1], round_to_nearest(graph, op))
+            changed = {**live, **run_op(other, number, live)}
+            weights[op.outputs[0]] = _noise(answers, _finish(graph, number + 1, changed))
+        live.update(run_op(graph, number, live))
+        for tensor in op.outputs:
+            if tensor in ranges and tensor not in graph.outputs:
+                changed = {**live, tensor: fake_quantize(live[tensor], ranges[tensor])}
+                tensors[tensor] = _noise(answers, _finish(graph, number + 1, changed))
+        for tensor in dead:
+            live.pop(tensor, None)
+    return Sensitivity(tensors, weights)
+
+
+def _finish(graph: FloatGraph, first: int, live: Values) -> Values:
+    """Return the outputs, the ops from number `first` on being run."""
+    for number, _, dead in steps(graph):
+        if number >= first:
+            live.update(run_op(graph, number, live))
+            for tensor in dead:
+                live.pop(tensor, None)
+    return {tensor: live[tensor] for tensor in graph.outputs}
+
+
+def _noise(expected: Values, got: Values) -> float:
+    """Return the error's energy over that of the answers about their mean, of the worst output."""
+    ratios = []
+    for tensor, answer in expected.items():
+        spread = float(np.square(answer - answer.mean()).sum())
+        ratios.append(float(np.square(got[tensor] - answer).sum()) / max(spread, 1e-30))
+    return max(ratios)

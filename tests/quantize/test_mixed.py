@@ -1,0 +1,146 @@
+"""Mixed precision: what is left in float, against arithmetic by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from edgekit.artifact import TensorSpec
+from edgekit.errors import InputError
+from edgekit.quantize.float_graph import FloatGraph
+from edgekit.quantize.mixed import answers, choose, drop, matching, order, scores
+from edgekit.quantize.post_training import (
+    Network,
+    held_in_float,
+    open_network,
+    prepare,
+    transform,
+)
+from edgekit.quantize.quantizer import quantize
+from edgekit.quantize.ranges import fake_quantize
+from edgekit.quantize.sensitivity import Sensitivity, measure
+from edgekit.quantize.techniques import Mixed, PostTraining
+
+PLAIN = PostTraining()
+
+
+def chain(kernels: list[Any]) -> bytes:
+    """Return a .tflite of pointwise convolutions a, b, c ... and a softmax, over 2x2 pictures."""
+    image = keras.layers.Input((2, 2, len(kernels[0])), name="image")
+    x = image
+    for name, kernel in zip("abcdef", kernels, strict=False):
+        x = keras.layers.Conv2D(kernel.shape[1], 1, use_bias=False, name=name)(x)
+    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
+    network = keras.Model(image, keras.layers.Softmax(name="softmax")(x), name="net")
+    for name, kernel in zip("abcdef", kernels, strict=False):
+        network.get_layer(name).set_weights([kernel[None, None]])
+    return bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    """Three layers, of which the second writes one channel a thousand times the others."""
+    rng = np.random.default_rng(0)
+    wide = np.array([1000.0, 1, 1, 1, 1, 1, 1, 1])
+    kernels = [rng.normal(size=(4, 8)), rng.normal(size=(8, 8)) * wide,
+               rng.normal(size=(8, 5)) / wide[:, None]]  # fmt: skip
+    content = chain(kernels)
+    inputs = rng.normal(size=(40, 1, 2, 2, 4)).astype(np.float32)
+    spec = TensorSpec("image", (1, 2, 2, 4), "float32")
+    return open_network(content, (spec,), [{"image": value} for value in inputs])
+
+
+def test_scores_are_taken_before_the_softmax(network: Network) -> None:
+    kinds = {op.outputs[0]: op.kind for op in network.graph.ops}
+    assert [kinds[tensor] for tensor in network.graph.outputs] == ["SOFTMAX"]
+    assert [kinds[tensor] for tensor in scores(network.graph)] == ["MEAN"]
+
+
+def test_drop_by_hand() -> None:
+    expected = np.array([[1.0, 0.0], [1.0, 0.9], [0.0, 1.0], [0.0, 0.2]])
+    got = expected + np.array([[0.0, 0.0], [-0.2, 0.0], [0.0, 0.5], [0.0, 0.5]])
+    # With the errors as they are the second answer changes; with them turned round the fourth.
+    assert drop(expected, got) == pytest.approx(100 * 2 / 8)
+    assert drop(expected, expected) == 0
+    features = np.array([[3.0], [4.0]])
+    assert drop(features, np.array([[4.0], [3.0]])) == pytest.approx(100 * (1 - 24 / 25))
+
+
+def test_a_tensor_is_in_float_where_all_around_it_is(network: Network) -> None:
+    graph = network.graph
+    first, second = (op.outputs[0] for op in graph.ops[:2])
+    assert held_in_float(graph, frozenset({first})) == set()
+    assert held_in_float(graph, frozenset({first, second})) == {first}
+
+
+def test_sensitivity_is_the_noise_of_one_rounding(network: Network) -> None:
+    graph = network.graph.ending_at(scores(network.graph))
+    ranges = {t: (float(s.low.min()), float(s.high.max())) for t, s in network.observed.items()}
+    found = measure(graph, ranges, network.examples)
+    second, third = graph.ops[1].outputs[0], graph.ops[2].outputs[0]
+    assert found.tensors[second] == max(found.tensors.values())
+    # What rounding the last convolution's output does, computed from its values by hand.
+    kernels = [graph.weights(op)[:, 0, 0].T for op in graph.ops[:3]]
+    (inputs,) = network.examples.values()
+    exact = (inputs @ kernels[0] @ kernels[1] @ kernels[2]).astype(np.float32)
+    rounded = fake_quantize(exact, ranges[third])
+    one, other = (value.mean(axis=(2, 3)) for value in (exact, rounded))
+    expected = np.square(other - one).sum() / np.square(one - one.mean()).sum()
+    assert found.tensors[third] == pytest.approx(expected, rel=0.05)
+
+
+def test_order_frees_the_most_noise_for_each_op(network: Network) -> None:
+    graph = network.graph
+    a, b, c, mean = (op.outputs[0] for op in graph.ops[:4])
+    # b's output needs b and c: 8 / 2; then a's needs a alone: 1; then c's needs the mean: 0.5.
+    told = Sensitivity({a: 1.0, b: 8.0, c: 0.5}, {a: 0.0, b: 0.0, c: 0.0})
+    assert order(graph, told, frozenset()) == [
+        frozenset(), {b, c}, {a, b, c}, {a, b, c, mean},
+    ]  # fmt: skip
+
+
+def test_the_fewest_layers_that_keep_the_answers(network: Network) -> None:
+    """One scale for the wide tensor loses all but one channel: it alone must stay in float."""
+    expected = answers(network.graph.pack(), network.examples)[0]
+    plain = answers(quantize(prepare(network, PLAIN).content, "float32"), network.examples)[0]
+    assert drop(expected, plain) > 20
+    choice = choose(network, PLAIN, Mixed(max_drop=5.0))
+    assert {"b", "c"} <= set(choice.layers)
+    assert "a" not in choice.layers
+    assert choice.drop is not None
+    assert choice.drop <= 5
+    kept = answers(
+        quantize(choice.prepared.content, "float32", kept=choice.prepared.kept), network.examples
+    )[0]
+    assert (kept.argmax(axis=1) != expected.argmax(axis=1)).mean() <= 0.1
+
+
+def test_equalization_makes_float_layers_needless(network: Network) -> None:
+    options = PostTraining(("equalize", "bias"))
+    choice = choose(transform(network, options), options, Mixed(max_drop=5.0))
+    assert set(choice.layers) <= {"softmax", ""}
+
+
+def test_layers_are_kept_by_pattern(network: Network) -> None:
+    graph = network.graph
+    assert matching(graph, ["[ab]"]) == {op.outputs[0] for op in graph.ops[:2]}
+    with pytest.raises(InputError, match=r"--keep x\*: no such layer: expected a pattern, as"):
+        matching(graph, ["x*"])
+
+
+def test_what_even_float_cannot_keep_is_said(network: Network, monkeypatch: Any) -> None:
+    monkeypatch.setattr("edgekit.quantize.mixed.drop", lambda one, other: 3.0)
+    with pytest.raises(InputError, match="--max-drop cannot be kept"):
+        choose(network, PLAIN, Mixed(max_drop=1.0))
+
+
+def test_a_kept_op_has_its_own_weights(network: Network) -> None:
+    kept = frozenset({network.graph.ops[0].outputs[0]})
+    ready = FloatGraph(prepare(network, PLAIN, kept).content)
+    before = network.graph
+    np.testing.assert_array_equal(ready.weights(ready.ops[0]), before.weights(before.ops[0]))
+    assert not np.array_equal(ready.weights(ready.ops[1]), before.weights(before.ops[1]))
