@@ -289,7 +289,8 @@ class TFLiteModel:
         self.interpreter = module.Interpreter(model_path=config.model, num_threads=config.threads)
         self.interpreter.allocate_tensors()
         signatures = list(self.interpreter.get_signature_list())
-        key = config.signature or next(iter(signatures), None)
+        usual = "serving_default" if "serving_default" in signatures else None
+        key = config.signature or usual or next(iter(signatures), None)
         if key and key not in signatures:
             raise RefusedError(INPUT, f"no signature {key}: there is {', '.join(signatures)}")
         runner = self.interpreter.get_signature_runner(key) if key else None
