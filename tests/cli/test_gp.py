@@ -81,6 +81,8 @@ def test_evaluate_scores_the_rows_held_out(artifact: Path, capfd) -> None:
 
 
 def test_verify_and_inspect(artifact: Path, capfd) -> None:
+    (file,) = artifact.glob("*.tflite")
+    assert file.stat().st_size <= 20_000  # as --max-bytes asked
     assert edgekit(["verify", str(artifact)]) == 0
     assert edgekit(["inspect", str(artifact)]) == 0
 

@@ -15,7 +15,7 @@ from scipy.linalg import cholesky, eigh, qr, solve_triangular
 
 from edgekit.errors import InputError
 from edgekit.families.gp.form import Conditioned, Form, leaves, offset
-from edgekit.families.gp.kernel import Array
+from edgekit.families.gp.kernel import Array, Kernel
 from edgekit.families.gp.posterior import Prediction
 from edgekit.families.gp.samples import draw_inputs
 from edgekit.families.gp.sparse import pivots
@@ -33,7 +33,6 @@ from edgekit.families.gp.variance import (
 )
 
 MAX_LOSS = 0.01  # nats, unless told otherwise
-OVERHEAD = 13_000  # bytes of a .tflite beside the constants
 _RANKS = (8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128, 160, 192, 256, 384, 512)
 _RANK_LIMIT = 1e-9  # of the prior variance: what is left below it is rounding
 # Errors of a covariance in float32, of its largest: what they add up to in the mean, and in the
@@ -88,7 +87,7 @@ def compress(posterior: Conditioned, budget: Budget = Budget(), *, seed: int = 0
     if not rows:
         raise InputError(
             f"--max-bytes {budget.max_bytes}: no form is as small",
-            expected=f"{maker.bytes(*maker.rows()[0][0]) + OVERHEAD} or more",
+            expected=f"{maker.bytes(*maker.rows()[0][0])} or more",
         )
     if limit is None:
         return min((maker.make(*row[-1]) for row in rows), key=lambda made: made.loss)
@@ -103,6 +102,11 @@ def compress(posterior: Conditioned, budget: Budget = Budget(), *, seed: int = 0
             got=f"{best.loss:.4f}", do="allow more bytes or more loss",
         )  # fmt: skip
     return best
+
+
+def overhead(kernel: Kernel) -> int:
+    """Return the bytes of a .tflite beside its constants: ops, names, metadata; a little more."""
+    return 12_000 + 1_000 * leaves(kernel)
 
 
 class _Maker:
@@ -152,7 +156,7 @@ class _Maker:
         """Return the sizes of a row that keep to the bytes."""
         if max_bytes is None:
             return row
-        return [size for size in row if self.bytes(*size) + OVERHEAD <= max_bytes]
+        return [size for size in row if self.bytes(*size) <= max_bytes]
 
     def smallest(self, row: list[Size], limit: float) -> Compressed:
         """Return the first form of a row whose loss is within the limit, else the last."""
@@ -168,8 +172,9 @@ class _Maker:
         return best
 
     def bytes(self, points: int, rank: int) -> int:
-        """Return what the constants of such a form take, at the most."""
-        return 4 * (points * (self.copies * self.x.shape[1] + 1) + rank * (rank + 2) + 8)
+        """Return what the file of such a form takes, at the most."""
+        floats = points * (self.copies * self.x.shape[1] + 1) + rank * (rank + 2) + 8
+        return 4 * floats + overhead(self.posterior.gp.kernel)
 
     def make(self, points: int, rank: int) -> Compressed:
         """Return the form of these sizes."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.export.source import Source
 from edgekit.families.gp import FAMILY
-from edgekit.families.gp.compress import OVERHEAD, Budget, Compressed, compress
+from edgekit.families.gp.compress import Budget, Compressed, compress, overhead
 from edgekit.families.gp.integer import LOWEST, distill, on_grid
 from edgekit.families.gp.keep import FILE, Trained, read
 from edgekit.families.gp.kernel import Array
@@ -84,7 +84,7 @@ def _describe(made: Compressed) -> dict[str, float]:
         "points": len(made.form.support),
         "features": len(made.form.variance.kept),
         "constants_bytes": made.form.bytes,
-        "expected_bytes": made.form.bytes + OVERHEAD,
+        "expected_bytes": made.form.bytes + overhead(made.form.gp.kernel),
         "expected_nlpd_loss": round(made.loss, 6),
     }
 
