@@ -24,6 +24,8 @@ def add_signatures(model: bytes, outputs: Mapping[str, Sequence[str]]) -> bytes:
     Raises:
         InputError: not a .tflite with a default signature, or it has no such output.
     """
+    if not outputs:
+        return model
     root = open_root(model)
     try:
         present = [root.SignatureDefs(i) for i in range(root.SignatureDefsLength())]
