@@ -8,9 +8,9 @@ ratio holds what differs between the two as well.
 Then A/A runs: one file is benchmarked against itself many times over; the interval of the ratio
 should hold 1 in 95 of 100 cases. In one call the two take turns and are paired, as `edgekit gate
 --on` does it. Across calls, a quarter of a minute or many minutes apart, a drift of the machine is
-part of the difference; `edgekit gate` takes it out where a file that did not change took turns with
-the other in both calls: here the other model. Without one no interval of a call's own rounds can
-know of the drift.
+part of the difference, of which no interval of a call's own rounds can know; `edgekit gate` takes
+out what also slowed a file that did not change and took turns with the other in both calls: here
+the other model, which other programs' use of the caches slows otherwise.
 
 Run: python benchmarks/bench_overhead.py [--smoke] MODEL.tflite...    (about 30 minutes)
 """

@@ -117,10 +117,10 @@ def controlled_ratio(
 ) -> tuple[float, Interval] | None:
     """Return the ratio new / base across two calls, and its interval, each beside its controls.
 
-    Controls are files that did not change and took turns with the file in both calls. A drift of
-    the machine between the calls, or between the rounds of one, slows them as well: what is taken
+    Controls are files that did not change and took turns with the file in both calls. What is taken
     as independent is the logarithm of a round's median less that of its controls' (a difference in
-    differences), and the interval is Welch's.
+    differences), and the interval is Welch's. A drift of the machine cancels as far as it slows all
+    alike, as a lower clock does; caches that others use slow each file in its own way.
 
     Args:
         base: run times by turn.

@@ -80,7 +80,8 @@ def open_network(content: bytes, inputs: tuple[TensorSpec, ...], examples: Examp
         InputError: several subgraphs, or no examples.
     """
     graph = FloatGraph(content)
-    fed = _stacked(graph, inputs, examples)
+    stacked = _stacked(graph, inputs, examples)
+    fed = {tensor: stacked[tensor] for tensor in graph.inputs}  # in the file's order
     return Network(graph, inputs, fed, observe(graph, fed))
 
 

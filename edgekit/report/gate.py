@@ -137,9 +137,9 @@ def _compare_times(
         + f"; allowed is {limits.max_slowdown:+.1%}"
     )
     if outcome == "unclear":
-        known = controls or base.call == new.call
         sentence += ": cannot tell, the interval spans the limit; "
-        sentence += "give more --rounds" if known else "bench both in turn: edgekit gate --on"
+        in_turn = base.call == new.call
+        sentence += "give more --rounds" if in_turn else "bench both in turn: edgekit gate --on"
     return Verdict(
         new.file, "p50", "ms", base.p50_ms, new.p50_ms, change,
         interval and (low - 1, high - 1), limits.max_slowdown, outcome, sentence,
@@ -151,9 +151,9 @@ def _ratio(
 ) -> tuple[float, Interval | None]:
     """Return new / base and its interval: from the runs or, wider, from the two intervals.
 
-    Two that were measured in turn are paired; in two calls, each is taken beside what did not
-    change: then a drift of the machine cancels. Else it counts as a change, and no interval of
-    either call's runs can know of it.
+    Two that were measured in turn are paired, and a drift of the machine cancels. Of two calls each
+    is taken beside what did not change, where there is such a file: what slows both alike cancels.
+    The rest counts as a change, and no interval of either call's runs can know of it.
     """
     plain = new.p50_ms / base.p50_ms
     if base.rounds_ms and new.rounds_ms:
