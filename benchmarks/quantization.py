@@ -81,14 +81,17 @@ class Judged:
 def main() -> int:
     """Quantize, judge, time; write results/quantization.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--smoke", action="store_true", help="a few photographs, no QAT")
+    parser.add_argument("--smoke", action="store_true", help="the small network, a few photographs")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
     options = parser.parse_args()
     began = time.monotonic()
     rows: list[Row] = []
+    networks = {"1.0/224": CLASSIFIER, "0.35/96 features": EMBEDDER}
+    if options.smoke:
+        del networks["1.0/224"]
     with tempfile.TemporaryDirectory() as scratch:
-        for case, file in (("1.0/224", CLASSIFIER), ("0.35/96 features", EMBEDDER)):
+        for case, file in networks.items():
             place = Path(scratch) / file
             rows += study(case, DATA / "tflite" / file, place, options.seed, smoke=options.smoke)
         folder = Path(scratch) if options.smoke else options.folder
@@ -104,7 +107,7 @@ def study(case: str, published: Path, folder: Path, seed: int, *, smoke: bool) -
     calibration, judged = draw(folder / "photographs", seed, smoke=smoke)
     run = rebuilt(published, folder / "run")
     classifier = open_run(run).config.include_top
-    made = dict(files(run, calibration, folder, classifier=classifier and not smoke))
+    made = dict(files(run, calibration, folder, classifier=classifier))
     judge = Judge(made["float"][1], judged, classifier=classifier)
     found = {name: judge(artifact.path(file), spec_of(file))
              for name, (artifact, file) in made.items()}  # fmt: skip

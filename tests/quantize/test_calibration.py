@@ -43,7 +43,7 @@ def test_pictures_are_read_one_by_one(tmp_path: Path, monkeypatch: pytest.Monkey
     reads: list[str] = []
     read = images.read_image
     monkeypatch.setattr(
-        "edgekit.quantize.calibration.read_image",
+        "edgekit.tasks.images.read_image",
         lambda path: reads.append(path.name) or read(path),
     )
     examples = iter(open_calibration(folder, [PICTURE]))
