@@ -30,6 +30,7 @@ from edgekit.export.files import Wanted, write_file
 from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
 from edgekit.export.source import Source
 from edgekit.parity import gate_of
+from edgekit.quantize.advice import few_samples
 from edgekit.quantize.calibration import Calibration, open_calibration, random_examples
 from edgekit.quantize.post_training import Network, doubts, open_network
 from edgekit.quantize.scheme import SCHEMES, Scheme, parse_scheme
@@ -175,6 +176,8 @@ def _observe(network: Lowered, examples: Calibration, plan: Plan) -> Network | N
     Returns:
         None where a network with control flow can be left to the ordinary converter.
     """
+    for remark in few_samples(len(examples)):
+        _log.warning("%s", remark)
     content = tflite.convert(network, parse_scheme("f32"))
     try:
         observed = open_network(content, network.signature.inputs, iter(examples))

@@ -67,7 +67,7 @@ def advise(
         raise ValueError(f"got {low.shape} and {high.shape}, expected [N, {len(names)}], N > 0")
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise ValueError("a smallest or largest value is NaN or infinite")
-    return [*_few(len(low), enough), *_growing(range_growth(low, high), names, growth)]
+    return [*few_samples(len(low), enough), *_growing(range_growth(low, high), names, growth)]
 
 
 def range_growth(samples_min: Array, samples_max: Array) -> npt.NDArray[np.float64]:
@@ -126,7 +126,8 @@ def _guess(low: float, high: float) -> str:
     return ""
 
 
-def _few(count: int, enough: int) -> Iterator[Remark]:
+def few_samples(count: int, enough: int = ENOUGH) -> Iterator[Remark]:
+    """Yield a remark where `count` samples are fewer than leave no doubt."""
     if count < enough:
         text = f"calibration: got {count} samples, expected {enough} or more, give more pictures"
         yield Remark("few samples", text, count, enough)

@@ -86,7 +86,7 @@ def open_network(content: bytes, inputs: tuple[TensorSpec, ...], examples: Examp
 
 
 def doubts(network: Network) -> list[Remark]:
-    """Return what is doubtful about the calibration examples."""
+    """Return what is doubtful about what the calibration examples do, however many they are."""
     graph = network.graph
     layers = {op.outputs[0]: graph.layer(op) for op in graph.ops}
     names = [layers.get(tensor) or graph.name(tensor) for tensor in network.observed]
@@ -97,7 +97,7 @@ def doubts(network: Network) -> list[Remark]:
     places = graph.named_inputs
     fed = [(spec, network.observed.get(places[spec.name])) for spec in network.inputs]
     checked = [check_input(s, seen.example_low, seen.example_high) for s, seen in fed if seen]
-    return [*advise(low, high, names), *itertools.chain(*checked)]
+    return [*advise(low, high, names, enough=0), *itertools.chain(*checked)]
 
 
 def transform(network: Network, options: PostTraining) -> Network:

@@ -134,11 +134,15 @@ def test_a_network_teaches_its_quantized_copy(tmp_path, npz, capfd):
     assert edgekit([*train, "-q"]) == 0
     capfd.readouterr()
     teach = ["train", "--teacher", float_run, "--data", str(photographs), "--qat-epochs", "2",
-             "--batch-size", "8", "--qat-learning-rate", "1e-4", "-o", taught]  # fmt: skip
+             "--batch-size", "8", "--qat-learning-rate", "1e-4", "--qat-freeze", "0",
+             "-o", taught]  # fmt: skip
     assert edgekit([*teach, "--json", "-q"]) == 0
     data = json.loads(capfd.readouterr().out)
     assert set(data["test"]["qat"]) == {"agreement", "likeness", "loss"}
     assert data["best"]["qat"] > 0.9
+    before, after = (statistics(taught, phase) for phase in ("float", "qat"))
+    for kept, expected in zip(after, before, strict=True):  # frozen from the start
+        np.testing.assert_array_equal(kept, expected)
     assert edgekit(["train", "--resume", "-o", taught, "-q"]) == 0
     assert "agreement on test" in capfd.readouterr().out
     convert = ["convert", taught, "--scheme", "qat-w8a8", "-o", artifact, "--json", "-q"]
@@ -152,3 +156,13 @@ def test_a_network_teaches_its_quantized_copy(tmp_path, npz, capfd):
     ]:
         assert edgekit(["train", *wrong, "--data", npz, "-o", str(tmp_path / "x")]) == 2
         assert says in capfd.readouterr().err
+
+
+def statistics(folder: str, phase: str) -> list[np.ndarray]:
+    """Return the moving means of a run's batch norms."""
+    from edgekit.families.rebuild import rebuild
+    from edgekit.families.run import open_run
+    from edgekit.train.batch_norm import batch_norms
+
+    norms = batch_norms(rebuild(open_run(folder), phase))
+    return [norm.moving_mean.numpy() for norm in sorted(norms, key=lambda norm: norm.name)]
