@@ -36,7 +36,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.artifact import Artifact, ModelFile, TensorSpec
+from edgekit.artifact import Artifact, ModelFile
 from edgekit.device import open_device
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.files import Wanted
@@ -49,6 +49,7 @@ from edgekit.profile.targets import find_targets
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.quantize.techniques import Mixed, PostTraining
 from edgekit.runtime import open_model
+from edgekit.signature import TensorSpec
 from edgekit.sources import load
 from edgekit.tasks.classify import encode, wilson_interval
 from edgekit.tasks.images import read_image, resize

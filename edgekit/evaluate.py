@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.artifact import DEFAULT_SIGNATURE, Artifact, ModelFile, Signature, TensorSpec
+from edgekit.artifact import Artifact, ModelFile
 from edgekit.errors import InputError
 from edgekit.runtime import RUNTIMES, Session
 from edgekit.runtime.sandbox import open_isolated
+from edgekit.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 from edgekit.tasks import Params, Score, Task, task
 
 SCHEMA = 1

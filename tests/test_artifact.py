@@ -16,18 +16,10 @@ import numpy as np
 import pytest
 
 import edgekit
-from edgekit.artifact import (
-    MANIFEST,
-    Artifact,
-    Manifest,
-    ModelFile,
-    Signature,
-    TensorSpec,
-    open_artifact,
-    write_artifact,
-)
+from edgekit.artifact import MANIFEST, Artifact, Manifest, ModelFile, open_artifact, write_artifact
 from edgekit.errors import InputError
 from edgekit.files import write_file
+from edgekit.signature import Signature, TensorSpec
 
 CONTENT = b"not really a model"
 SPEC = TensorSpec("image", (1, 4, 4, 3), "int8", 0.5, -3, "NHWC", (127.5,), (127.5,))

@@ -16,14 +16,7 @@ import numpy as np
 import pytest
 
 import edgekit
-from edgekit.artifact import (
-    MANIFEST,
-    Artifact,
-    ModelFile,
-    Signature,
-    main_signature,
-    open_artifact,
-)
+from edgekit.artifact import MANIFEST, Artifact, ModelFile, open_artifact
 from edgekit.device import open_device
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.files import Wanted
@@ -36,6 +29,7 @@ from edgekit.quantize.scheme import parse_scheme
 from edgekit.quantize.techniques import Mixed
 from edgekit.runtime import RUNTIMES, Session
 from edgekit.runtime.sandbox import open_isolated
+from edgekit.signature import Signature, main_signature
 from edgekit.sources.preset import untrained
 
 ONNX_SCHEMES = ("f32", "w8a8", "qat-w8a8")

@@ -12,10 +12,11 @@ import pytest
 import tiny_tflite
 
 from edgekit import cli
-from edgekit.artifact import Artifact, Manifest, ModelFile, Signature, TensorSpec, write_artifact
+from edgekit.artifact import Artifact, Manifest, ModelFile, write_artifact
 from edgekit.errors import InputError
 from edgekit.evaluate import evaluate, to_json
 from edgekit.runtime import open_model
+from edgekit.signature import Signature, TensorSpec
 
 LABELS = ("dark", "middle", "bright")
 GENERATOR = np.random.default_rng(5)

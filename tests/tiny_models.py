@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.artifact import Artifact, Manifest, ModelFile, Signature, write_artifact
+from edgekit.artifact import Artifact, Manifest, ModelFile, write_artifact
 from edgekit.files import file_sha256
+from edgekit.signature import Signature
 
 
 def write_tflite(path: Path, size: int = 4) -> Path:

@@ -17,8 +17,9 @@ from edgekit.errors import InputError
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from edgekit.artifact import ModelFile, Signature
+    from edgekit.artifact import ModelFile
     from edgekit.runtime import Session
+    from edgekit.signature import Signature
     from edgekit.tasks import Task
 
     Describe = Callable[[Session], Signature]
@@ -226,7 +227,7 @@ def _bare(
     std: tuple[float, ...] | None,
 ) -> Signature:
     """Return the file's signature with what the options say of its input."""
-    from edgekit.artifact import DEFAULT_SIGNATURE, Signature
+    from edgekit.signature import DEFAULT_SIGNATURE, Signature
 
     if DEFAULT_SIGNATURE not in session.signatures:
         names = ", ".join(session.signatures)

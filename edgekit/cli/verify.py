@@ -12,10 +12,11 @@ from edgekit.cli.output import emit, output_options
 from edgekit.errors import CheckFailedError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
-    from edgekit.artifact import Artifact, ModelFile, TensorSpec
+    from edgekit.artifact import Artifact, ModelFile
     from edgekit.parity import Parity
     from edgekit.parity.layers import LayerParity
     from edgekit.runtime import Session
+    from edgekit.signature import TensorSpec
 
 
 EXAMPLES = 16  # that two files are compared on
@@ -115,9 +116,9 @@ def _examples(one: Session, other: Session, options: dict[str, Any]) -> dict[str
 
 def _real_inputs(one: Session, other: Session, options: dict[str, Any]) -> list[TensorSpec]:
     """Return what the first file takes, in real values and with pictures channels last."""
-    from edgekit.artifact import TensorSpec
     from edgekit.cli.output import numbers
     from edgekit.parity.answers import channels_last
+    from edgekit.signature import TensorSpec
 
     mean, std = numbers(options["mean"], "--mean"), numbers(options["std"], "--std")
     specs = []

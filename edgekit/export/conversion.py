@@ -15,14 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.artifact import (
-    REFERENCE,
-    Artifact,
-    Manifest,
-    ModelFile,
-    Signature,
-    write_artifact,
-)
+from edgekit.artifact import REFERENCE, Artifact, Manifest, ModelFile, write_artifact
 from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.description import describe_file, describe_task, describe_tools
@@ -34,6 +27,7 @@ from edgekit.quantize.advice import few_samples
 from edgekit.quantize.calibration import Calibration, open_calibration, random_examples
 from edgekit.quantize.post_training import Network, doubts, open_network
 from edgekit.quantize.scheme import SCHEMES, Scheme, parse_scheme
+from edgekit.signature import Signature
 
 _log = logging.getLogger("edgekit")
 

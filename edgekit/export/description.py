@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekit import __version__, parity
-from edgekit.artifact import ModelFile, Signature, TensorSpec, reference_inputs
+from edgekit.artifact import ModelFile, reference_inputs
 from edgekit.errors import InputError
 from edgekit.export.lowering import Arrays
 from edgekit.export.source import Source
@@ -22,6 +22,7 @@ from edgekit.profile.graph import read_graph
 from edgekit.profile.summary import summarize
 from edgekit.quantize.scheme import Scheme
 from edgekit.runtime import Session, open_model
+from edgekit.signature import Signature, TensorSpec
 
 TOOLS = ("tensorflow", "tf_keras", "keras", "tf2onnx", "onnxruntime", "ai-edge-litert", "numpy")
 

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit import __version__
-from edgekit.artifact import Signature
 from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.lowering import Lowered
@@ -26,6 +25,7 @@ from edgekit.quantize.post_training import Network, Prepared, prepare, transform
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.scheme import Scheme
 from edgekit.quantize.techniques import Mixed, PostTraining
+from edgekit.signature import Signature
 
 _log = logging.getLogger("edgekit")
 

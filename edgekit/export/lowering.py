@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgekit.artifact import DEFAULT_SIGNATURE, Signature, TensorSpec
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
+from edgekit.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 _log = logging.getLogger("edgekit")
 

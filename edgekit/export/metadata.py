@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
 from edgekit.export.attachment import DAMAGE, attach, attached, open_root, read_file
 from edgekit.export.metadata_schema import ModelMetadata, TensorMetadata, decode, encode
+from edgekit.signature import TensorSpec
 
 LABELS = "labels.txt"
 

@@ -13,12 +13,12 @@ import tf2onnx
 from ai_edge_litert.interpreter import Interpreter
 from onnxruntime import quantization as ort_quantization
 
-from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
 from edgekit.export.lowering import Lowered
 from edgekit.export.tflite import Samples
 from edgekit.quantize.scheme import Scheme
+from edgekit.signature import TensorSpec
 
 OPSET = 17
 SCHEMES = ("f32", "w8a8", "qat-w8a8")

@@ -11,9 +11,9 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.artifact import DEFAULT_SIGNATURE
 from edgekit.errors import InputError
 from edgekit.export.attachment import DAMAGE, Kept, open_root, prepend_root, write_vector
+from edgekit.signature import DEFAULT_SIGNATURE
 
 _SIGNATURES = 7  # of the table Model
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekit.artifact import Artifact, ModelFile, Signature, TensorSpec, main_signature
+from edgekit.artifact import Artifact, ModelFile
 from edgekit.errors import InputError
 from edgekit.parity import Array, Arrays, Gate, Parity, compare, gate_of
 from edgekit.runtime import Session
+from edgekit.signature import Signature, TensorSpec, main_signature
 
 
 def check_file(artifact: Artifact, file: ModelFile, session: Session) -> list[Parity]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.artifact import TensorSpec
 from edgekit.parity import Array
+from edgekit.signature import TensorSpec
 
 MAX_SATURATION = 0.01  # share of values that were cut off
 MAX_SPREAD = 100.0  # largest over smallest weight scale of a layer's channels

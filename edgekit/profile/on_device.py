@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.artifact import DEFAULT_SIGNATURE, Signature
 from edgekit.device import Device
 from edgekit.errors import InputError, SetupError
 from edgekit.profile import worker
 from edgekit.runtime import Arrays, default_runtime
+from edgekit.signature import DEFAULT_SIGNATURE, Signature
 
 ANSWER_SECONDS = 3600.0  # for all examples of a call: an emulator is slow
 

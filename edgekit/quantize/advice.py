@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.artifact import TensorSpec
 from edgekit.quantize.calibration import ENOUGH
+from edgekit.signature import TensorSpec
 
 Array = npt.NDArray[Any]
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekit.artifact import TensorSpec
 from edgekit.quantize.float_graph import FloatGraph, Range
 from edgekit.quantize.linear import channel_means
+from edgekit.signature import TensorSpec
 
 _PIXELS = (0, 255)
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
+from edgekit.signature import TensorSpec
 from edgekit.tasks.classify import encode
 from edgekit.tasks.images import Pixels, read_labelled_images, read_pictures
 

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
 from edgekit.quantize.advice import Remark, advise, check_input
 from edgekit.quantize.alignment import align
@@ -31,6 +30,7 @@ from edgekit.quantize.ranges import ESTIMATORS, fake_quantize
 from edgekit.quantize.replay import Values, live_bytes, run_op, steps
 from edgekit.quantize.rounding import round_to_nearest, round_weights
 from edgekit.quantize.techniques import PostTraining
+from edgekit.signature import TensorSpec
 
 _log = logging.getLogger("edgekit")
 

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.artifact import DEFAULT_SIGNATURE, Signature
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.signature import DEFAULT_SIGNATURE, Signature
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 

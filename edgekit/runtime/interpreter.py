@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.artifact import DEFAULT_SIGNATURE, Signature, TensorSpec
 from edgekit.runtime import Arrays, check_inputs, read_model, runtime_errors
+from edgekit.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 Details = Mapping[str, Any]
 Invoke = Callable[[Arrays], dict[str, npt.NDArray[Any]]]

@@ -13,9 +13,9 @@ import onnx
 import onnxruntime
 from onnx.external_data_helper import uses_external_data
 
-from edgekit.artifact import DEFAULT_SIGNATURE, Signature, TensorSpec
 from edgekit.errors import InputError
 from edgekit.runtime import Arrays, check_inputs, read_model, runtime_errors
+from edgekit.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 PROVIDER = "CPUExecutionProvider"
 _DTYPES = {"float": "float32", "double": "float64"}  # where ONNX Runtime and NumPy differ

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.artifact import DEFAULT_SIGNATURE, Signature, TensorSpec
 from edgekit.errors import EdgekitError, InputError
 from edgekit.runtime import Arrays, check_inputs, default_runtime
 from edgekit.runtime.child_process import ChildProcess, Limits
+from edgekit.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 DEFAULT_LIMITS = Limits()
 

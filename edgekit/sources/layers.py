@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact import Arrays, Artifact, ModelFile, main_signature, open_artifact
+from edgekit.artifact import Arrays, Artifact, ModelFile, open_artifact
 from edgekit.errors import InputError
 from edgekit.parity.answers import answer
 from edgekit.parity.diagnosis import Written
@@ -17,6 +17,7 @@ from edgekit.parity.layers import LayerParity, compare_layers
 from edgekit.profile.graph import Op, Tensor, read_graph
 from edgekit.runtime import Session
 from edgekit.runtime.sandbox import open_isolated, run_isolated
+from edgekit.signature import main_signature
 from edgekit.sources import load, parse
 from edgekit.sources.job import LIMITS
 

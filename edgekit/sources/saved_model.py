@@ -14,9 +14,9 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from edgekit.artifact import DEFAULT_SIGNATURE
 from edgekit.errors import InputError
 from edgekit.export.source import Source
+from edgekit.signature import DEFAULT_SIGNATURE
 from edgekit.sources import SAVED_MODEL, tree_sha256
 from edgekit.sources.keras_config import TRUST
 from edgekit.sources.weights import check_finite

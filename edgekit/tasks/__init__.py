@@ -13,8 +13,8 @@ from typing import Any, Protocol, cast
 
 import numpy.typing as npt
 
-from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
+from edgekit.signature import TensorSpec
 
 Params = Mapping[str, Any]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
+from edgekit.signature import TensorSpec
 from edgekit.tasks import Params, Score
 from edgekit.tasks.images import (
     LabelledImages,

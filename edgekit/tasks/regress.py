@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.files import file_sha256
+from edgekit.signature import TensorSpec
 from edgekit.tasks import Params, Score
 from edgekit.tasks.tables import Table, read_table
 

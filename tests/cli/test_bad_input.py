@@ -24,7 +24,8 @@ import tiny_tflite
 from PIL import Image
 
 from edgekit import cli
-from edgekit.artifact import Manifest, ModelFile, Signature, TensorSpec, write_artifact
+from edgekit.artifact import Manifest, ModelFile, write_artifact
+from edgekit.signature import Signature, TensorSpec
 
 ROOT = Path(__file__).parents[2]
 LABELS = ("light", "dark")

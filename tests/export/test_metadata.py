@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgekit.artifact import TensorSpec
 from edgekit.errors import EdgekitError, InputError
 from edgekit.export.attachment import _stored_zip
 from edgekit.export.metadata import add_metadata, read_metadata
 from edgekit.export.metadata_schema import ModelMetadata, TensorMetadata, decode, encode
+from edgekit.signature import TensorSpec
 
 FLOAT = "mobilenet_v1_0.25_224_1_default_1.tflite"
 QUANT = "mobilenet_v1_0.25_224_quant.tflite"

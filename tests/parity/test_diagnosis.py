@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.artifact import TensorSpec
 from edgekit.parity.diagnosis import Written, diagnose
+from edgekit.signature import TensorSpec
 
 # int8 with scale 1 and zero point -128 holds 0 to 255
 RELU = TensorSpec("x", (1, 20, 2), "int8", scale=1.0, zero_point=-128)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.artifact import TensorSpec
 from edgekit.quantize.advice import advise, check_input, range_growth
+from edgekit.signature import TensorSpec
 
 
 def picture(mean: float = 127.5, std: float = 127.5) -> TensorSpec:

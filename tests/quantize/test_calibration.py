@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
 from edgekit.quantize.calibration import open_calibration, random_examples
+from edgekit.signature import TensorSpec
 from edgekit.tasks import images
 
 PICTURE = TensorSpec("image", (1, 4, 6, 3), "float32", layout="NHWC", mean=(127.5,), std=(127.5,))

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
 from edgekit.quantize.float_graph import FloatGraph
 from edgekit.quantize.mixed import answers, choose, drop, matching, order, scores
@@ -24,6 +23,7 @@ from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.ranges import fake_quantize
 from edgekit.quantize.sensitivity import Sensitivity, measure
 from edgekit.quantize.techniques import Mixed, PostTraining
+from edgekit.signature import TensorSpec
 
 PLAIN = PostTraining()
 

@@ -10,7 +10,6 @@ import tensorflow as tf
 import tf_keras as keras
 from ai_edge_litert.interpreter import Interpreter
 
-from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
 from edgekit.quantize.equalization import equalize
 from edgekit.quantize.float_graph import FloatGraph, FloatOp
@@ -22,6 +21,7 @@ from edgekit.quantize.ranges import fake_quantize, grid, least_error, percentile
 from edgekit.quantize.rounding import descend
 from edgekit.quantize.techniques import PostTraining, parse_techniques
 from edgekit.quantize.tflite_file import pack, unpack
+from edgekit.signature import TensorSpec
 
 
 def float_file(network: Any) -> bytes:

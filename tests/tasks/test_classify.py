@@ -10,8 +10,8 @@ import scipy.special
 import scipy.stats
 from PIL import Image
 
-from edgekit.artifact import TensorSpec
 from edgekit.errors import InputError
+from edgekit.signature import TensorSpec
 from edgekit.tasks import TASKS, classify, register, task
 
 
