@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,13 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+
+@pytest.fixture(autouse=True)
+def first_weights() -> None:
+    """Every test begins from the same random state, whichever ran before it."""
+    if keras := sys.modules.get("tf_keras"):
+        keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(scope="session")
