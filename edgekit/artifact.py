@@ -127,9 +127,22 @@ class Artifact:
         arrays = self._reference_arrays()
         return reference_inputs(arrays, file.signatures), _under(file.network, arrays)
 
-    def factors(self, file: ModelFile) -> Arrays:
-        """Return by which factor each channel of a file's tensors was equalized, `[C]` by name."""
-        return _under(f"factors/{file.path}", self._reference_arrays())
+    def undo_changes(self, file: ModelFile, tensors: Arrays) -> Arrays:
+        """Return a file's tensors as the source has them, where quantization changed channels.
+
+        Some were equalized, by a factor a channel; some were pruned, and are a constant.
+        """
+        arrays, undone = self._reference_arrays(), dict(tensors)
+        for tensor, factors in _under(f"factors/{file.path}", arrays).items():
+            if tensor in undone:
+                undone[tensor] = undone[tensor] / factors
+        for tensor, constants in _under(f"constants/{file.path}", arrays).items():
+            if tensor in undone:
+                left = undone[tensor]
+                whole = np.broadcast_to(constants, (*left.shape[:-1], len(constants))).copy()
+                whole[..., np.isnan(constants)] = left
+                undone[tensor] = whole
+        return undone
 
     def _reference_arrays(self) -> Arrays:
         if not self.manifest.reference:

@@ -92,6 +92,8 @@ def test_accuracy_of_each_file(artifact: Artifact, data: str) -> None:
     rounded = accuracy(np.rint(WEIGHTS / 0.5) * 0.5)
     assert found[1].score.value == pytest.approx(rounded, abs=2.1 / 60)  # activations round too
     assert found[0].score.value != found[1].score.value
+    hits = [e.score.hits or "" for e in found]
+    assert [h.count("1") / 60 for h in hits] == [e.score.value for e in found]
     assert [s for s in seen if s[1] == 60] == [("f32", 60, 60), ("w8a8", 60, 60)]
 
     rows = to_json(found, data)["rows"]

@@ -59,7 +59,7 @@ DEFAULT_SCHEMES = "f32"
     default="none",
     show_default=True,
     metavar="TECHNIQUES",
-    help="Before a .tflite becomes w8a8 or mixed: align, equalize, round, bias; or none.",
+    help="Before a .tflite becomes w8a8 or mixed: prune, align, equalize, round, bias; or none.",
 )
 @click.option(
     "--ranges",

@@ -87,7 +87,11 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
             made = write_file(
                 path, network, scheme, source, examples, observed.get(id(network)), plan.wanted
             )
-            reference |= {f"factors/{path.name}/{t}": f for t, f in made.factors.items()}
+            reference |= {
+                f"{change}/{path.name}/{tensor}": values
+                for change, by_tensor in vars(made.changes).items()
+                for tensor, values in by_tensor.items()
+            }
             kept |= {path.name: made.kept} if made.kept else {}
             check_started = time.process_time()
             gate = gate_of(scheme.name, source.provenance)

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from edgekit import __version__
 from edgekit.errors import InputError
 from edgekit.export import tflite
@@ -21,7 +18,7 @@ from edgekit.export.source import Source
 from edgekit.export.targets import Refusal, check_target
 from edgekit.quantize.calibration import Calibration
 from edgekit.quantize.mixed import choose
-from edgekit.quantize.post_training import Network, Prepared, prepare, transform
+from edgekit.quantize.post_training import Changes, Network, Prepared, prepare, transform
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.scheme import Scheme
 from edgekit.quantize.techniques import Mixed, PostTraining
@@ -47,7 +44,7 @@ class Made:
     """What the file at hand differs in from the network that it was made of."""
 
     signature: Signature  # the network's, with the inputs as this file takes them
-    factors: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)  # by tensor
+    changes: Changes = field(default_factory=Changes)  # of its tensors
     kept: Mapping[str, Any] | None = None  # of scheme mixed: the layers in float, and the drop
 
 
@@ -141,4 +138,4 @@ def _prepare(
     else:
         prepared = prepare(changed, wanted.post_training)
     signature = replace(network.signature, inputs=prepared.inputs)
-    return Made(signature, prepared.factors, kept), prepared
+    return Made(signature, prepared.changes, kept), prepared

@@ -24,6 +24,7 @@ Interval = tuple[float, float]
 
 CONFIDENCE = 0.95
 BATCHES = 5  # that stand for rounds where there is only one
+_RESAMPLES = 20_000  # of the bootstrap
 P99_RUNS = 100  # below this the 99th percentile is only a name for the maximum
 
 
@@ -171,6 +172,22 @@ def turns_interval(base: Mapping[int, Samples], new: Mapping[int, Samples]) -> I
     if 2 * len(both) >= max(len(base), len(new), 4):
         return ratio_interval([base[t] for t in both], [new[t] for t in both], paired=True)
     return ratio_interval(list(base.values()), list(new.values()))
+
+
+def drop_interval(lost: int, gained: int, n: int) -> Interval:
+    """Return the interval of the points of 100 lost, by the paired bootstrap over `n` examples.
+
+    Drawing examples with replacement and counting which went over is one multinomial draw.
+
+    Args:
+        lost: examples that counted before and no longer do.
+        gained: examples that count now and did not.
+        n: all of them.
+    """
+    shares = np.array([lost, gained, n - lost - gained]) / n
+    drawn = np.random.default_rng(0).multinomial(n, shares, _RESAMPLES)
+    low, high = np.quantile(100 * (drawn[:, 0] - drawn[:, 1]) / n, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def groups(rounds: Sequence[Samples]) -> list[npt.NDArray[np.float64]]:

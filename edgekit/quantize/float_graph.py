@@ -148,12 +148,21 @@ class FloatGraph:
         return found
 
     def set_constant(self, tensor: int, values: npt.NDArray[Any]) -> None:
-        """Store `values` of the tensor's shape in a buffer of its own."""
+        """Store `values` in a buffer of its own; the tensor takes their shape."""
         buffer = schema.BufferT()
         raw = np.ascontiguousarray(values, np.float32).tobytes()
         buffer.data = np.frombuffer(raw, np.uint8)
         self._model.buffers.append(buffer)
         self._graph.tensors[tensor].buffer = len(self._model.buffers) - 1
+        self._graph.tensors[tensor].shape = np.array(values.shape, np.int32)
+
+    def set_channels(self, tensor: int, count: int) -> None:
+        """Give an activation another number of channels."""
+        found = self._graph.tensors[tensor]
+        for name in ("shape", "shapeSignature"):
+            shape = getattr(found, name)
+            if shape is not None and len(shape):
+                setattr(found, name, np.array([*shape[:-1], count], np.int32))
 
     def changeable(self, op: FloatOp) -> bool:
         """Whether it is a linear op whose weights and bias are stored, and no other op's."""

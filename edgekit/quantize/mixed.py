@@ -135,7 +135,8 @@ def _search(
 ) -> tuple[Kept, float]:
     """Return the smallest set of the order that keeps `max_drop`, and its own drop."""
     judged = replace(network, graph=network.graph.ending_at(scores(network.graph)))
-    expected = answers(judged.graph.pack(), judged.examples)
+    source = network.before or network
+    expected = answers(source.graph.ending_at(scores(source.graph)).pack(), source.examples)
     ready = prepare(judged, options)
     few = {t: v[:: max(1, len(v) // _PROBES)][:_PROBES] for t, v in judged.examples.items()}
     sets = order(judged.graph, measure(judged.graph, ready.ranges, few), kept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,15 @@ class Statistics:
 
     low: Array  # [C]
     high: Array  # [C]
+    mean: Array  # [C]
     energy: Array  # mean square, [C]
     example_low: Array  # [N]
     example_high: Array  # [N]
+
+    def of_channels(self, kept: Array) -> Statistics:
+        """Return what is left of it where only the channels of a mask `[C]` are."""
+        left = {name: getattr(self, name)[kept] for name in ("low", "high", "mean", "energy")}
+        return replace(self, **left)
 
 
 Observed = Mapping[int, Statistics]  # by tensor
@@ -48,6 +54,7 @@ def _statistics(values: Array) -> Statistics:
     return Statistics(
         rows.min(axis=0),
         rows.max(axis=0),
+        rows.mean(axis=0, dtype=float),
         np.square(rows).mean(axis=0, dtype=float),
         examples.min(axis=1),
         examples.max(axis=1),

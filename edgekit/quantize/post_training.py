@@ -1,7 +1,8 @@
 """Post-training quantization: a float .tflite made ready for the ordinary quantizer.
 
-Four techniques, each of which can be left out, and a range for every activation:
+Five techniques, each of which can be left out, and a range for every activation:
 
+prune     constant channels moved into biases       (pruning)
 align     pixels on the steps of the input          (alignment)
 equalize  channels of a tensor to one range         (equalization)
 round     weights rounded together                  (rounding)
@@ -26,6 +27,7 @@ from edgekit.quantize.bias import correct_bias
 from edgekit.quantize.equalization import equalize
 from edgekit.quantize.float_graph import FloatGraph, Range
 from edgekit.quantize.observation import Observed, observe
+from edgekit.quantize.pruning import prune
 from edgekit.quantize.ranges import ESTIMATORS, fake_quantize
 from edgekit.quantize.replay import Values, live_bytes, run_op, steps
 from edgekit.quantize.rounding import round_to_nearest, round_weights
@@ -46,6 +48,14 @@ _MOVING = (  # ops that hand values on: their output has the input's range
 
 
 @dataclass(frozen=True, eq=False)
+class Changes:
+    """How a graph's activations differ from the source's, by the tensor's name."""
+
+    constants: Mapping[str, Array] = field(default_factory=dict)  # [C]; NaN: not pruned
+    factors: Mapping[str, Array] = field(default_factory=dict)  # of what is left, [C]
+
+
+@dataclass(frozen=True, eq=False)
 class Network:
     """A float network over its calibration examples, before anything is rounded."""
 
@@ -54,7 +64,8 @@ class Network:
     examples: Values = field(repr=False)  # [N, 1, ...] by input tensor, in those inputs' values
     observed: Observed = field(repr=False)
     ranges: Mapping[int, Range] = field(default_factory=dict)  # known beforehand
-    factors: Mapping[str, Array] = field(default_factory=dict)  # of equalized tensors, by name
+    changes: Changes = field(default_factory=Changes)
+    before: Network | None = None  # what it was transformed from
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +75,7 @@ class Prepared:
     content: bytes
     inputs: tuple[TensorSpec, ...]  # that it takes; a picture's mean may be another than before
     ranges: Mapping[int, Range] = field(repr=False)
-    factors: Mapping[str, Array] = field(default_factory=dict)  # [C] of equalized tensors, by name
+    changes: Changes = field(default_factory=Changes)
     kept: frozenset[str] = frozenset()  # the ops to be left in float, by their first output's name
 
 
@@ -101,19 +112,29 @@ def doubts(network: Network) -> list[Remark]:
 
 
 def transform(network: Network, options: PostTraining) -> Network:
-    """Return the network aligned and equalized, where the options say so: still in float."""
+    """Return the network pruned, aligned and equalized, as the options say: still in float."""
     graph, inputs, examples = network.graph.copy(), network.inputs, network.examples
-    observed, ranges, factors = network.observed, dict(network.ranges), {}
+    observed, ranges = dict(network.observed), dict(network.ranges)
+    constants: dict[int, Array] = {}
+    factors: dict[int, Array] = {}
+    if "prune" in options.techniques:
+        constants = prune(graph, observed)
+        for tensor, values in constants.items():
+            observed[tensor] = observed[tensor].of_channels(np.isnan(values))
+        count = sum(int((~np.isnan(values)).sum()) for values in constants.values())
+        _log.info("pruned %d constant channels of %d tensors", count, len(constants))
     if "align" in options.techniques and (found := align(graph, inputs[0])):
         (spec, (tensor,)) = (found[0], graph.inputs)
         before = inputs[0]
         inputs, ranges[tensor] = (spec,), found[1]
         examples = {tensor: spec.renormalize(examples[tensor], before.mean or (), before.std or ())}
     if "equalize" in options.techniques:
-        changed = equalize(graph, observed)
-        factors = {graph.name(tensor): values for tensor, values in changed.items()}
-        _log.info("equalized %d tensors", len(changed))
-    return Network(graph, inputs, examples, observed, ranges, factors)
+        factors = equalize(graph, observed)
+        _log.info("equalized %d tensors", len(factors))
+    changes = Changes(
+        *({graph.name(t): values for t, values in each.items()} for each in (constants, factors))
+    )
+    return Network(graph, inputs, examples, observed, ranges, changes, network)
 
 
 def prepare(network: Network, options: PostTraining, kept: Kept = frozenset()) -> Prepared:
@@ -127,7 +148,7 @@ def prepare(network: Network, options: PostTraining, kept: Kept = frozenset()) -
     graph = network.graph.copy()
     ranges = _correct(graph, network, options, kept)
     return Prepared(
-        graph.pack(ranges), network.inputs, ranges, network.factors, graph.names_of(kept)
+        graph.pack(ranges), network.inputs, ranges, network.changes, graph.names_of(kept)
     )
 
 

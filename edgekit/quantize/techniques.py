@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from edgekit.errors import InputError
 
-TECHNIQUES = ("align", "equalize", "round", "bias")
+TECHNIQUES = ("prune", "align", "equalize", "round", "bias")
 RANGES = ("minmax", "percentile", "mse")  # the estimators of `ranges`
 
 

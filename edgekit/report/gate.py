@@ -10,6 +10,7 @@ from edgekit.errors import InputError
 from edgekit.profile.statistics import (
     Interval,
     controlled_ratio,
+    drop_interval,
     ratio_interval,
     turns_interval,
 )
@@ -204,7 +205,10 @@ def _check_conditions(base: Timing | Counting, new: Timing | Counting, limits: L
 
 
 def _compare_scores(base: Score, new: Score, limits: Limits) -> Verdict:
-    """Compare two scores on the same examples: the drop on them is exact, so there is no doubt."""
+    """Compare two scores on the same examples: the drop on them is exact, so there is no doubt.
+
+    Where both say which examples counted, the sentence adds what other examples might show.
+    """
     for name in ("metric", "unit", "better", "n"):
         if getattr(base, name) != getattr(new, name):
             raise InputError(
@@ -221,12 +225,29 @@ def _compare_scores(base: Score, new: Score, limits: Limits) -> Verdict:
     what = (
         "unchanged" if drop == 0 else f"{'lost' if drop > 0 else 'gained'} {abs(drop):.2f} points"
     )
+    paired, interval = _paired(base, new)
     sentence = (
-        f"{new.file}: {base.metric} {what}, {old:.2f} -> {fresh:.2f}; "
+        f"{new.file}: {base.metric} {what}, {old:.2f} -> {fresh:.2f}{paired}; "
         f"allowed is a loss of {limits.max_drop:g}"
     )
     return Verdict(
-        new.file, base.metric, "points", old, fresh, drop, None, limits.max_drop, outcome, sentence
+        new.file, base.metric, "points", old, fresh, drop, interval, limits.max_drop, outcome,
+        sentence,
+    )  # fmt: skip
+
+
+def _paired(base: Score, new: Score) -> tuple[str, Interval | None]:
+    """Return which examples went over, in words, and the interval of the points lost."""
+    if base.hits is None or new.hits is None or base.better == "lower":
+        return "", None
+    pairs = list(zip(base.hits, new.hits, strict=True))
+    lost, gained = pairs.count(("1", "0")), pairs.count(("0", "1"))
+    interval = drop_interval(lost, gained, len(pairs))
+    low, high = interval
+    return (
+        f" ({lost} of {len(pairs)} examples lost, {gained} gained;"
+        f" 95% of such data: {-high:+.2f} to {-low:+.2f})",
+        interval,
     )
 
 

@@ -87,6 +87,7 @@ class Score:
     unit: str = "1"  # "1" for a share, "%" for points of 100, else the metric's own
     better: str = "higher"  # or "lower"
     sha256: str | None = None  # of the file
+    hits: str | None = None  # "1" or "0" for each example of a share
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,10 @@ def _score(row: Mapping[str, Any]) -> Score:
         unit=str(row.get("unit", "1")),
         better=str(row.get("better", "higher")),
         sha256=_optional(row.get("sha256"), str),
+        hits=_optional(row.get("hits"), str),
     )
+    if score.hits is not None and (len(score.hits) != score.n or set(score.hits) - {"0", "1"}):
+        raise ValueError(f"hits: {len(score.hits)} characters, expected {score.n} of 0 and 1")
     if score.better not in ("higher", "lower"):
         raise ValueError(f"better: {score.better}")
     return score

@@ -103,10 +103,7 @@ def compare(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     layers = layer_activations(model, _few(theirs), name_outputs(source.model))
     path = artifact.path(file)
     with closing(open_isolated(path, runtime=request["runtime"], keep_tensors=True)) as session:
-        tensors = answer(session, file.signatures, _few(own))
-        for tensor, factors in artifact.factors(file).items():
-            if tensor in tensors:
-                tensors[tensor] = tensors[tensor] / factors
+        tensors = artifact.undo_changes(file, answer(session, file.signatures, _few(own)))
         written = _written(path, session)
     found = compare_layers(layers, tensors, *_limits(file.scheme), written)
     compared = [asdict(layer) for layer in found]

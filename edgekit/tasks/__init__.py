@@ -29,6 +29,7 @@ class Score:
     n: int  # examples
     unit: str = "1"  # "1" for a share, else the metric's own
     better: str = "higher"  # or "lower"
+    hits: str | None = None  # of a share: "1" or "0" for each example, in the data's order
 
 
 class Task(Protocol):

@@ -164,12 +164,13 @@ def score(answers: Sequence[Answer], truths: Sequence[int]) -> list[Score]:
     depth = min(len(answer) for answer in answers)
     scores = []
     for k in (1, TOP) if depth >= TOP else (1,):
-        hits = sum(
+        hits = [
             any(guess.index == truth for guess in answer[:k])
             for answer, truth in zip(answers, truths, strict=True)
-        )
-        interval = wilson_interval(hits, len(answers))
-        scores.append(Score(f"top-{k} accuracy", hits / len(answers), interval, len(answers)))
+        ]
+        share, interval = sum(hits) / len(hits), wilson_interval(sum(hits), len(hits))
+        told = "".join("01"[hit] for hit in hits)
+        scores.append(Score(f"top-{k} accuracy", share, interval, len(hits), hits=told))
     return scores
 
 

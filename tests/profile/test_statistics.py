@@ -8,6 +8,7 @@ from scipy import signal, stats
 
 from edgekit.profile.statistics import (
     controlled_ratio,
+    drop_interval,
     median_interval,
     ratio_interval,
     student,
@@ -54,6 +55,16 @@ def test_summary_by_hand() -> None:
     assert summary.p90 == pytest.approx(4.6)
     assert summary.p99 is None  # five runs have no 99th percentile
     assert summarize([np.arange(1.0, 102.0)]).p99 == pytest.approx(100.0)
+
+
+def test_a_paired_drop_is_scipys_bootstrap() -> None:
+    lost, gained, n = 12, 4, 200
+    differences = np.array([1.0] * lost + [-1.0] * gained + [0.0] * (n - lost - gained))
+    theirs = stats.bootstrap(
+        (100 * differences,), np.mean, method="percentile", n_resamples=20_000, random_state=1
+    ).confidence_interval
+    assert drop_interval(lost, gained, n) == pytest.approx(tuple(theirs), abs=0.25)
+    assert drop_interval(0, 0, 10) == (0.0, 0.0)
 
 
 def test_one_run_has_no_interval() -> None:

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 from ai_edge_litert.interpreter import Interpreter
+from tiny_networks import answers, float_file
 
 from edgekit.errors import InputError
 from edgekit.quantize.equalization import equalize
@@ -22,31 +23,6 @@ from edgekit.quantize.rounding import descend
 from edgekit.quantize.techniques import PostTraining, parse_techniques
 from edgekit.quantize.tflite_file import pack, unpack
 from edgekit.signature import TensorSpec
-
-
-def float_file(network: Any) -> bytes:
-    return bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
-
-
-def answers(content: bytes, inputs: Any) -> Any:
-    """Return real-valued answers of the file's only output to `[N, ...]`."""
-    runner = Interpreter(model_content=content)
-    runner.allocate_tensors()
-    (fed,), (made,) = runner.get_input_details(), runner.get_output_details()
-    found = []
-    for value in inputs:
-        raw = value[np.newaxis]
-        if fed["dtype"] == np.int8:
-            scale, zero = fed["quantization"]
-            raw = np.clip(np.rint(raw / scale + zero), -128, 127).astype(np.int8)
-        runner.set_tensor(fed["index"], raw)
-        runner.invoke()
-        answer = runner.get_tensor(made["index"])[0]
-        if answer.dtype == np.int8:
-            scale, zero = made["quantization"]
-            answer = (answer.astype(np.float32) - zero) * scale
-        found.append(answer)
-    return np.array(found)
 
 
 def two_layers(kernel: Any, second: Any) -> Any:

@@ -102,6 +102,24 @@ def test_scores(new: float, better: str, outcome: str, text: str, tmp_path: Path
     assert text in verdict.sentence
 
 
+def test_scores_that_name_their_examples_are_paired(tmp_path: Path) -> None:
+    before, after = "1" * 40 + "0" * 60, "1" * 30 + "0" * 65 + "1" * 5
+    base = results(tmp_path, "base", evaluation_json({"m.tflite": 0.40}, n=100, hits=before))
+    fresh = results(tmp_path, "new", evaluation_json({"m.tflite": 0.35}, n=100, hits=after))
+    (verdict,) = compare(base, fresh, Limits(max_drop=10))
+    assert "(10 of 100 examples lost, 5 gained; 95% of such data: " in verdict.sentence
+    # The differences' variance is (0.10 + 0.05) - 0.05^2; normal, 1.96 standard errors.
+    error = 100 * ((0.15 - 0.05**2) / 100) ** 0.5
+    assert verdict.interval == pytest.approx((5 - 1.96 * error, 5 + 1.96 * error), abs=0.6)
+    assert verdict.outcome == "ok"
+
+
+def test_hits_of_another_length_are_refused(tmp_path: Path) -> None:
+    raw = evaluation_json({"m.tflite": 0.5}, n=4, hits="101")
+    with pytest.raises(InputError, match="hits: 3 characters, expected 4 of 0 and 1"):
+        results(tmp_path, "base", raw)
+
+
 def test_percent_and_share_are_units(tmp_path: Path) -> None:
     base = results(tmp_path, "base", evaluation_json({"m.tflite": 97.5}, unit="%"))
     fresh = results(tmp_path, "new", evaluation_json({"m.tflite": 96.9}, unit="%"))

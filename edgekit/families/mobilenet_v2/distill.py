@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from edgekit.errors import InputError
+from edgekit.families.equalized import equalized
 from edgekit.families.mobilenet_v2.data import load_unlabelled
 from edgekit.families.mobilenet_v2.layers import TOP
 from edgekit.families.rebuild import rebuild
@@ -40,9 +41,10 @@ def distill(run: Run, *, resume: bool = False, distributed: bool = False) -> Run
     with strategy.scope():
         original = rebuild(run)
         teacher = _scores(original)
-        network = quantize_aware(rebuild(run))
+        begin = original if resume else equalized(original, data.glance())
+        network = quantize_aware(begin)
         if not resume:
-            set_ranges(network, original, data.train.glance())
+            set_ranges(network, begin, data.glance())
         student = keras.Model(
             network.input, {"scores": _scores(network).output, "answers": network.output}
         )
