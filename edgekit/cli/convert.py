@@ -59,7 +59,7 @@ DEFAULT_SCHEMES = "f32"
     default="none",
     show_default=True,
     metavar="TECHNIQUES",
-    help="Before a .tflite becomes w8a8 or mixed: prune, align, equalize, round, bias; or none.",
+    help="For w8a8, w8a16 and mixed: prune, align, equalize, steps, round, bias; or none.",
 )
 @click.option(
     "--ranges",

@@ -21,7 +21,8 @@ from edgekit.quantize.mixed import choose
 from edgekit.quantize.post_training import Changes, Network, Prepared, prepare, transform
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.scheme import Scheme
-from edgekit.quantize.techniques import Mixed, PostTraining
+from edgekit.quantize.techniques import WEIGHTS, Mixed, PostTraining
+from edgekit.quantize.weight_steps import put_weights
 from edgekit.signature import Signature
 
 _log = logging.getLogger("edgekit")
@@ -86,18 +87,21 @@ def write_file(
     def write(per_channel_dense: bool) -> tuple[Refusal, ...]:
         """Write the file and return what the target refuses of it."""
         io_dtype = wanted.io_dtype if scheme.activation_bits else None
-        if prepared:
+        if prepared and scheme.activation_bits != 16:
             content = quantize(
                 prepared.content,
                 io_dtype or scheme.io_dtypes[0],
                 per_channel_dense=per_channel_dense,
                 kept=prepared.kept,
+                steps=prepared.steps,
             )
         else:
             content = tflite.convert(
                 network, scheme, samples=samples, io_dtype=io_dtype,
                 per_channel_dense=per_channel_dense,
             )  # fmt: skip
+            if prepared:  # for another quantizer, whose weights it replaces
+                content = put_weights(content, prepared.content, prepared.steps)
         path.write_bytes(content)
         return check_target(path, wanted.target) if wanted.target else ()
 
@@ -125,17 +129,23 @@ def write_file(
 def _prepare(
     network: Lowered, scheme: Scheme, observed: Network | None, wanted: Wanted
 ) -> tuple[Made, Prepared | None]:
-    """Return the float network made ready for 8 bits, where that is ours to do."""
-    ours = scheme.mixed or (scheme.name == "w8a8" and wanted.post_training.techniques)
+    """Return the float network made ready for 8-bit weights, where that is ours to do."""
+    options = wanted.post_training
+    if scheme.activation_bits == 16 and not scheme.mixed:
+        options = replace(options, techniques=tuple(t for t in options.techniques if t in WEIGHTS))
+    ours = scheme.mixed or (scheme.activation_bits and options.techniques and not scheme.learned)
     if not ours or observed is None:
         return Made(network.signature), None
-    changed = transform(observed, wanted.post_training)
+    if scheme.activation_bits == 16 and not scheme.mixed:
+        prepared = prepare(observed, options, round_activations=False)
+        return Made(network.signature), prepared
+    changed = transform(observed, options)
     kept = None
     if scheme.mixed:
-        choice = choose(changed, wanted.post_training, wanted.mixed)
+        choice = choose(changed, options, wanted.mixed)
         prepared = choice.prepared
         kept = {"layers": choice.layers, "drop_percent": choice.drop}
     else:
-        prepared = prepare(changed, wanted.post_training)
+        prepared = prepare(changed, options)
     signature = replace(network.signature, inputs=prepared.inputs)
     return Made(signature, prepared.changes, kept), prepared

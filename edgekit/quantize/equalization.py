@@ -18,7 +18,7 @@ import numpy.typing as npt
 from edgekit.quantize.float_graph import FloatGraph, FloatOp
 from edgekit.quantize.observation import Observed
 from edgekit.quantize.ranges import STEPS
-from edgekit.quantize.rounding import LEVELS
+from edgekit.quantize.weight_steps import LEVELS
 
 Array = npt.NDArray[Any]
 

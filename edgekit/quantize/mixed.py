@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -31,6 +31,7 @@ from edgekit.quantize.techniques import Mixed, PostTraining
 _log = logging.getLogger("edgekit")
 
 Array = npt.NDArray[Any]
+Steps = Mapping[str, Array]  # of weights, by the name of what their op answers
 Part = tuple[str, int]  # of a network: a "tensor", or the "weights" of an op
 
 _HIDING = ("SOFTMAX", "LOGISTIC")  # where a class is sure, they hide all noise
@@ -139,21 +140,24 @@ def _search(
     expected = answers(source.graph.ending_at(scores(source.graph)).pack(), source.examples)
     ready = prepare(judged, options)
     few = {t: v[:: max(1, len(v) // _PROBES)][:_PROBES] for t, v in judged.examples.items()}
-    sets = order(judged.graph, measure(judged.graph, ready.ranges, few), kept)
+    sets = order(judged.graph, measure(judged.graph, ready.ranges, ready.steps, few), kept)
 
-    def lost(candidate: Kept, content: bytes) -> float:
+    def lost(candidate: Kept, content: bytes, steps: Steps) -> float:
         names = judged.graph.names_of(candidate)
-        got = answers(quantize(content, "float32", kept=names), judged.examples)
+        made = quantize(content, "float32", kept=names, steps=steps)
+        got = answers(made, judged.examples)
         return max(drop(one, other) for one, other in zip(expected, got, strict=True))
 
     def enough(candidate: Kept) -> bool:
-        return lost(candidate, _restored(ready, judged.graph, candidate)) <= max_drop
+        content = _restored(ready, judged.graph, candidate)
+        return lost(candidate, content, ready.steps) <= max_drop
 
     first = bisect_left(sets, True, key=enough)
     told = float("nan")
     for candidate in sets[min(first, len(sets) - 1) :]:
         # What is left in 8 bits is corrected for what now is float, and judged again.
-        told = lost(candidate, prepare(judged, options, candidate).content)
+        again = prepare(judged, options, candidate)
+        told = lost(candidate, again.content, again.steps)
         if told <= max_drop:
             _log.info("mixed: %d of %d ops stay in float", len(candidate), len(network.graph.ops))
             return candidate, told

@@ -1,10 +1,11 @@
 """Post-training quantization: a float .tflite made ready for the ordinary quantizer.
 
-Five techniques, each of which can be left out, and a range for every activation:
+Six techniques, each of which can be left out, and a range for every activation:
 
 prune     constant channels moved into biases       (pruning)
 align     pixels on the steps of the input          (alignment)
 equalize  channels of a tensor to one range         (equalization)
+steps     weight steps of the least error           (weight_steps)
 round     weights rounded together                  (rounding)
 bias      mean errors taken back                    (bias)
 """
@@ -30,8 +31,9 @@ from edgekit.quantize.observation import Observed, observe
 from edgekit.quantize.pruning import prune
 from edgekit.quantize.ranges import ESTIMATORS, fake_quantize
 from edgekit.quantize.replay import Values, live_bytes, run_op, steps
-from edgekit.quantize.rounding import round_to_nearest, round_weights
+from edgekit.quantize.rounding import round_to_nearest, round_together
 from edgekit.quantize.techniques import PostTraining
+from edgekit.quantize.weight_steps import largest_steps, least_error_steps, rows_of
 from edgekit.signature import TensorSpec
 
 _log = logging.getLogger("edgekit")
@@ -75,6 +77,9 @@ class Prepared:
     content: bytes
     inputs: tuple[TensorSpec, ...]  # that it takes; a picture's mean may be another than before
     ranges: Mapping[int, Range] = field(repr=False)
+    steps: Mapping[str, Array] = field(
+        repr=False, default_factory=dict
+    )  # of weights, [O] by output
     changes: Changes = field(default_factory=Changes)
     kept: frozenset[str] = frozenset()  # the ops to be left in float, by their first output's name
 
@@ -137,24 +142,38 @@ def transform(network: Network, options: PostTraining) -> Network:
     return Network(graph, inputs, examples, observed, ranges, changes, network)
 
 
-def prepare(network: Network, options: PostTraining, kept: Kept = frozenset()) -> Prepared:
-    """Return a transformed network made ready for 8 bits.
+def prepare(
+    network: Network,
+    options: PostTraining,
+    kept: Kept = frozenset(),
+    *,
+    round_activations: bool = True,
+) -> Prepared:
+    """Return a transformed network made ready for weights of 8 bits.
 
     Args:
         network: from `transform`.
         options: which techniques.
         kept: the ops that will stay in float.
+        round_activations: to 8 bits; beside these 16 are as good as none.
     """
     graph = network.graph.copy()
-    ranges = _correct(graph, network, options, kept)
+    best = least_error_steps if "steps" in options.techniques else largest_steps
+    steps = {op.outputs[0]: best(rows_of(graph, op)) for op in graph.ops
+             if graph.changeable(op) and op.outputs[0] not in kept}  # fmt: skip
+    float_held = held_in_float(graph, kept) if round_activations else set(graph.activations())
+    ranges = _correct(graph, network, options, steps, float_held)
     return Prepared(
-        graph.pack(ranges), network.inputs, ranges, network.changes, graph.names_of(kept)
-    )
+        graph.pack(ranges), network.inputs, ranges,
+        {graph.name(tensor): values for tensor, values in steps.items()},
+        network.changes, graph.names_of(kept),
+    )  # fmt: skip
 
 
 def _correct(
-    graph: FloatGraph, network: Network, options: PostTraining, kept: Kept
-) -> dict[int, Range]:
+    graph: FloatGraph, network: Network, options: PostTraining, weight_steps: Mapping[int, Array],
+    float_held: set[int],
+) -> dict[int, Range]:  # fmt: skip
     """Go through the network once, float and rounded side by side; return each tensor's range.
 
     Each op is changed, its range chosen and its output rounded before the next one sees it.
@@ -162,19 +181,17 @@ def _correct(
     estimate, exact = ESTIMATORS[options.ranges], dict(network.examples)
     ranges = dict(network.ranges)
     ranges |= {t: estimate(v) for t, v in exact.items() if graph.is_float(t) and t not in ranges}
-    float_held = held_in_float(graph, kept)
-    rounded = {t: fake_quantize(v, ranges[t]) if t in ranges else v for t, v in exact.items()}
+    rounded = {t: fake_quantize(v, ranges[t]) if t in ranges and t not in float_held else v
+               for t, v in exact.items()}  # fmt: skip
     for number, op, dead in steps(graph):
         exact.update(run_op(network.graph, number, exact))
-        if op.outputs[0] not in kept and graph.changeable(op):
-            read = op.inputs[0]
-            together = "round" in options.techniques
-            graph.set_constant(
-                op.inputs[1],
-                round_weights(graph, op, rounded[read])
-                if together
-                else round_to_nearest(graph, op),
-            )
+        if op.outputs[0] in weight_steps:
+            read, own = op.inputs[0], weight_steps[op.outputs[0]]
+            if "round" in options.techniques:
+                weights = round_together(graph, op, own, rounded[read])
+            else:
+                weights = round_to_nearest(graph, op, own)
+            graph.set_constant(op.inputs[1], weights)
             if "bias" in options.techniques:
                 correct_bias(graph, op, rounded[read], network.graph, exact[read])
         rounded.update(run_op(graph, number, rounded))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 
 from edgekit.export.failures import one_line_failures
+from edgekit.quantize.weight_steps import put_weights
+
+Array = npt.NDArray[np.float64]
 
 
 def quantize(
@@ -18,6 +23,7 @@ def quantize(
     per_channel: bool = True,
     per_channel_dense: bool = True,
     kept: Iterable[str] = (),
+    steps: Mapping[str, Array] | None = None,
 ) -> bytes:
     """Return a float .tflite that holds the ranges of its activations in 8 bits.
 
@@ -29,6 +35,8 @@ def quantize(
         per_channel: whether each output channel of a convolution has a scale.
         per_channel_dense: the same for fully connected layers.
         kept: names of the first outputs of the ops that stay in float.
+        steps: of weights, `[O]` by the name of what an op answers; where not given, as the ordinary
+            quantizer takes them.
 
     Raises:
         InputError: the quantizer fails.
@@ -40,6 +48,8 @@ def quantize(
             disable_per_channel_for_dense_layers=not per_channel_dense,
             denylisted_nodes=set(kept) or None,
         )
+        if steps:
+            made = put_weights(bytes(made), content, steps)
         if io_dtype == "float32":
             return bytes(made)
         dtype = tf.as_dtype(io_dtype)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from edgekit.quantize.float_graph import FloatGraph, Range
 from edgekit.quantize.ranges import fake_quantize
@@ -30,12 +31,18 @@ class Sensitivity:
         return sum(self.tensors.values()) + sum(self.weights.values())
 
 
-def measure(graph: FloatGraph, ranges: Mapping[int, Range], examples: Values) -> Sensitivity:
+def measure(
+    graph: FloatGraph,
+    ranges: Mapping[int, Range],
+    weight_steps: Mapping[str, npt.NDArray[np.float64]],
+    examples: Values,
+) -> Sensitivity:
     """Round one activation or one op's weights at a time and run the rest of the network in float.
 
     Args:
         graph: the float network.
         ranges: of its activations.
+        weight_steps: of the weights that are rounded, by the name of what their op answers.
         examples: `[N, ...]` by input tensor; a dozen tell the order.
     """
     answers = _finish(graph, 0, dict(examples))
@@ -49,9 +56,9 @@ def measure(graph: FloatGraph, ranges: Mapping[int, Range], examples: Values) ->
     weights: dict[int, float] = {}
     live = dict(examples)
     for number, op, dead in steps(graph):
-        if graph.changeable(op):
+        if (own := weight_steps.get(graph.name(op.outputs[0]))) is not None:
             other = graph.copy()
-            other.set_constant(op.inputs[1], round_to_nearest(graph, op))
+            other.set_constant(op.inputs[1], round_to_nearest(graph, op, own))
             changed = {**live, **run_op(other, number, live)}
             weights[op.outputs[0]] = _noise(answers, _finish(graph, number + 1, changed))
         live.update(run_op(graph, number, live))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from edgekit.errors import InputError
 
-TECHNIQUES = ("prune", "align", "equalize", "round", "bias")
+TECHNIQUES = ("prune", "align", "equalize", "steps", "round", "bias")
+WEIGHTS = ("steps", "round", "bias")  # those that concern weights of 8 bits beside any activations
 RANGES = ("minmax", "percentile", "mse")  # the estimators of `ranges`
 
 

@@ -23,6 +23,7 @@ from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.ranges import fake_quantize
 from edgekit.quantize.sensitivity import Sensitivity, measure
 from edgekit.quantize.techniques import Mixed, PostTraining
+from edgekit.quantize.weight_steps import largest_steps, rows_of
 from edgekit.signature import TensorSpec
 
 PLAIN = PostTraining()
@@ -80,7 +81,9 @@ def test_a_tensor_is_in_float_where_all_around_it_is(network: Network) -> None:
 def test_sensitivity_is_the_noise_of_one_rounding(network: Network) -> None:
     graph = network.graph.ending_at(scores(network.graph))
     ranges = {t: (float(s.low.min()), float(s.high.max())) for t, s in network.observed.items()}
-    found = measure(graph, ranges, network.examples)
+    steps = {graph.name(op.outputs[0]): largest_steps(rows_of(graph, op))
+             for op in graph.ops if op.linear}  # fmt: skip
+    found = measure(graph, ranges, steps, network.examples)
     second, third = graph.ops[1].outputs[0], graph.ops[2].outputs[0]
     assert found.tensors[second] == max(found.tensors.values())
     # What rounding the last convolution's output does, computed from its values by hand.

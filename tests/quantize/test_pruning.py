@@ -127,3 +127,20 @@ def test_eight_bits_answer_within_a_step_of_the_whole_network() -> None:
     step = np.ptp(answers(content, PICTURES)) / 255
     assert np.abs(whole - less).max() < 2.1 * step  # one, and one of the input's rounding
     assert len(found[("prune",)]) < len(found[()])
+
+
+def test_a_chain_behind_another_is_pruned_too() -> None:
+    image = LAYERS.Input((6, 6, 2), name="image")
+    x = image
+    for name in ("first", "second", "third"):
+        x = LAYERS.Conv2D(16, 1, activation="relu", name=name)(x)
+    network = keras.Model(image, x)
+    for name in ("first", "second"):
+        kernel, bias = network.get_layer(name).get_weights()
+        kernel, bias = np.abs(kernel), bias + 0.5
+        kernel[..., :8] = 0
+        network.get_layer(name).set_weights([kernel, bias])
+    graph, constants = pruned(network)
+    assert [graph.weights(op).shape[::3] for op in graph.ops] == [(8, 2), (8, 8), (16, 8)]
+    assert constants["second"][:8] == pytest.approx(0.5)
+    assert answers(graph.pack(), PICTURES) == pytest.approx(network(PICTURES).numpy(), abs=1e-4)

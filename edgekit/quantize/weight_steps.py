@@ -1,0 +1,132 @@
+"""The step of each output channel's weights, and integer weights with these steps in a file.
+
+An ordinary quantizer lets the largest weight of a channel be 127 steps. Weights that came from
+another grid, as those of a published int8 file, then fall between its steps; and where the rest of
+a channel is small, a finer step that cuts the largest off errs less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+from edgekit.errors import InputError
+from edgekit.quantize.float_graph import LINEAR, FloatGraph, FloatOp
+from edgekit.quantize.tflite_file import kind_of, pack, unpack
+
+Array = npt.NDArray[Any]
+
+LEVELS = 127  # of symmetric int8 weights on each side of zero
+# How many steps the largest weight may be: fewer finds other grids, more cuts it off.
+_TRIED = (*range(LEVELS - 1, 63, -1), *range(LEVELS + 1, 180, 2))
+_BIAS_LIMIT = 2.0**30  # of an integer bias: twice as much overflows
+
+
+def rows_of(graph: FloatGraph, op: FloatOp) -> Array:
+    """Return a linear op's weights as `[output channels, K]`."""
+    weights = graph.weights(op).astype(np.float64)
+    rows: Array = weights.reshape(-1, weights.shape[-1]).T if _last(op) else weights
+    return rows.reshape(len(rows), -1)
+
+
+def shaped(graph: FloatGraph, op: FloatOp, rows: Array) -> Array:
+    """Return rows `[output channels, K]` in the shape of the op's weights."""
+    weights: Array = (rows.T if _last(op) else rows).reshape(graph.weights(op).shape)
+    return weights
+
+
+def largest_steps(rows: Array) -> Array:
+    """Return the ordinary steps `[O]`: the largest weight of each row is 127 of them."""
+    largest = np.abs(rows).max(axis=1)
+    steps: Array = np.where(largest > 0, largest, 1.0) / LEVELS
+    return steps
+
+
+def least_error_steps(rows: Array) -> Array:
+    """Return the steps `[O]` of the least squared error, the ordinary one where none is better."""
+    ordinary = largest_steps(rows)
+    best, least = ordinary, _error(rows, ordinary)
+    for levels in _TRIED:
+        steps = ordinary * (LEVELS / levels)
+        error = _error(rows, steps)
+        better = error < least
+        best, least = np.where(better, steps, best), np.where(better, error, least)
+    return best
+
+
+def on_grid(rows: Array, steps: Array) -> Array:
+    """Return rows rounded to nearest, in steps."""
+    rounded: Array = np.clip(np.rint(rows / steps[:, np.newaxis]), -LEVELS, LEVELS)
+    return rounded
+
+
+def put_weights(content: bytes, float_file: bytes, steps: Mapping[str, Array]) -> bytes:
+    """Return an integer .tflite with the weights and biases of a float one, in these steps.
+
+    Args:
+        content: the integer file.
+        float_file: ops of the same names, whose weights lie on the grid of their steps.
+        steps: `[O]`, by the name of what an op answers. Of other ops, and where the file has one
+            scale for all channels or the op in float, the weights stay as they are.
+
+    Raises:
+        InputError: the integer file has no such op.
+    """
+    model, source = unpack(content), FloatGraph(float_file)
+    (graph,) = model.subgraphs
+    named = {source.name(op.outputs[0]): op for op in source.ops if op.linear}
+    made = {name: raw for raw in graph.operators for name in _answers(model, graph, raw)}
+    for name in steps:
+        if name not in made:
+            raise InputError(f"op {name}", got="not in the integer file", do="take --ptq none")
+        fed, weights, bias = (graph.tensors[t] for t in made[name].inputs)
+        if weights.type == schema.TensorType.INT8 and (
+            len(weights.quantization.scale) == len(steps[name])
+        ):
+            _put(model, (fed, weights, bias), source, named[name], steps[name])
+    return pack(model)
+
+
+def _answers(model: Any, graph: Any, raw: Any) -> Iterator[str]:
+    """Yield what a linear op's answer is called: as integers, and where it is made real again."""
+    if kind_of(model, raw) not in LINEAR:
+        return
+    (tensor,) = raw.outputs
+    readers = (op for op in graph.operators if tensor in op.inputs)
+    real = (op.outputs[0] for op in readers if kind_of(model, op) == "DEQUANTIZE")
+    yield from (graph.tensors[t].name.decode("utf-8", "replace") for t in (tensor, *real))
+
+
+def _put(model: Any, tensors: Any, source: FloatGraph, op: FloatOp, steps: Array) -> None:
+    """Write one op's weights and bias; where a bias would overflow, its step is widened."""
+    fed, weights, bias = tensors
+    scale = float(fed.quantization.scale[0])
+    values = source.bias(op).astype(np.float64)
+    steps = np.maximum(steps, np.abs(values) / (_BIAS_LIMIT * scale)).astype(np.float32)
+    rows = on_grid(rows_of(source, op), steps.astype(np.float64))
+    _store(model, weights, shaped(source, op, rows).astype(np.int8))
+    weights.quantization.scale = steps
+    kind = np.int64 if bias.type == schema.TensorType.INT64 else np.int32
+    bias_steps = np.float64(scale) * steps
+    _store(model, bias, np.rint(values / bias_steps).astype(kind))
+    bias.quantization.scale = bias_steps.astype(np.float32)
+
+
+def _store(model: Any, tensor: Any, values: Array) -> None:
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+    model.buffers[tensor.buffer] = buffer
+
+
+def _error(rows: Array, steps: Array) -> Array:
+    error: Array = np.square(on_grid(rows, steps) * steps[:, np.newaxis] - rows).sum(axis=1)
+    return error
+
+
+def _last(op: FloatOp) -> bool:
+    """Whether the output channels are the last axis of the weights."""
+    return op.kind == "DEPTHWISE_CONV_2D"
