@@ -114,6 +114,10 @@ class TrainingData:
             (p.failure for p in (self.train, self.validation, self.test) if p.failure), None
         )
 
+    def glance(self) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield inputs of a few training pictures: enough to tell ranges."""
+        return self.train.glance()
+
     def order(self, epoch: int) -> npt.NDArray[np.int64]:
         """Return the indices of an epoch as `[steps, batch]`."""
         order = np.random.default_rng([self.seed, epoch, 0]).permutation(len(self.train))

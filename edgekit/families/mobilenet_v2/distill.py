@@ -42,7 +42,7 @@ def distill(run: Run, *, resume: bool = False, distributed: bool = False) -> Run
         teacher = _scores(original)
         network = quantize_aware(rebuild(run))
         if not resume:
-            set_ranges(network, original, data.train.glance())
+            set_ranges(network, original, data.glance())
         student = keras.Model(
             network.input, {"scores": _scores(network).output, "answers": network.output}
         )

@@ -12,14 +12,14 @@ import tf_keras as keras
 
 from edgekit.errors import InputError
 from edgekit.families.mobilenet_v2 import FAMILY, Config
-from edgekit.families.mobilenet_v2.data import MEAN, STD, Pictures, TrainingData, load
+from edgekit.families.mobilenet_v2.data import MEAN, STD, Pictures, load
 from edgekit.families.mobilenet_v2.network import build
 from edgekit.families.mobilenet_v2.pretrained import load_pretrained
-from edgekit.families.run import Run, claim, write_run
-from edgekit.quantize.qat import freeze_epoch, quantize_aware, set_ranges
+from edgekit.families.phases import train_phases
+from edgekit.families.run import Run, claim
 from edgekit.train import Options
-from edgekit.train.distribute import choose_strategy, replicate, shard
-from edgekit.train.loop import Phase, Predict, seed_everything, train
+from edgekit.train.distribute import choose_strategy, shard
+from edgekit.train.loop import Predict, seed_everything
 
 
 def fit(
@@ -64,26 +64,6 @@ def fit(
     network = build(config)
     if weights and not resume:
         load_pretrained(network, config, weights, sha256=sha256)
-    network = replicate(network, strategy)
-    run = _train(run, "float", network, pictures, strategy, resume)
-    if run.qat:
-        with strategy.scope():
-            copy = quantize_aware(network)
-            if not resume:
-                set_ranges(copy, network, pictures.train.glance())
-            network = copy
-        run = _train(run, "qat", network, pictures, strategy, resume)
-    return run
-
-
-def _train(
-    run: Run, name: str, network: Any, data: TrainingData, strategy: Any, resume: bool
-) -> Run:
-    """Train one phase and write what came out of it into run.json."""
-    options = run.options.for_qat() if name == "qat" else run.options
-    chief = shard(strategy).index == 0
-    if chief:
-        write_run(run)
 
     def loss(labels: Any, probabilities: Any) -> Any:
         targets = tf.one_hot(labels, len(run.classes))
@@ -91,20 +71,10 @@ def _train(
             targets, probabilities, label_smoothing=options.label_smoothing
         )
 
-    freeze = freeze_epoch(network, options) if name == "qat" else None
-    phase = Phase(name, run.folder, run.weights_path(name), freeze_epoch=freeze)
-    try:
-        best = train(
-            network, loss, data, lambda predict: evaluate(predict, data.validation), options,
-            phase, resume=resume, strategy=strategy,
-        )  # fmt: skip
-    except tf.errors.OpError as error:
-        raise data.failure or error from None
-    scores = evaluate(lambda x: network.predict_on_batch(x), data.test)
-    run = replace(run, best={**run.best, name: best}, test={**run.test, name: scores})
-    if chief:
-        write_run(run)
-    return run
+    def judge(predict: Predict, part: str) -> dict[str, float]:
+        return evaluate(predict, getattr(pictures, part))
+
+    return train_phases(run, network, loss, pictures, judge, strategy=strategy, resume=resume)
 
 
 def evaluate(predict: Predict, pictures: Pictures) -> dict[str, float]:
