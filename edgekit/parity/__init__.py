@@ -24,6 +24,7 @@ class Gate:
     tolerance: tuple[float, float] | None = None  # rtol; atol in units of the largest |value|
     min_sqnr_db: float | None = None
     min_cosine: float | None = None
+    min_agreement: float | None = None  # of a map of labels, whose numbers are names
 
     def __str__(self) -> str:
         if self.tolerance:
@@ -32,11 +33,15 @@ class Gate:
             return f"SQNR at least {self.min_sqnr_db:g} dB"
         return f"cosine at least {self.min_cosine:g}" if self.min_cosine else "finite values only"
 
+    def of_labels(self) -> str:
+        """Return what is asked of a map of labels."""
+        return f"{self.min_agreement:.1%} of labels agree" if self.min_agreement else "labels only"
 
-_INTEGER = Gate(min_cosine=0.98)
+
+_INTEGER = Gate(min_cosine=0.98, min_agreement=0.95)
 GATES = {
-    "f32": Gate(tolerance=(1e-4, 1e-5)),
-    "f16": Gate(min_sqnr_db=50.0),
+    "f32": Gate(tolerance=(1e-4, 1e-5), min_agreement=0.999),
+    "f16": Gate(min_sqnr_db=50.0, min_agreement=0.99),
     "w8": _INTEGER,
     "w8a8": _INTEGER,
     "w8a16": _INTEGER,
@@ -62,6 +67,7 @@ def gate_of(scheme: str, provenance: Mapping[str, Any]) -> Gate:
             tolerance=(tolerance[0], tolerance[1]) if tolerance else None,
             min_sqnr_db=stated.get("min_sqnr_db"),
             min_cosine=stated.get("min_cosine"),
+            min_agreement=stated.get("min_agreement"),
         )
     return GATES[scheme]
 
@@ -75,24 +81,44 @@ class Parity:
     max_error: float | None  # largest |difference|; None where the file's answers are not finite
     sqnr_db: float  # 10 log10 of signal power over error power; 999 where they are equal
     cosine: float  # of all values taken as one vector
-    top1_agreement: float | None  # share of examples with the same arg-max, for a vector output
+    top1_agreement: (
+        float | None
+    )  # share of equal arg-maxes of a vector, or of equal labels of a map
     non_finite: int  # NaN and infinities in the file's answers
     gate: str
     passed: bool
 
 
 def compare(name: str, reference: Array, answer: Array, gate: Gate) -> Parity:
-    """Compare `[N, ...]` answers with the reference's of the same shape."""
+    """Compare `[N, ...]` answers with the reference's of the same shape.
+
+    Integers are labels: how far they lie apart says nothing, so that only the share of equal ones
+    is asked.
+    """
+    labels = reference.dtype.kind in "iu"
     reference, answer = reference.astype(np.float64), answer.astype(np.float64)
     non_finite = int(np.size(answer) - np.isfinite(answer).sum())
     error = answer - reference
     max_error = float(np.abs(error).max()) if not non_finite else None
     sqnr = sqnr_db(reference, answer) if not non_finite else -999.0
     angle = cosine(reference, answer) if not non_finite else 0.0
-    agreement = None
-    if reference.ndim == 2 and reference.shape[1] > 1:
+    agreement = float((reference == answer).mean()) if labels else None
+    if not labels and reference.ndim == 2 and reference.shape[1] > 1:
         agreement = float((reference.argmax(1) == answer.argmax(1)).mean())
     passed = not non_finite
+    if labels:
+        passed &= gate.min_agreement is None or (agreement or 0.0) >= gate.min_agreement
+        return Parity(
+            name,
+            len(answer),
+            max_error,
+            sqnr,
+            angle,
+            agreement,
+            non_finite,
+            gate.of_labels(),
+            passed,
+        )
     if passed and gate.tolerance:
         rtol, atol = gate.tolerance
         allowed = rtol * np.abs(reference) + atol * np.abs(reference).max()
