@@ -32,7 +32,6 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np
 
 from edgekit.device import open_device
 from edgekit.evaluate import answer

@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 
 SIZE = 128  # height and width in pixels
 _OBJECTS = (2, 4)  # a scene, at least and at most
-_RADIUS = (0.14, 0.3)  # of the side
+_RADIUS = (0.16, 0.32)  # of the side
 _GRAIN = (2, 12)  # cells of a texture along a side
 _CONTRAST = 90.0  # levels between the two colours of a texture, at least
 

@@ -51,8 +51,9 @@ def test_mediapipe_finds_our_mask(artifact, shared_data: Path, tmp_path: Path) -
     picture = read_image(shared_data / "images/bird_segmentation.bmp")
     np.save(tmp_path / "bird.npy", picture)
     file = artifact.file()
-    command = [str(python), str(Path(__file__).with_name("segment_with_mediapipe.py")),
-               str(artifact.path(file)), str(tmp_path / "bird.npy"), str(tmp_path / "mask.npy")]  # fmt: skip
+    program = Path(__file__).with_name("segment_with_mediapipe.py")
+    places = (program, artifact.path(file), tmp_path / "bird.npy", tmp_path / "mask.npy")
+    command = [str(python), *map(str, places)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert tuple(ast.literal_eval(done.stdout.splitlines()[-1])) == VOC_CLASSES

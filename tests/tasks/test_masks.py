@@ -96,9 +96,9 @@ def test_the_palette_is_pascal_vocs() -> None:
 ])  # fmt: skip
 def test_a_bad_mask_is_named(folder: Path, mask: np.ndarray, says: str) -> None:
     write_pair(folder, "p3", mask)
+    examples = [e for s in ("train", "test") for e in [read_masked_images(folder, s).examples]]
     with pytest.raises(InputError) as error:
-        for split in ("train", "test"):
-            list(read_masked_images(folder, split).examples)
+        [list(of_split) for of_split in examples]
     assert says in str(error.value)
 
 

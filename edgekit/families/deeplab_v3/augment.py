@@ -1,4 +1,4 @@
-"""Augmentation: each picture with its mask at another scale, cropped, and mirrored every other time.
+"""Augmentation: each picture with its mask at another scale, cropped, mirrored every other time.
 
 Every draw is a function of seed, epoch and index alone.
 """

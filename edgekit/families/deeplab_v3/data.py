@@ -194,8 +194,8 @@ def load(source: str, config: Config, options: Options | None = None) -> Trainin
         )  # fmt: skip
     chosen_parts = images.subset(np.sort(rest)), images.subset(np.sort(chosen)), test
     parts = [Pictures(part, config) for part in chosen_parts]
-    counts = [part.count() for part in parts][0]  # a bad file fails now, not hours later
     train, validation, tested = parts
+    counts, *_ = [part.count() for part in parts]  # a bad file fails now, not hours later
     return TrainingData(
         train=train,
         validation=validation,

@@ -20,7 +20,8 @@ def build(config: Config) -> Any:
 
     The body of MobileNetV2 up to its 320 channels, whose layers bear keras.applications' names;
     then a 1x1 convolution beside the mean over the picture, with the full head three dilated 3x3
-    convolutions as well, one projection and the classifier. The head's ReLUs have no limit. Sizes need not be 1 + 16k.
+    convolutions as well, one projection and the classifier. The head's ReLUs have no limit. Sizes
+    need not be 1 + 16k.
     """
     image = layers.Input((config.resolution, config.resolution, config.channels), name="image")
     head = partial(conv, channels=HEAD_CHANNELS, config=config.backbone, limit=None)

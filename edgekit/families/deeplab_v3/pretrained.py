@@ -34,6 +34,8 @@ def load_pretrained(
         check_hash(path, sha256)
     names = [layer.name for layer in network.layers if layer.weights]
     if not read_layer(path, CLASSIFIER):
-        names = [n for c in body_convolutions(config.alpha) for n in (c.name, c.norm)]
+        names = [
+            n for c in body_convolutions(config.alpha, config.divisor) for n in (c.name, c.norm)
+        ]
     assign(network, {name: read_layer(path, name) for name in names}, path)
     return file_sha256(path)

@@ -1,9 +1,10 @@
-"""Published weights of a Mobile DeepLabv3 out of a .tflite, with the configuration they belong to."""
+"""Published weights of a Mobile DeepLabv3 from a .tflite, with the configuration they belong to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from edgekit.errors import InputError
@@ -45,12 +46,14 @@ def read_published(path: Path) -> Published:
             f"{path}: not a Mobile DeepLabv3", got=f"{len(weights)} convolutions",
             expected=f"{_BODY} of MobileNetV2 and 4 of the head",
         )  # fmt: skip
-    alpha = alpha_of([len(w.bias) for w in weights[:_BODY]], path, body_convolutions)
+    channels = [len(w.bias) for w in weights[:_BODY]]
+    divisor = 4 if channels == [c.channels for c in body_convolutions(0.5, 4)] else 8
+    alpha = alpha_of(channels, path, partial(body_convolutions, divisor=divisor))
     head = _head(ops[_BODY:], weights[_BODY:], path)
     _check_order(graph, path)
-    config = _config(graph, ops, alpha, len(head.classify.bias))
+    config = replace(_config(graph, ops, len(head.classify.bias)), alpha=alpha, divisor=divisor)
     arrays: dict[str, Sequence[Array]] = {}
-    named = [*body_convolutions(alpha), *map(_of_head, ("image_pooling", "aspp0",
+    named = [*body_convolutions(alpha, divisor), *map(_of_head, ("image_pooling", "aspp0",
                                                         "concat_projection"))]  # fmt: skip
     found = [*weights[:_BODY], head.pooled, head.beside, head.project]
     for layer, of_layer in zip(named, found, strict=True):
@@ -91,8 +94,8 @@ def _check_order(graph: Graph, where: Path) -> None:
                          expected="that of its mean first")  # fmt: skip
 
 
-def _config(graph: Graph, ops: Sequence[Op], alpha: float, classes: int) -> Config:
+def _config(graph: Graph, ops: Sequence[Op], classes: int) -> Config:
     _, resolution, _, channels = graph.inputs[0].shape or (0, 0, 0, 0)
     _, side, *_ = ops[-1].outputs[0].shape or (0, 0)
     stride = 16 if side == -(-resolution // 16) else 8
-    return Config(alpha, resolution, classes, channels, output_stride=stride)
+    return Config(resolution=resolution, classes=classes, channels=channels, output_stride=stride)

@@ -31,15 +31,15 @@ class Convolution:
         return self.name.endswith("_depthwise")
 
 
-def convolutions(alpha: float) -> Iterator[Convolution]:
+def convolutions(alpha: float, divisor: int = 8) -> Iterator[Convolution]:
     """Yield the 52 convolutions of the body, in the order of execution."""
-    width = make_divisible(32 * alpha)
+    width = make_divisible(32 * alpha, divisor)
     yield Convolution("Conv1", "bn_Conv1", "features.0.0", "features.0.1", width)
     block = 0
     for expansion, c, repeats, _ in BODY:
         for _ in range(repeats):
             name = f"block_{block}" if block else "expanded_conv"
-            expanded, out = expansion * width, make_divisible(c * alpha)
+            expanded, out = expansion * width, make_divisible(c * alpha, divisor)
             parts = [("depthwise", expanded), ("project", out)]
             if expansion > 1:
                 parts = [("expand", expanded), *parts]
@@ -50,9 +50,9 @@ def convolutions(alpha: float) -> Iterator[Convolution]:
     yield Convolution("Conv_1", "Conv_1_bn", f"{last}.0", f"{last}.1", head_channels(alpha))
 
 
-def body_convolutions(alpha: float) -> Iterator[Convolution]:
+def body_convolutions(alpha: float, divisor: int = 8) -> Iterator[Convolution]:
     """Yield those up to the last map of 320 channels: all but one."""
-    *found, _ = convolutions(alpha)
+    *found, _ = convolutions(alpha, divisor)
     yield from found
 
 

@@ -38,10 +38,17 @@ def body(image: Any, config: Config, output_stride: int = 32) -> Any:
     behind it are dilated by as much: they see what they saw, on a finer map (Chen et al.,
     arXiv:1706.05587, section 3.1).
     """
-    x = conv(image, "Conv1", make_divisible(32 * config.alpha), config, kernel=3, strides=2)
+    x = conv(
+        image,
+        "Conv1",
+        make_divisible(32 * config.alpha, config.divisor),
+        config,
+        kernel=3,
+        strides=2,
+    )
     block, reached, dilation = 0, 2, 1
     for expansion, channels, repeats, stride in BODY:
-        out = make_divisible(channels * config.alpha)
+        out = make_divisible(channels * config.alpha, config.divisor)
         strides, widened = (1, stride) if reached == output_stride else (stride, 1)
         reached *= strides
         for repeat in range(repeats):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-keras = pytest.importorskip("tf_keras")
+pytest.importorskip("tf_keras")
 import tensorflow as tf
+import tf_keras as keras
 
 from edgekit.errors import InputError
 from edgekit.families.deeplab_v3 import Config
@@ -49,7 +50,7 @@ def test_any_size_has_a_map_of_its_stride(resolution, stride, side):
 
 @pytest.mark.parametrize("stride", [8, 16])
 def test_dilation_sees_what_strides_saw(stride):
-    """At 1 + 32k every 32 / stride-th place of the finer map is the coarse map's, to the bit or so."""
+    """At 1 + 32k every 32 / stride-th place of the finer map is the coarse map's."""
     config = Config(0.35, 97, output_stride=stride).backbone
     image = keras.layers.Input((97, 97, 3))
     fine = keras.Model(image, body(image, config, stride))
@@ -73,7 +74,7 @@ def test_dilations_are_those_of_the_papers():
     late = {f"block_{i}_depthwise": 2 for i in (14, 15, 16)}
     assert of(16) == {**late, "aspp1": 6, "aspp2": 12, "aspp3": 18}
     middle = {f"block_{i}_depthwise": 2 for i in range(7, 14)}
-    assert of(8) == {**middle, **{name: 4 for name in late},
+    assert of(8) == {**middle, **dict.fromkeys(late, 4),
                      "aspp1": 12, "aspp2": 24, "aspp3": 36}  # fmt: skip
 
 

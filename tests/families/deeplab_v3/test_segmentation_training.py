@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_model_optimization")
+import tensorflow as tf
 
 from edgekit.errors import InputError
 from edgekit.families.deeplab_v3 import Config
@@ -119,7 +119,7 @@ def test_it_is_resumed_to_the_same_weights(done, pairs, tmp_path):
     whole = fit(tmp_path / "whole", TINY, short, pairs)
     calls = []
 
-    class Interrupt(Exception):
+    class InterruptError(Exception):
         pass
 
     from edgekit.families.deeplab_v3 import fit as module
@@ -127,12 +127,12 @@ def test_it_is_resumed_to_the_same_weights(done, pairs, tmp_path):
     def once(predict, pictures):
         calls.append(1)
         if len(calls) == 2:
-            raise Interrupt
+            raise InterruptError
         return evaluate(predict, pictures)
 
     module.evaluate = once
     try:
-        with pytest.raises(Interrupt):
+        with pytest.raises(InterruptError):
             fit(tmp_path / "cut", TINY, short, pairs)
     finally:
         module.evaluate = evaluate
