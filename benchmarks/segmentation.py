@@ -27,7 +27,16 @@ from results import FOLDER, Row, write_results
 
 MODEL = "deeplab_v3:scenes"
 SCHEMES = ("f32", "w8a8", "qat-w8a8")
-BRIEF = ("--epochs", "1", "--qat-epochs", "1", "--resolution", "33", "--output-stride", "16")
+BRIEF: tuple[str, ...] = (
+    "--epochs",
+    "1",
+    "--qat-epochs",
+    "1",
+    "--resolution",
+    "33",
+    "--output-stride",
+    "16",
+)
 STRIDES = (2, 4, 8)
 ANCHORS = {"f32": 75.30, "w8a8": 73.95, "qat-w8a8": 74.68}
 GARDEN = "Model Garden, DeepLabv3 MobileNetV2 on VOC"
@@ -64,10 +73,10 @@ def score(seed: int, folder: Path, *, smoke: bool) -> Scores:
     for scheme, value in convert(run, folder / "labels", SCHEMES).items():
         found[scheme] = value
     for stride in STRIDES[: 1 if smoke else None]:
-        asked = ("--answer-stride", str(stride))
+        asked: tuple[str, ...] = ("--answer-stride", str(stride))
         found[f"stride {stride}"] = convert(run, folder / f"s{stride}", ("f32",), asked)["f32"]
-    asked = ("--answer", "logits", "--answer-stride", "8")
     if not smoke:
+        asked = ("--answer", "logits", "--answer-stride", "8")
         found["logits"] = convert(run, folder / "logits", ("f32",), asked)["f32"]
         found |= at_several_scales(run)
     return found

@@ -103,7 +103,7 @@ def command(
         rows, texts = _answer(the_task, session, chosen, inputs, copies)
     if remark := the_task.remark(chosen.params):
         stderr().print(remark)
-    saved = [[str(copy) for copy in of_one] for of_one in copies] or len(inputs) * [[]]
+    saved = [[str(copy) for copy in of_one] for of_one in copies or len(inputs) * [()]]
     answers = [
         {"input": name, "answer": found, "saved": next(iter(of_one), None), "copies": of_one}
         for name, found, of_one in zip(inputs, rows, saved, strict=True)

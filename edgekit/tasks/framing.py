@@ -15,6 +15,7 @@ import numpy.typing as npt
 from edgekit.tasks.images import Pixels, pillow
 
 Array = npt.NDArray[Any]
+Size = tuple[int, ...]  # height and width
 Box = tuple[float, float, float, float]  # top, left, height, width, in pixels
 
 
@@ -22,8 +23,8 @@ Box = tuple[float, float, float, float]  # top, left, height, width, in pixels
 class Frame:
     """One picture's place; sizes are height and width."""
 
-    picture: tuple[int, int]
-    input: tuple[int, int]
+    picture: Size
+    input: Size
 
     @property
     def content(self) -> tuple[int, int]:
@@ -42,7 +43,7 @@ class Frame:
         filled[:height, :width] = scaled(pixels, (height, width), nearest=nearest)
         return filled
 
-    def places(self, grid: tuple[int, int], *, align_corners: bool) -> tuple[Array, Array]:
+    def places(self, grid: Size, *, align_corners: bool) -> tuple[Array, Array]:
         """Return where the picture's rows and columns lie on a grid that spans the input.
 
         Args:
@@ -67,9 +68,7 @@ def _places(picture: int, content: int, input: int, grid: int, align_corners: bo
     return clipped
 
 
-def scaled(
-    pixels: Pixels, size: tuple[int, int], box: Box | None = None, *, nearest: bool = False
-) -> Pixels:
+def scaled(pixels: Pixels, size: Size, box: Box | None = None, *, nearest: bool = False) -> Pixels:
     """Return `[H, W]` or `[H, W, C]` as `[*size, ...]`, antialiased, or of its nearest pixels.
 
     Args:
@@ -93,7 +92,7 @@ def scaled(
 
 
 def cut(
-    pixels: Pixels, box: Box, size: tuple[int, int], fill: npt.ArrayLike, *, nearest: bool = False
+    pixels: Pixels, box: Box, size: Size, fill: npt.ArrayLike, *, nearest: bool = False
 ) -> Pixels:
     """Return what lies in `box`, `[*size, ...]`; beyond the picture's edges there is `fill`."""
     found = np.empty((*size, *pixels.shape[2:]), np.uint8)

@@ -36,16 +36,16 @@ CLASSES = ("background", *SHAPES)
 class Scenes(Sequence[tuple[Pixels, Pixels]]):
     """Pictures `[H, W, 3]` with masks `[H, W]` of indices into CLASSES."""
 
-    def __init__(self, count: int, seed: int) -> None:
-        self.count, self.seed = count, seed
+    def __init__(self, number: int, seed: int) -> None:
+        self._number, self._seed = number, seed
 
     def __len__(self) -> int:
-        return self.count
+        return self._number
 
     def __getitem__(self, number: Any) -> Any:
-        if not 0 <= number < self.count:
+        if not 0 <= number < self._number:
             raise IndexError(number)
-        return draw_scene(np.random.default_rng([self.seed, int(number)]))
+        return draw_scene(np.random.default_rng([self._seed, int(number)]))
 
 
 def draw_scene(rng: np.random.Generator) -> tuple[Pixels, Pixels]:
@@ -78,7 +78,8 @@ def _texture(rng: np.random.Generator) -> Array:
     way = rng.normal(size=3)
     other = np.clip(one + way / np.abs(way).max() * rng.uniform(_CONTRAST, 200), 0, 255)
     share = (_patches if rng.random() < 0.5 else _stripes)(rng)[..., np.newaxis]
-    return one * (1 - share) + other * share
+    found: Array = one * (1 - share) + other * share
+    return found
 
 
 def _patches(rng: np.random.Generator) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.tasks.framing import Box, Frame, cut
+from edgekit.tasks.framing import Box, Frame, Size, cut
 from edgekit.tasks.images import Pixels
 from edgekit.tasks.masks import VOID
 
@@ -37,7 +37,7 @@ def draw(count: int, seed: int, epoch: int) -> npt.NDArray[np.float32]:
     return generator.uniform(0, 1, (count, _DRAWS)).astype(np.float32)
 
 
-def box_of(picture: tuple[int, int], size: int, drawn: npt.NDArray[np.float32]) -> Box:
+def box_of(picture: Size, size: int, drawn: npt.NDArray[np.float32]) -> Box:
     """Return the part of a picture `[H, W]` that is shown at `[size, size]`, in its own pixels.
 
     At scale 1 the picture fits as it will when the network answers it. What is larger than the crop

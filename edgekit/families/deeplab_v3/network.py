@@ -65,7 +65,7 @@ def resize(maps: Any, size: Any, align_corners: bool) -> Any:
     return tf.image.resize(maps, size)
 
 
-class Resize(layers.Layer):  # type: ignore[misc]
+class Resize(keras.layers.Layer):  # type: ignore[misc]
     """Bilinear, by either of the two conventions: Keras has the half-pixel one alone."""
 
     def __init__(self, size: int, align_corners: bool, **options: Any) -> None:
@@ -77,7 +77,7 @@ class Resize(layers.Layer):  # type: ignore[misc]
         return resize(maps, (self.size, self.size), self.align_corners)
 
 
-class Labels(layers.Layer):  # type: ignore[misc]
+class Labels(keras.layers.Layer):  # type: ignore[misc]
     """The index of the largest logit of each place; of equal ones the first."""
 
     def call(self, logits: Any) -> Any:
