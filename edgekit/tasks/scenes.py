@@ -20,7 +20,7 @@ SIZE = 128  # height and width in pixels
 _OBJECTS = (2, 4)  # a scene, at least and at most
 _RADIUS = (0.16, 0.32)  # of the side
 _GRAIN = (2, 12)  # cells of a texture along a side
-_CONTRAST = 90.0  # levels between the two colours of a texture, at least
+_CONTRAST = (15, 70)  # levels between the two colours of a texture
 
 # Where u to the right and v down are in units of the radius.
 SHAPES: dict[str, Callable[[Array, Array], npt.NDArray[np.bool_]]] = {
@@ -76,7 +76,7 @@ def _texture(rng: np.random.Generator) -> Array:
     """Return `[H, W, 3]`: two colours by turns, in soft patches or in stripes."""
     one = rng.uniform(0, 255, 3)
     way = rng.normal(size=3)
-    other = np.clip(one + way / np.abs(way).max() * rng.uniform(_CONTRAST, 200), 0, 255)
+    other = np.clip(one + way / np.abs(way).max() * rng.uniform(*_CONTRAST), 0, 255)
     share = (_patches if rng.random() < 0.5 else _stripes)(rng)[..., np.newaxis]
     found: Array = one * (1 - share) + other * share
     return found

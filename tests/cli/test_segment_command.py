@@ -15,12 +15,17 @@ pytest.importorskip("tensorflow_model_optimization")
 
 from edgekit import cli
 from edgekit.families.deeplab_v3 import Config
-from edgekit.families.deeplab_v3.fit import fit
+from edgekit.families.deeplab_v3.data import load
+from edgekit.families.deeplab_v3.fit import evaluate, fit
+from edgekit.families.deeplab_v3.multi_scale import evaluate as evaluate_scales
+from edgekit.families.rebuild import rebuild
+from edgekit.families.run import open_run
 from edgekit.profile.graph import read_graph
 from edgekit.profile.precision import islands
 from edgekit.runtime import RUNTIMES
 from edgekit.tasks.scenes import CLASSES, Scenes
 from edgekit.train import Options
+from edgekit.train.loop import read_history
 
 SCHEMES = "f32,w8a8,qat-w8a8"
 
@@ -41,11 +46,25 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (here / "data/labels.txt").write_text("\n".join(CLASSES))
     pixels, _ = Scenes(1, seed=10)[0]
     Image.fromarray(pixels[:90]).save(here / "photo.png")
-    options = Options(epochs=2, batch_size=8, qat_epochs=1, learning_rate=3e-3)
-    fit(here / "run", Config(0.35, 65, bn_momentum=0.5), options, str(here / "data"))
+    options = Options(epochs=2, batch_size=8, qat_epochs=1, learning_rate=3e-3, schedule="poly")
+    fit(here / "run", Config(0.35, 49, bn_momentum=0.5), options, str(here / "data"))
     assert call("convert", here / "run", "--to", "tflite,onnx", "--scheme", SCHEMES,
                 "-o", here / "artifact", "-q") in (0, 1)  # fmt: skip
     return here
+
+
+def test_a_run_of_both_phases(place: Path) -> None:
+    """The weights that were kept score what the run says; once and unmirrored is the plain way."""
+    run = open_run(place / "run")
+    assert run.config.classes == 6
+    assert run.classes == CLASSES
+    assert set(run.test) == {"float", "qat"}
+    assert [row["phase"] for row in read_history(run.folder)] == ["float", "float", "qat"]
+    loaded = load(str(place / "data"), run.config, run.options)
+    network = rebuild(run)
+    assert evaluate(network.predict_on_batch, loaded.test) == pytest.approx(run.test["float"])
+    once = evaluate_scales(run, loaded.test, (1.0,), mirror=False)
+    assert once == pytest.approx(run.test["float"], abs=2e-3)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -100,7 +119,7 @@ def test_the_answer_is_as_asked(place, tmp_path, capfd) -> None:
                 "-o", tmp_path / "logits", "-q") == 0  # fmt: skip
     manifest = json.loads((tmp_path / "logits/manifest.json").read_text())
     (output,) = manifest["files"][0]["signatures"]["serving_default"]["outputs"]
-    assert (output["name"], output["shape"]) == ("logits", [1, 5, 5, 6])
+    assert (output["name"], output["shape"]) == ("logits", [1, 4, 4, 6])
     assert manifest["task"]["answer"] == "logits"
     assert manifest["task"]["labels"] == list(CLASSES)
     assert call("run", tmp_path / "logits", place / "photo.png", "--save", tmp_path, "-q") == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +17,10 @@ from edgekit.errors import InputError
 from edgekit.families.deeplab_v3 import Config
 from edgekit.families.deeplab_v3.augment import box_of, draw, transform
 from edgekit.families.deeplab_v3.data import load
-from edgekit.families.deeplab_v3.fit import class_weights, evaluate, fit, segmentation_loss
+from edgekit.families.deeplab_v3.fit import class_weights, fit, segmentation_loss
 from edgekit.families.deeplab_v3.multi_scale import SCALES, scaled_size
-from edgekit.families.deeplab_v3.multi_scale import evaluate as evaluate_scales
-from edgekit.families.rebuild import rebuild
-from edgekit.families.run import open_run
 from edgekit.tasks.scenes import CLASSES, Scenes
-from edgekit.train import Options
-from edgekit.train.loop import read_history
+from edgekit.train import Options, Shard
 
 TINY = Config(0.35, 33, bn_momentum=0.9)
 
@@ -91,63 +86,22 @@ def test_draws_are_functions_of_seed_and_epoch():
     assert not np.array_equal(draw(8, 1, 2), draw(8, 2, 2))
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory, pairs):
-    """A run of two float epochs and one of QAT."""
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    options = Options(epochs=2, batch_size=8, qat_epochs=1, learning_rate=2e-3, schedule="poly")
-    return fit(folder, TINY, options, pairs)
+def test_a_resumed_epoch_goes_on_where_it_stopped(pairs):
+    """From step 2 on comes what a whole epoch has there; two workers share a batch."""
+    loaded = load(pairs, TINY, Options(batch_size=8))
 
+    def batches(epoch, first, part=Shard()):  # noqa: B008
+        return [(x.numpy(), y.numpy()) for x, y in loaded.batches(epoch, first, part)]
 
-def test_a_run_of_both_phases(done, pairs):
-    run = open_run(done.folder)
-    assert run.config.classes == 6
-    assert run.classes == CLASSES
-    assert set(run.test) == {"float", "qat"}
-    rows = read_history(done.folder)
-    assert [row["phase"] for row in rows] == ["float", "float", "qat"]
-    assert json.loads((done.folder / "run.json").read_text())["training"]["schedule"] == "poly"
-    for phase in run.test:
-        network = rebuild(run, phase)
-        loaded = load(pairs, run.config, run.options)
-        assert evaluate(network.predict_on_batch, loaded.test) == pytest.approx(run.test[phase])
-
-
-def test_it_is_resumed_to_the_same_weights(done, pairs, tmp_path):
-    """A run that stopped after its first epoch ends as the one that did not."""
-    short = replace(done.options, epochs=2, qat_epochs=0)
-    whole = fit(tmp_path / "whole", TINY, short, pairs)
-    calls = []
-
-    class InterruptError(Exception):
-        pass
-
-    from edgekit.families.deeplab_v3 import fit as module
-
-    def once(predict, pictures):
-        calls.append(1)
-        if len(calls) == 2:
-            raise InterruptError
-        return evaluate(predict, pictures)
-
-    module.evaluate = once
-    try:
-        with pytest.raises(InterruptError):
-            fit(tmp_path / "cut", TINY, short, pairs)
-    finally:
-        module.evaluate = evaluate
-    resumed = fit(tmp_path / "cut", TINY, short, pairs, resume=True)
-    for one, other in zip(rebuild(whole).get_weights(), rebuild(resumed).get_weights(),
-                          strict=True):  # fmt: skip
-        np.testing.assert_allclose(one, other, atol=1e-5)
-
-
-def test_one_scale_unmirrored_is_the_plain_evaluation(done, pairs):
-    loaded = load(pairs, done.config, done.options)
-    found = evaluate_scales(done, loaded.test, (1.0,), mirror=False)
-    assert found == pytest.approx(done.test["float"], abs=2e-3)
-    several = evaluate_scales(done, loaded.test, (1.0, 1.5))
-    assert 0 <= several["mIOU"] <= 1
+    whole = batches(1, 0)
+    assert len(whole) == loaded.steps == 3
+    for expected, found in zip(whole[2:], batches(1, 2), strict=True):
+        for one, other in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert not np.array_equal(whole[0][0], batches(2, 0)[0][0])
+    halves = [batches(1, 0, Shard(index, 2)) for index in (0, 1)]
+    both = np.concatenate([halves[0][0][0], halves[1][0][0]])
+    np.testing.assert_array_equal(both, whole[0][0])
 
 
 def test_scales_keep_the_form_of_the_size():
