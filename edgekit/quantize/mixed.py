@@ -146,8 +146,10 @@ def _search(
         names = judged.graph.names_of(candidate)
         got = answers(quantize(content, "float32", kept=names), judged.examples)
         pairs = zip(expected, got, mapped, strict=True)
-        return max(drop(*(_places(a) if places else a for a in (one, other)))
-                   for one, other, places in pairs)  # fmt: skip
+        return max(
+            drop(_places(one), _places(other)) if of_map else drop(one, other)
+            for one, other, of_map in pairs
+        )
 
     def enough(candidate: Kept) -> bool:
         return lost(candidate, _restored(ready, judged.graph, candidate)) <= max_drop
