@@ -1,11 +1,12 @@
 """Drawn scenes: textured shapes on textured ground, whose masks are known to the pixel.
 
-Colour and texture say nothing of the class; only the shape does. Each scene is a function of its
-seed and number alone.
+The ground is dull and the shapes are not; their hues hint at the class, as a bird's do, but only
+the shape tells. Each scene is a function of its seed and number alone.
 """
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ SIZE = 128  # height and width in pixels
 _OBJECTS = (2, 4)  # a scene, at least and at most
 _RADIUS = (0.16, 0.32)  # of the side
 _GRAIN = (2, 12)  # cells of a texture along a side
+_HUES = 0.17  # of the circle, to either side of a class's own: those of two neighbours overlap
 _CONTRAST = (15, 70)  # levels between the two colours of a texture
 
 # Where u to the right and v down are in units of the radius.
@@ -50,12 +52,14 @@ class Scenes(Sequence[tuple[Pixels, Pixels]]):
 
 def draw_scene(rng: np.random.Generator) -> tuple[Pixels, Pixels]:
     """Return one picture and its mask; later shapes lie over earlier ones."""
-    picture = _texture(rng)
+    picture = _texture(rng, _colour(rng.random(), rng.uniform(0, 0.25), rng.uniform(0.2, 0.9)))
     mask = np.zeros((SIZE, SIZE), np.uint8)
     for _ in range(rng.integers(_OBJECTS[0], _OBJECTS[1] + 1)):
         index = int(rng.integers(1, len(CLASSES)))
         inside = SHAPES[CLASSES[index]](*_coordinates(rng))
-        picture[inside] = _texture(rng)[inside]
+        hue = (index / len(SHAPES) + rng.uniform(-_HUES, _HUES)) % 1
+        colour = _colour(hue, rng.uniform(0.6, 1), rng.uniform(0.5, 1))
+        picture[inside] = _texture(rng, colour)[inside]
         mask[inside] = index
     noise = rng.normal(0, 6, picture.shape)
     return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8), mask
@@ -72,9 +76,12 @@ def _coordinates(rng: np.random.Generator) -> tuple[Array, Array]:
     return right * cos + down * sin, down * cos - right * sin
 
 
-def _texture(rng: np.random.Generator) -> Array:
-    """Return `[H, W, 3]`: two colours by turns, in soft patches or in stripes."""
-    one = rng.uniform(0, 255, 3)
+def _colour(hue: float, saturation: float, value: float) -> Array:
+    return 255 * np.array(colorsys.hsv_to_rgb(hue, saturation, value))
+
+
+def _texture(rng: np.random.Generator, one: Array) -> Array:
+    """Return `[H, W, 3]`: a colour and one beside it by turns, in soft patches or in stripes."""
     way = rng.normal(size=3)
     other = np.clip(one + way / np.abs(way).max() * rng.uniform(*_CONTRAST), 0, 255)
     share = (_patches if rng.random() < 0.5 else _stripes)(rng)[..., np.newaxis]

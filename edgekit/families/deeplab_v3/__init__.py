@@ -91,7 +91,14 @@ _PAPERS: tuple[tuple[str, dict[str, Any], int, int], ...] = (
 
 # Drawn scenes: minutes on one core.
 _SCENES = Preset(
-    Config(alpha=0.35, resolution=65, classes=6, output_stride=8, bn_momentum=0.97),
+    Config(
+        alpha=0.35,
+        resolution=65,
+        classes=6,
+        output_stride=8,
+        class_weights="balanced",
+        bn_momentum=0.97,
+    ),
     params=454_758,
     madds=0,
     training={
