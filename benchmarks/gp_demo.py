@@ -90,7 +90,8 @@ def picture(x: Array, y: Array, found: Found) -> npt.NDArray[np.uint8]:
     observed = np.full(len(grid), np.nan)
     nearest = np.abs(grid - x.T).argmin(axis=0)
     observed[nearest] = y
-    return draw(Table("demo", ("x", "y"), np.column_stack([grid[:, 0], observed])), answer)
+    (drawn,) = draw(Table("demo", ("x", "y"), np.column_stack([grid[:, 0], observed])), answer)
+    return drawn
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ import numpy.typing as npt
 from edgekit.families import family
 from edgekit.families.mobilenet_v2.layers import TOP
 from edgekit.families.mobilenet_v2.pretrained import assign
-from edgekit.families.mobilenet_v2.published import Published, read_published
+from edgekit.families.mobilenet_v2.published import read_published
+from edgekit.families.published import Published
 from edgekit.profile.graph import read_graph
 from edgekit.runtime import Session, open_model
 from edgekit.tasks.classify import encode, wilson_interval

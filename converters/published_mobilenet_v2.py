@@ -27,14 +27,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from edgekit.errors import EdgekitError, InputError
+from edgekit.errors import EdgekitError
 from edgekit.families import family
-from edgekit.families.mobilenet_v2.pretrained import assign
-from edgekit.families.mobilenet_v2.published import Published, read_published
-from edgekit.families.run import Run, claim, write_run
-from edgekit.files import file_sha256
-from edgekit.train import Options
-from edgekit.train.checkpoint import save_weights
+from edgekit.families.mobilenet_v2.published import read_published
+from edgekit.families.published import Published, read_classes, write_published
+from edgekit.families.run import Run
 
 FAMILY = family("mobilenet_v2")
 
@@ -71,38 +68,9 @@ def write(found: Published, path: Path, folder: Path, labels: Path | None = None
     Raises:
         InputError: weights or labels do not fit, or something is in the folder already.
     """
-    claim(folder)
     config = found.config
-    network = FAMILY.build(config)
-    assign(network, found.arrays, path)
-    run = Run(
-        folder=folder,
-        family=FAMILY.name,
-        config=config,
-        options=Options(),
-        data="",
-        classes=tuple(classes(found, labels)),
-        weights=f"derived from {path.name}, SHA-256 {file_sha256(path)}",
-        input={"mean": list(found.mean), "std": list(found.std), "layout": "NHWC"},
-    )
-    save_weights(network, run.weights_path("float"))
-    write_run(run)
-    return run
-
-
-def classes(found: Published, labels: Path | None) -> list[str]:
-    """Return the lines of `labels`, else the numbers of the outputs; none without classifier.
-
-    Raises:
-        InputError: as many lines as outputs are needed.
-    """
-    count = found.config.classes if found.config.include_top else 0
-    if labels is None:
-        return [str(index) for index in range(count)]
-    names = labels.read_text(encoding="utf-8").splitlines()
-    if len(names) != count:
-        raise InputError(f"{labels}: labels", got=len(names), expected=str(count))
-    return names
+    classes = read_classes(labels, config.classes if config.include_top else 0)
+    return write_published(found, FAMILY, path, folder, classes)
 
 
 def smoke() -> int:

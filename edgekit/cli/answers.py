@@ -56,7 +56,8 @@ Params = dict[str, Any]
     "--save",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Save a picture of each answer there: NAME-labelled.png, or NAME-band.png over one input.",
+    help="Save a picture of each answer there: NAME-labelled.png, NAME-band.png over one input, or "
+    "NAME-overlay.png and NAME-mask.png.",
 )
 @click.option(
     "--labels",
@@ -64,17 +65,24 @@ Params = dict[str, Any]
     metavar="TXT",
     help="For a bare file: the labels, one a line.",
 )
+@click.option(
+    "--task",
+    "task_name",
+    type=click.Choice(["classify", "segment"]),
+    help="For a bare file: what it answers. [default: classify]",
+)
 @click.option("--mean", metavar="M[,M,M]", help="For a bare file: (pixel - mean) / std goes in.")
 @click.option("--std", metavar="S[,S,S]", help="See --mean.")
 @output_options
 def command(
     model: str, inputs: tuple[str, ...], top: int, scheme: str | None, runtime: str | None,
-    threads: int, place: str | None, save: Path | None, labels: Path | None, mean: str | None,
-    std: str | None, as_json: bool,
+    threads: int, place: str | None, save: Path | None, labels: Path | None, task_name: str | None,
+    mean: str | None, std: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Answer pictures or tables with an artifact, or pictures with a bare .tflite or .onnx file.
 
-    Pictures get labels; the rows of a CSV get a mean, its deviation and a 95% band.
+    Pictures get labels, or a label for each pixel; the rows of a CSV a mean, its deviation and a
+    95% band.
 
     The model is opened in a sandbox; an artifact's files are compared with their SHA-256 before. A
     bare file says nothing of its labels nor of how pixels become its input: give --labels, --mean
@@ -82,23 +90,23 @@ def command(
     """
     from edgekit.tasks import task
 
-    hints = {"--labels": labels, "--mean": mean, "--std": std}
+    hints = {"--labels": labels, "--task": task_name, "--mean": mean, "--std": std}
     chosen = (
         _from_artifact(Path(model), scheme, runtime, hints)
         if Path(model).is_dir()
-        else _from_file(Path(model), scheme, labels, mean, std)
+        else _from_file(Path(model), scheme, labels, task_name, mean, std)
     )
     chosen.params["top"] = top
     the_task = task(chosen.params)
-    copies = _copies(inputs, save, the_task.SUFFIX)
+    copies = _copies(inputs, save, the_task.SUFFIXES)
     with _open(chosen, place, runtime, threads) as session:
         rows, texts = _answer(the_task, session, chosen, inputs, copies)
     if remark := the_task.remark(chosen.params):
         stderr().print(remark)
-    saved = [str(copy) for copy in copies] or len(inputs) * [""]
+    saved = [[str(copy) for copy in of_one] for of_one in copies or len(inputs) * [()]]
     answers = [
-        {"input": name, "answer": found, "saved": copy or None}
-        for name, found, copy in zip(inputs, rows, saved, strict=True)
+        {"input": name, "answer": found, "saved": next(iter(of_one), None), "copies": of_one}
+        for name, found, of_one in zip(inputs, rows, saved, strict=True)
     ]
     data = {"schema": SCHEMA, "kind": "answers", "file": str(chosen.path),
             "runtime": str(session.facts["runtime"]), "device": place or "local"}  # fmt: skip
@@ -141,8 +149,9 @@ def _open(model: _Model, place: str | None, runtime: str | None, threads: int) -
 
 
 def _answer(
-    the_task: Task, session: Session, model: _Model, inputs: tuple[str, ...], copies: list[Path]
-) -> tuple[list[list[dict[str, Any]]], list[list[str]]]:
+    the_task: Task, session: Session, model: _Model, inputs: tuple[str, ...],
+    copies: list[tuple[Path, ...]],
+) -> tuple[list[list[dict[str, Any]]], list[list[str]]]:  # fmt: skip
     """Return rows and lines of each answer; save drawn copies."""
     from edgekit.evaluate import answer
 
@@ -152,8 +161,9 @@ def _answer(
     if copies:
         from edgekit.tasks.drawing import save_png
 
-        for thing, found, copy in zip(things, answers, copies, strict=True):
-            save_png(copy, the_task.draw(thing, found))
+        for thing, found, of_one in zip(things, answers, copies, strict=True):
+            for copy, picture in zip(of_one, the_task.draw(thing, found), strict=True):
+                save_png(copy, picture)
     rows = [the_task.describe(found) for found in answers]
     return rows, [the_task.lines(found) for found in answers]
 
@@ -183,25 +193,30 @@ def _from_artifact(
 
 
 def _from_file(
-    path: Path, scheme: str | None, labels: Path | None, mean: str | None, std: str | None
-) -> _Model:
+    path: Path, scheme: str | None, labels: Path | None, task_name: str | None, mean: str | None,
+    std: str | None,
+) -> _Model:  # fmt: skip
     """Return a bare file, by what the options say of it."""
     if scheme is not None:
         raise InputError("--file", got=scheme, do="leave it out: the model is one file")
     if (mean is None) != (std is None):
         raise InputError("--mean and --std", got="one of them", expected="both or none")
     values = _numbers("--mean", mean), _numbers("--std", std)
-    params = {"name": "classify", "labels": _labels(labels)}
+    params = {"name": task_name or "classify", "labels": _labels(labels)}
     return _Model(path, params, lambda session: _bare(session, path, *values))
 
 
-def _copies(inputs: tuple[str, ...], save: Path | None, suffix: str) -> list[Path]:
-    """Return where the copies go: known, and known to differ, before anything runs."""
+def _copies(
+    inputs: tuple[str, ...], save: Path | None, suffixes: Sequence[str]
+) -> list[tuple[Path, ...]]:
+    """Return where the copies of each input go: known to differ before anything runs."""
     if save is None:
         return []
-    copies = [save / f"{Path(name).stem}-{suffix}.png" for name in inputs]
-    for copy in copies:
-        if copies.count(copy) > 1:
+    copies = [
+        tuple(save / f"{Path(name).stem}-{suffix}.png" for suffix in suffixes) for name in inputs
+    ]
+    for copy, *_ in copies:
+        if [first for first, *_ in copies].count(copy) > 1:
             raise InputError(f"--save: two copies would be called {copy}", do="save them apart")
     return copies
 
@@ -262,7 +277,7 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
 
 
 def _lines(
-    inputs: Sequence[str], texts: Sequence[Sequence[str]], saved: Sequence[str]
+    inputs: Sequence[str], texts: Sequence[Sequence[str]], saved: Sequence[Sequence[str]]
 ) -> list[Text]:
     """Return each input's name and under it its answer."""
     from rich.text import Text
@@ -270,12 +285,12 @@ def _lines(
     from edgekit.errors import one_line
 
     lines: list[Text] = []
-    for name, text, copy in zip(inputs, texts, saved, strict=True):
+    for name, text, copies in zip(inputs, texts, saved, strict=True):
         lines.append(Text(one_line(name), style="bold", overflow="fold"))
         for row in text:
             line = Text(f"  {one_line(row)}", overflow="ellipsis")
             line.no_wrap = True
             lines.append(line)
-        if copy:
+        for copy in copies:
             lines.append(Text(f"  saved {one_line(copy)}", style="dim", overflow="fold"))
     return lines

@@ -113,6 +113,16 @@ DEFAULT_SCHEMES = "f32"
     type=click.Choice(["exact", "inducing", "eigen"]),
     help="Of a gp: which; the better of inducing and eigen if not given.",
 )
+@click.option(
+    "--answer",
+    type=click.Choice(["labels", "logits", "probabilities"]),
+    help="Of a deeplab_v3: what its files say of each place. [default: as trained]",
+)
+@click.option(
+    "--answer-stride",
+    type=click.IntRange(1),
+    help="Of a deeplab_v3: pixels of the input for each place of the answer, per side.",
+)
 @click.option("--weights", metavar="imagenet|FILE", help="Of a preset; random if not given.")
 @click.option("--sha256", metavar="HEX", help="What those weights must hash to.")
 @click.option("--trust-model", is_flag=True, help="Run the code that a foreign model file carries.")

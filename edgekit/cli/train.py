@@ -65,7 +65,7 @@ class _WithFields(click.Command):
     help="The run: weights, checkpoints, history, TensorBoard logs.",
 )
 @click.option(
-    "--data", help="A folder of class folders, an .npz or digits; for gp a CSV. [default: digits]"
+    "--data", help="What the family learns from, a place or a name. [default: the family's own]"
 )
 @click.option(
     "--set",
@@ -91,12 +91,16 @@ def command(
     weights: str | None, sha256: str | None, qat: bool, teacher: str | None, resume: bool,
     distributed: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Train FAMILY, or a PRESET of it, on labelled pictures or on a table.
+    """Train FAMILY, or a PRESET of it, on pictures with labels or masks, or on a table.
+
+    Pictures with labels: a folder of class folders, an .npz or digits. With masks: a folder with
+    images/, masks/ and labels.txt, Pascal VOC, or scenes (drawn). A table: a CSV.
 
     \b
     edgekit train mobilenet_v2:digits --qat -o run
     edgekit train mobilenet_v2:0.35-96 --data photos/ --weights imagenet -o run
     edgekit train --teacher run --data photos/ -o quantized
+    edgekit train deeplab_v3:scenes --qat -o run
     edgekit train --resume -o run
     edgekit train gp --data table.csv --target COLUMN --kernel "se + white" -o run
     """  # noqa: D301
@@ -230,9 +234,10 @@ def _table(run: Any) -> Any:
     table = Table(title=heading, title_justify="left")
     last = list(run.test)[-1:] if run.teacher else list(run.test)
     metrics = list(run.test[last[0]]) if last else []
-    share = next((name for name in ("accuracy", "agreement") if name in metrics), None)
+    share = next((name for name in ("accuracy", "agreement", "mIOU") if name in metrics), None)
     shares, shown = share is not None, [share] if share else metrics
-    best = {"accuracy": "best on validation", "agreement": "likeness on validation"}
+    best = {"accuracy": "best on validation", "agreement": "likeness on validation",
+            "mIOU": "best mIOU on validation"}  # fmt: skip
     titles = [f"test {name}" for name in shown]
     if share:
         titles = ["test" if share == "accuracy" else f"{share} on test"]

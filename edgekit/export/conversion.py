@@ -19,7 +19,7 @@ from edgekit.artifact import REFERENCE, Artifact, Manifest, ModelFile, write_art
 from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.description import describe_file, describe_task, describe_tools
-from edgekit.export.files import Wanted, write_file
+from edgekit.export.files import Wanted, names_axis, write_file
 from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
 from edgekit.export.source import Source
 from edgekit.parity import gate_of
@@ -203,7 +203,7 @@ def _with_normalisation(network: Lowered, source: Source) -> Lowered:
 def _check_labels(source: Source, signature: Signature) -> None:
     """Compare the labels with the scores before anything is converted."""
     labels = (source.task or {}).get("labels")
-    if labels is None:
+    if labels is None or not names_axis(signature):
         return
     shapes = [list(spec.shape) for spec in signature.outputs]
     if len(shapes) != 1 or shapes[0][-1:] != [len(labels)]:

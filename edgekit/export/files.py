@@ -120,10 +120,15 @@ def write_file(
         name=source.name,
         description=f"{source.name} in {scheme.name}, made by edgekit {__version__}",
         inputs=made.signature.inputs,
-        labels=(source.task or {}).get("labels"),
+        labels=(source.task or {}).get("labels") if names_axis(network.signature) else None,
     )
     path.write_bytes(content)
     return made
+
+
+def names_axis(signature: Signature) -> bool:
+    """Whether labels name the last axis of the output; those of a map of labels name its values."""
+    return not any(np.dtype(spec.dtype).kind in "iu" for spec in signature.outputs)
 
 
 def _prepare(

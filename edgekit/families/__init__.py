@@ -16,6 +16,7 @@ from edgekit.errors import InputError, MissingExtraError
 
 MODULES = {
     "mobilenet_v2": "edgekit.families.mobilenet_v2",
+    "deeplab_v3": "edgekit.families.deeplab_v3",
     "gp": "edgekit.families.gp",
 }
 
@@ -47,15 +48,20 @@ class Family:
     data: str | None = None  # what it is trained on unless told otherwise
     heeds: tuple[str, ...] | None = None  # fields of train.Options that mean something; all if None
     source_module: str = "edgekit.families.trained"  # reads a run back
-    dial: tuple[str, ...] = ()  # what `convert` may ask: max_bytes, max_nlpd_loss, form
+    dial: tuple[str, ...] = ()  # what `convert` may ask of a run, as max_bytes or answer
     distills: bool = False  # whether its float network can teach a fake-quantized copy
     integer: bool = False  # whether integer schemes are made from a network of their own
+    finishes: bool = False  # whether files answer with more than the network that is trained
     signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further: outputs
     describe: Callable[[Any], Mapping[str, Any]] = lambda config: {}  # a config's task parameters
 
     def build(self, config: Any) -> Any:
         """Return the untrained Keras network of `config`."""
         return self._heavy("network").build(config)
+
+    def finish(self, network: Any, config: Any) -> Any:
+        """Return a built network with what its files have behind it: in most families nothing."""
+        return self._heavy("network").finish(network, config) if self.finishes else network
 
     def task_of(self, config: Any) -> str:
         """Return the task of a network of `config`, the family's unless the config says another."""
@@ -76,9 +82,8 @@ class Family:
         """
         for name, value in dial.items():
             if value is not None and name not in self.dial:
-                raise InputError(
-                    f"--{name.replace('_', '-')}: {self.name} has one size", do="leave it out"
-                )
+                option = name.replace("_", "-")
+                raise InputError(f"--{option}: not an option of {self.name}", do="leave it out")
         return _module(self.source_module).source(run, **{k: dial.get(k) for k in self.dial})
 
     def check_options(self, given: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from edgekit.export.source import Source
 from edgekit.families import family
@@ -11,17 +12,24 @@ from edgekit.families.run import Run
 from edgekit.files import file_sha256
 
 
-def source(run: Run) -> Source:
+def source(run: Run, **dial: Any) -> Source:
     """Return the network of the run's best weights, and the fake-quantized one if it has one.
 
+    Args:
+        run: trained.
+        dial: fields of the configuration that shall be others than while training.
+
     Raises:
-        InputError: not trained yet.
+        InputError: not trained yet, or a field makes no network.
     """
-    model = rebuild(run)
+    changed = {name: value for name, value in dial.items() if value is not None}
+    run = dataclasses.replace(run, config=dataclasses.replace(run.config, **changed))
+    kind = family(run.family)
+    model = kind.finish(rebuild(run), run.config)
     weights = {"float": file_sha256(run.weights_path("float"))}
     learned = None
     if run.qat:
-        learned = rebuild(run, "qat")
+        learned = kind.finish(rebuild(run, "qat"), run.config)
         weights["qat"] = file_sha256(run.weights_path("qat"))
     return Source(
         name=f"{run.family}-{run.folder.resolve().name}",
@@ -37,7 +45,7 @@ def source(run: Run) -> Source:
         },
         learned=learned,
         family=run.family,
-        task={"name": family(run.family).task_of(run.config)}
+        task={"name": kind.task_of(run.config), **kind.describe(run.config)}
         | ({"labels": list(run.classes)} if run.classes else {}),
         mean=tuple(run.input["mean"]),
         std=tuple(run.input["std"]),

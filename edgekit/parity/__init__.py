@@ -24,6 +24,7 @@ class Gate:
     tolerance: tuple[float, float] | None = None  # rtol; atol in units of the largest |value|
     min_sqnr_db: float | None = None
     min_cosine: float | None = None
+    min_agreement: float | None = None  # of a map of labels, whose numbers are names
 
     def __str__(self) -> str:
         if self.tolerance:
@@ -32,11 +33,16 @@ class Gate:
             return f"SQNR at least {self.min_sqnr_db:g} dB"
         return f"cosine at least {self.min_cosine:g}" if self.min_cosine else "finite values only"
 
+    def of_labels(self) -> str:
+        """Return what is asked of a map of labels."""
+        least = self.min_agreement
+        return f"agreement at least {least:g}" if least else "labels only"
 
-_INTEGER = Gate(min_cosine=0.98)
+
+_INTEGER = Gate(min_cosine=0.98, min_agreement=0.95)
 GATES = {
-    "f32": Gate(tolerance=(1e-4, 1e-5)),
-    "f16": Gate(min_sqnr_db=50.0),
+    "f32": Gate(tolerance=(1e-4, 1e-5), min_agreement=0.999),
+    "f16": Gate(min_sqnr_db=50.0, min_agreement=0.99),
     "w8": _INTEGER,
     "w8a8": _INTEGER,
     "w8a16": _INTEGER,
@@ -62,6 +68,7 @@ def gate_of(scheme: str, provenance: Mapping[str, Any]) -> Gate:
             tolerance=(tolerance[0], tolerance[1]) if tolerance else None,
             min_sqnr_db=stated.get("min_sqnr_db"),
             min_cosine=stated.get("min_cosine"),
+            min_agreement=stated.get("min_agreement"),
         )
     return GATES[scheme]
 
@@ -75,14 +82,16 @@ class Parity:
     max_error: float | None  # largest |difference|; None where the file's answers are not finite
     sqnr_db: float  # 10 log10 of signal power over error power; 999 where they are equal
     cosine: float  # of all values taken as one vector
-    top1_agreement: float | None  # share of examples with the same arg-max, for a vector output
+    top1_agreement: float | None  # share of equal arg-maxes of vectors, or of equal labels
     non_finite: int  # NaN and infinities in the file's answers
     gate: str
     passed: bool
 
 
 def compare(name: str, reference: Array, answer: Array, gate: Gate) -> Parity:
-    """Compare `[N, ...]` answers with the reference's of the same shape."""
+    """Compare `[N, ...]` answers with the reference's of the same shape; integers are labels."""
+    if reference.dtype.kind in "iu":
+        return _compare_labels(name, reference, answer, gate)
     reference, answer = reference.astype(np.float64), answer.astype(np.float64)
     non_finite = int(np.size(answer) - np.isfinite(answer).sum())
     error = answer - reference
@@ -102,6 +111,19 @@ def compare(name: str, reference: Array, answer: Array, gate: Gate) -> Parity:
     return Parity(
         name, len(answer), max_error, sqnr, angle, agreement, non_finite, str(gate), passed
     )
+
+
+def _compare_labels(name: str, reference: Array, answer: Array, gate: Gate) -> Parity:
+    """Compare labels as one-hot vectors: how far their numbers lie apart says nothing.
+
+    The cosine then is the share of equal ones, and each other one has twice its signal as noise.
+    """
+    same = float((reference == answer).mean())
+    noise = 2 * (1 - same)
+    sqnr = 999.0 if noise == 0 else -10 * float(np.log10(noise))
+    passed = gate.min_agreement is None or same >= gate.min_agreement
+    wrong = float(same < 1)
+    return Parity(name, len(answer), wrong, sqnr, same, same, 0, gate.of_labels(), passed)
 
 
 def sqnr_db(reference: Array, answer: Array) -> float:

@@ -17,6 +17,7 @@ from edgekit.errors import InputError
 from edgekit.signature import TensorSpec
 from edgekit.tasks.classify import encode
 from edgekit.tasks.images import Pixels, read_labelled_images, read_pictures
+from edgekit.tasks.masks import holds_masks, read_masked_images
 
 ENOUGH = 100  # fewer samples leave the ranges uncertain
 
@@ -182,10 +183,13 @@ def _from_pictures(
 
 
 def _pictures(source: str | Path) -> Pictures:
-    """Return pictures of a folder, or labelled ones class by class, so that spreading is fair."""
+    """Return pictures of a folder, those with masks, or labelled ones class by class, evenly."""
     path = Path(source)
     if path.is_dir() and (pictures := read_pictures(path)):
         return len(pictures), pictures.pixels
+    if holds_masks(source):
+        examples = read_masked_images(source, "train").examples
+        return len(examples), lambda index: examples[index][0]
     images = read_labelled_images(source, "train")
     images = images.subset(np.argsort(images.labels, kind="stable"))
     return len(images), images.pixels

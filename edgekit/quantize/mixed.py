@@ -34,7 +34,7 @@ Array = npt.NDArray[Any]
 Steps = Mapping[str, Array]  # of weights, by the name of what their op answers
 Part = tuple[str, int]  # of a network: a "tensor", or the "weights" of an op
 
-_HIDING = ("SOFTMAX", "LOGISTIC")  # where a class is sure, they hide all noise
+_HIDING = ("SOFTMAX", "LOGISTIC", "ARG_MAX")  # where a class is sure, they hide all noise
 _PROBES = 12  # examples that tell the order of sensitivities
 
 
@@ -84,7 +84,7 @@ def matching(graph: FloatGraph, patterns: Sequence[str]) -> Kept:
 
 
 def scores(graph: FloatGraph) -> tuple[int, ...]:
-    """Return the outputs, or what a softmax or a sigmoid makes them from."""
+    """Return the outputs, or what a softmax, a sigmoid or an arg-max makes them from."""
     before = {op.outputs[0]: op.inputs[0] for op in graph.ops if op.kind in _HIDING}
     return tuple(before.get(tensor, tensor) for tensor in graph.outputs)
 
@@ -139,6 +139,8 @@ def _search(
     source = network.before or network
     expected = answers(source.graph.ending_at(scores(source.graph)).pack(), source.examples)
     ready = prepare(judged, options)
+    maps = {op.inputs[0] for op in network.graph.ops if op.kind == "ARG_MAX"}
+    mapped = [tensor in maps for tensor in scores(network.graph)]
     few = {t: v[:: max(1, len(v) // _PROBES)][:_PROBES] for t, v in judged.examples.items()}
     sets = order(judged.graph, measure(judged.graph, ready.ranges, ready.steps, few), kept)
 
@@ -146,7 +148,11 @@ def _search(
         names = judged.graph.names_of(candidate)
         made = quantize(content, "float32", kept=names, steps=steps)
         got = answers(made, judged.examples)
-        return max(drop(one, other) for one, other in zip(expected, got, strict=True))
+        pairs = zip(expected, got, mapped, strict=True)
+        return max(
+            drop(_places(one), _places(other)) if of_map else drop(one, other)
+            for one, other, of_map in pairs
+        )
 
     def enough(candidate: Kept) -> bool:
         content = _restored(ready, judged.graph, candidate)
@@ -167,6 +173,11 @@ def _search(
         expected=f"at most {max_drop:g}%",
         do="allow more, or take f32",
     )
+
+
+def _places(maps: Array) -> Array:
+    """Return maps of scores `[N, H, W, C]` as `[N H W, C]`: every place is an answer."""
+    return maps.reshape(-1, maps.shape[-1])
 
 
 def _restored(ready: Prepared, before: FloatGraph, kept: Kept) -> bytes:

@@ -83,7 +83,7 @@ def load(
         seed: of the random weights of a preset.
         weights: of a preset: "imagenet", or a file.
         sha256: what the weights must hash to.
-        dial: what is asked of the size of a run, as {"max_bytes": 60000}.
+        dial: what is asked of a run, as {"max_bytes": 60000}.
 
     Raises:
         InputError: it cannot be read, holds code without `trust`, or has weights that are no
@@ -97,9 +97,7 @@ def load(
         )
     asked = [name for name, value in (dial or {}).items() if value is not None]
     if asked and reference.kind != "run":
-        raise InputError(
-            f"--{asked[0].replace('_', '-')}", do="leave it out: only a run has a size to choose"
-        )
+        raise InputError(f"--{asked[0].replace('_', '-')}", do="leave it out: only a run takes it")
     try:
         module = import_module(f"{__name__}.{reference.kind}")
     except ModuleNotFoundError as error:

@@ -21,6 +21,8 @@ from edgekit.sources import parse
 
 _log = logging.getLogger("edgekit")
 
+DIAL = ("max_bytes", "max_nlpd_loss", "form", "answer", "answer_stride")  # of some families
+
 # TensorFlow reserves far more address space than it uses; the time is for large models.
 LIMITS = Limits(timeout_s=3600, memory_bytes=64 << 30, file_bytes=16 << 30, open_files=1024)
 
@@ -91,7 +93,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
         seed=request["seed"],
         weights=request["weights"],
         sha256=request["sha256"],
-        dial={name: request[name] for name in ("max_bytes", "max_nlpd_loss", "form")},
+        dial={name: request.get(name) for name in DIAL},
     )
     task = source.task
     if request["labels"]:

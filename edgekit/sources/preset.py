@@ -51,7 +51,7 @@ def untrained(
         provenance |= {"weights": weights, "weights_sha256": found}
     return Source(
         name=name,
-        model=network,
+        model=kind.finish(network, config),
         kind="tf_keras",
         provenance={**provenance, "keras_version": keras.__version__},
         remarks=remarks,

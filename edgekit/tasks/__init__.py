@@ -43,8 +43,8 @@ class Task(Protocol):
         """Return the raw tensor that `spec` describes."""
         ...
 
-    def decode(self, outputs: Mapping[str, npt.NDArray[Any]], params: Params) -> Any:
-        """Return the answer in `outputs`, which hold real values."""
+    def decode(self, outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: Any) -> Any:
+        """Return the answer to `thing` in `outputs`, which hold real values."""
         ...
 
     def describe(self, answer: Any) -> list[dict[str, Any]]:
@@ -59,10 +59,10 @@ class Task(Protocol):
         """Return what must be known to read the lines, if anything."""
         ...
 
-    SUFFIX: str  # of the name of a drawn copy
+    SUFFIXES: tuple[str, ...]  # of the names of drawn copies
 
-    def draw(self, thing: Any, answer: Any) -> npt.NDArray[Any]:
-        """Return a picture of the answer, `[H, W, 3]` uint8."""
+    def draw(self, thing: Any, answer: Any) -> tuple[npt.NDArray[Any], ...]:
+        """Return a picture of the answer for each suffix, `[H, W, 3]` uint8 or indices `[H, W]`."""
         ...
 
     def read(self, source: str, params: Params) -> Sequence[tuple[Any, Any]]:
@@ -98,3 +98,4 @@ def task(params: Params) -> Task:
 
 register("classify", "edgekit.tasks.classify")
 register("regress", "edgekit.tasks.regress")
+register("segment", "edgekit.tasks.segment")

@@ -24,7 +24,7 @@ from edgekit.tasks.images import (
     with_channels,
 )
 
-SUFFIX = "labelled"  # of a drawn copy's name
+SUFFIXES = ("labelled",)  # of drawn copies' names
 TOP = 5
 _Z95 = 1.959963984540054  # the normal distribution's 97.5% point
 # How far the sum of quantized probabilities may lie above 1: some of them were rounded up.
@@ -62,7 +62,7 @@ def encode(thing: Pixels, spec: TensorSpec, params: Params) -> npt.NDArray[Any]:
     Raises:
         InputError: the spec is no picture's, or does not say how pixels become values.
     """
-    height, width, channels = _picture_size(spec)
+    height, width, channels = picture_size(spec)
     pixels = with_channels(thing, channels)
     pixels = resize(
         pixels,
@@ -88,7 +88,7 @@ def encode(thing: Pixels, spec: TensorSpec, params: Params) -> npt.NDArray[Any]:
     return (tensor.transpose(2, 0, 1) if spec.layout == "NCHW" else tensor)[np.newaxis]
 
 
-def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params) -> Answer:
+def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: object = None) -> Answer:
     """Return the `params["top"]` best classes (5 if not given), best first.
 
     Scores that are probabilities, within what quantization does to them, are taken as they are;
@@ -139,12 +139,12 @@ def remark(params: Params) -> str | None:
     return "The model has no labels: the numbers are the indices of its outputs."
 
 
-def draw(thing: Pixels, answer: Answer) -> Pixels:
+def draw(thing: Pixels, answer: Answer) -> tuple[Pixels]:
     """Return a copy with the guesses written on it."""
     from edgekit.tasks.drawing import write_lines
 
     lines = [f"{guess.score:.1%}  {guess.name}" for guess in answer]
-    return write_lines(with_channels(thing, 3), lines)
+    return (write_lines(with_channels(thing, 3), lines),)
 
 
 def read(source: str, params: Params) -> Examples:
@@ -154,7 +154,7 @@ def read(source: str, params: Params) -> Examples:
         InputError: the data holds a class that the model does not know.
     """
     images = read_labelled_images(source, "test")
-    return Examples(images, _class_indices(images.classes, params.get("labels"), source))
+    return Examples(images, class_indices(images.classes, params.get("labels"), source))
 
 
 def score(answers: Sequence[Answer], truths: Sequence[int]) -> list[Score]:
@@ -198,7 +198,7 @@ class Examples(Sequence[tuple[Pixels, int]]):
         return self._images.pixels(number), truth
 
 
-def _picture_size(spec: TensorSpec) -> tuple[int, int, int]:
+def picture_size(spec: TensorSpec) -> tuple[int, int, int]:
     """Return height, width and channels; -1 where they are free."""
     if len(spec.shape) == 4 and spec.shape[0] in (1, -1):
         if spec.layout == "NHWC":
@@ -223,7 +223,7 @@ def _probabilities(scores: npt.NDArray[np.float64], kind: str | None) -> npt.NDA
     return softmax
 
 
-def _class_indices(classes: Sequence[str], labels: Sequence[str] | None, where: str) -> list[int]:
+def class_indices(classes: Sequence[str], labels: Sequence[str] | None, where: str) -> list[int]:
     """Return which output each class of the data means; names decide, never the order.
 
     Without labels a class must be called by its index.

@@ -16,15 +16,40 @@ MIN_SIDE = 320  # pixels; a smaller copy is enlarged, or nobody could read what 
 _SHADE = (0, 0, 0, 150)
 
 
+def _pascal_palette() -> Pixels:
+    """Return the colours `[256, 3]` that Pascal VOC's masks have: three bits of the index each."""
+    indices = np.arange(256)
+    palette = np.zeros((256, 3), np.uint8)
+    for place in range(8):
+        for channel in range(3):
+            bit = (indices >> (3 * place + channel)) & 1
+            palette[:, channel] |= (bit << (7 - place)).astype(np.uint8)
+    return palette
+
+
+PALETTE = _pascal_palette()
+
+
 def write_lines(pixels: Pixels, lines: Sequence[str]) -> Pixels:
     """Return a copy of `[H, W, 3]` with lines of text on a shaded band at its foot.
 
     What is too long for the picture ends in dots.
     """
+    return _write(pixels, [(None, line) for line in lines])
+
+
+def write_key(pixels: Pixels, key: Sequence[tuple[int, str]]) -> Pixels:
+    """Return a copy with a line for each index of PALETTE: a square of its colour, and a name."""
+    return _write(pixels, [(tuple(map(int, PALETTE[index])), name) for index, name in key])
+
+
+def _write(pixels: Pixels, lines: Sequence[tuple[Any, str]]) -> Pixels:
     image_module, draw_module, font_module = _pillow()
     scale = max(1, -(-MIN_SIDE // min(pixels.shape[:2])))
     if scale > 1:
         pixels = resize(pixels, (pixels.shape[0] * scale, pixels.shape[1] * scale))
+    if not lines:
+        return pixels
     size = max(12, min(pixels.shape[:2]) // 22)
     font = font_module.load_default(size)
     image = image_module.fromarray(pixels).convert("RGBA")
@@ -33,15 +58,19 @@ def write_lines(pixels: Pixels, lines: Sequence[str]) -> Pixels:
     pitch = round(size * 1.4)
     top = max(0, image.height - pitch * len(lines) - size)
     pen.rectangle((0, top, image.width, image.height), fill=_SHADE)
-    for number, line in enumerate(lines):
-        text = _fit(one_line(line), font, image.width - size)
-        pen.text((size // 2, top + size // 2 + number * pitch), text, font=font, fill="white")
+    for number, (colour, line) in enumerate(lines):
+        left, y = size // 2, top + size // 2 + number * pitch
+        if colour is not None:
+            pen.rectangle((left, y + size // 5, left + size, y + size // 5 + size), fill=colour)
+            left += round(1.5 * size)
+        text = _fit(one_line(line), font, image.width - left - size // 2)
+        pen.text((left, y), text, font=font, fill="white")
     drawn: Pixels = np.asarray(image_module.alpha_composite(image, band).convert("RGB"), np.uint8)
     return drawn
 
 
 def save_png(path: Path, pixels: Pixels) -> None:
-    """Write `[H, W, 3]` as a PNG, whole or not at all.
+    """Write `[H, W, 3]`, or indices `[H, W]` in PALETTE's colours, as a PNG, whole or not at all.
 
     Raises:
         InputError: the place cannot be written.
@@ -49,7 +78,10 @@ def save_png(path: Path, pixels: Pixels) -> None:
     from io import BytesIO
 
     content = BytesIO()
-    _pillow()[0].fromarray(pixels).save(content, "PNG")
+    image = _pillow()[0].fromarray(pixels)
+    if pixels.ndim == 2:
+        image.putpalette(PALETTE.reshape(-1).tolist())
+    image.save(content, "PNG")
     write_file(path, content.getvalue())
 
 

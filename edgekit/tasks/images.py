@@ -96,7 +96,7 @@ def read_image(path: str | Path) -> Pixels:
             decompression bomb.
         MissingExtraError: Pillow is not installed.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         from PIL import ImageOps
 
         if file.mode[0] in "IF":
@@ -111,7 +111,7 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 
     The weights are those of tf.image.resize(antialias=True); rounding differs by one level at most.
     """
-    image_module = _pillow()
+    image_module = pillow()
     height, width = size
     if pixels.shape[:2] == (height, width):
         return pixels
@@ -241,14 +241,14 @@ def _pictures(folder: Path) -> list[Path]:
 def _check_headers(files: Iterable[Path]) -> None:
     """Open every file without decoding it: what is no picture fails now, not hours later."""
     for path in files:
-        with _opened(path):
+        with opened(path):
             pass
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[Any]:
+def opened(path: str | Path) -> Iterator[Any]:
     """Open a picture by Pillow; whatever goes wrong inside is an InputError that names it."""
-    image_module = _pillow()
+    image_module = pillow()
     try:
         with image_module.open(path) as file:
             # Pillow itself only warns up to twice its limit.
@@ -277,7 +277,12 @@ def _from_npz(path: Path, split: Split) -> LabelledImages:
     return _divided(images, split, path) if part == "all" else images
 
 
-def _pillow() -> ModuleType:
+def pillow() -> ModuleType:
+    """Return PIL.Image.
+
+    Raises:
+        MissingExtraError: Pillow is not installed.
+    """
     try:
         from PIL import Image
     except ModuleNotFoundError:

@@ -21,7 +21,7 @@ from edgekit.signature import TensorSpec
 from edgekit.tasks import Params, Score
 from edgekit.tasks.tables import Table, read_table
 
-SUFFIX = "band"  # of a drawn copy's name
+SUFFIXES = ("band",)  # of drawn copies' names
 Z95 = 1.959963984540054  # the normal distribution's 97.5% point
 SHOWN = 12  # rows on the screen
 _LEAST_STD = 1e-12  # relative; below it a density is a spike and its logarithm means nothing
@@ -71,7 +71,7 @@ def encode(thing: Table, spec: TensorSpec, params: Params) -> npt.NDArray[Any]:
     return spec.quantize(values)
 
 
-def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params) -> Answer:
+def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: object = None) -> Answer:
     """Return the distributions in the outputs mean, std_f and std_y.
 
     Raises:
@@ -118,7 +118,7 @@ def remark(params: Params) -> str | None:
     return None
 
 
-def draw(thing: Table, answer: Answer) -> npt.NDArray[np.uint8]:
+def draw(thing: Table, answer: Answer) -> tuple[npt.NDArray[np.uint8]]:
     """Return a plot of mean and 95% band over the one input, `[H, W, 3]`.
 
     Raises:
@@ -155,7 +155,7 @@ def draw(thing: Table, answer: Answer) -> npt.NDArray[np.uint8]:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return (np.asarray(canvas.buffer_rgba())[..., :3].copy(),)
 
 
 def read(source: str, params: Params) -> Sequence[tuple[Table, float]]:

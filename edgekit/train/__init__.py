@@ -8,7 +8,7 @@ from typing import Any
 from edgekit.errors import InputError
 
 OPTIMIZERS = ("adamw", "sgd", "rmsprop")
-SCHEDULES = ("cosine", "constant")
+SCHEDULES = ("cosine", "poly", "constant")
 
 
 def _option(default: Any, help: str) -> Any:

@@ -8,17 +8,20 @@ import tf_keras as keras
 
 from edgekit.train import Options
 
+_POWER = {"poly": 0.9, "constant": 0.0}
+
 
 def learning_rate(options: Options, steps: int) -> Any:
     """Return the schedule over the whole run; `steps` are those of one epoch.
 
-    With W warm-up steps of T, step t has rate * t / W below W, and from there, for "cosine",
-    rate * (1 + cos(pi * (t - W) / (T - W))) / 2 (Loshchilov and Hutter, arXiv:1608.03983, eq. 5).
+    With W warm-up steps of T, step t has rate * t / W below W. From there, for "cosine",
+    rate * (1 + cos(pi * (t - W) / (T - W))) / 2 (Loshchilov and Hutter, arXiv:1608.03983, eq. 5);
+    for "poly" rate * (1 - (t - W) / (T - W))^0.9 (Chen et al., arXiv:1706.05587, section 4.1).
     """
     total = options.epochs * steps
     warmup = min(round(options.warmup_epochs * steps), total - 1)
-    if options.schedule == "constant":
-        return _Constant(options.learning_rate, warmup)
+    if options.schedule in _POWER:
+        return _Power(options.learning_rate, warmup, total, _POWER[options.schedule])
     if warmup == 0:
         return keras.optimizers.schedules.CosineDecay(options.learning_rate, total)
     return keras.optimizers.schedules.CosineDecay(
@@ -41,15 +44,20 @@ def build_optimizer(options: Options, steps: int) -> Any:
     return optimizer
 
 
-class _Constant(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """Linear warm-up, then one rate."""
+class _Power(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Linear warm-up, then a power of what is left of the run; power 0 is one rate."""
 
-    def __init__(self, rate: float, warmup: int) -> None:
-        self.rate, self.warmup = rate, warmup
+    def __init__(self, rate: float, warmup: int, total: int, power: float) -> None:
+        self.rate, self.warmup, self.total, self.power = rate, warmup, total, power
 
     def __call__(self, step: Any) -> Any:
-        share = (keras.backend.cast(step, "float32") / self.warmup) if self.warmup else 1.0
-        return self.rate * keras.backend.minimum(share, 1.0)
+        backend = keras.backend
+        step = backend.cast(step, "float32")
+        risen = backend.minimum(step / self.warmup, 1.0) if self.warmup else 1.0
+        done = (step - self.warmup) / (self.total - self.warmup)
+        return self.rate * risen * backend.pow(1.0 - backend.clip(done, 0.0, 1.0), self.power)
 
     def get_config(self) -> dict[str, Any]:
-        return {"rate": self.rate, "warmup": self.warmup}
+        return {
+            "rate": self.rate, "warmup": self.warmup, "total": self.total, "power": self.power,
+        }  # fmt: skip

@@ -54,3 +54,18 @@ def test_figures_are_json_even_where_the_file_answers_nan() -> None:
     assert kept["passed"] is False
     assert kept["outputs"][0]["max_error"] is None
     assert kept["outputs"][0]["non_finite"] == 6
+
+
+def test_labels_are_compared_as_names() -> None:
+    """One of 20 differs: by 19 or by 1 is the same. As one-hot vectors 20 of signal, 2 of noise."""
+    reference = np.full((2, 10), 1, np.int32)
+    for other in (0, 20):
+        answer = reference.copy()
+        answer[1, 3] = other
+        found = compare("labels", reference, answer, GATES["w8a8"])
+        assert found.passed
+        assert (found.top1_agreement, found.cosine) == pytest.approx((0.95, 0.95))
+        assert found.sqnr_db == pytest.approx(10)
+        assert not compare("labels", reference, answer, GATES["f32"]).passed
+    same = compare("labels", reference, reference, GATES["f32"])
+    assert (same.passed, same.sqnr_db, same.max_error) == (True, 999.0, 0.0)

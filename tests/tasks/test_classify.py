@@ -187,7 +187,7 @@ def test_a_drawn_copy_is_larger_than_nothing_and_leaves_the_original(shape) -> N
     picture = pixels(*shape)
     before = picture.copy()
     answer = (classify.Guess(0, 0.9, "a long label " * 30), classify.Guess(1, 0.1, "猫\n🙂"))
-    drawn = classify.draw(picture, answer)
+    (drawn,) = classify.draw(picture, answer)
     np.testing.assert_array_equal(picture, before)
     assert drawn.dtype == np.uint8
     assert min(drawn.shape[:2]) >= 320

@@ -65,3 +65,16 @@ def test_weight_decay_shrinks_kernels_only(name: str):
 def test_options_that_train_nothing(field, value):
     with pytest.raises(InputError, match=f"training: {field}: got {value}"):
         Options(**{field: value})
+
+
+@pytest.mark.parametrize("warmup", [0.0, 1.5])
+def test_poly_with_warm_up(warmup: float):
+    options = Options(epochs=5, learning_rate=0.2, warmup_epochs=warmup, schedule="poly")
+    rate = learning_rate(options, steps=8)
+    first = warmup * 8
+    for step in range(41):
+        if step < first:
+            expected = 0.2 * step / first
+        else:
+            expected = 0.2 * (1 - (step - first) / (40 - first)) ** 0.9
+        assert float(rate(step)) == pytest.approx(expected, abs=1e-6)

@@ -33,6 +33,7 @@ class Config:
     dropout: float = 0.0  # before the classifier, while training
     bn_momentum: float = 0.999  # of the moving averages; small data wants less
     bn_epsilon: float = 1e-3  # added to a variance; PyTorch's is 1e-5
+    divisor: int = 8  # of all widths (slim's divisible_by); some published networks have 4
     padding: str = "same"  # or "symmetric": one pixel on every side at each stride, as PyTorch
 
     def __post_init__(self) -> None:
@@ -49,6 +50,7 @@ class Config:
             (self.pooling not in (None, "avg"), "pooling", self.pooling, 'None or "avg"'),
             (self.include_top and self.pooling, "pooling", self.pooling, "None: the top pools"),
             (self.bn_epsilon <= 0, "bn_epsilon", self.bn_epsilon, "above 0, as 1e-3"),
+            (self.divisor < 1, "divisor", self.divisor, "at least 1"),
             (self.padding not in PADDINGS, "padding", self.padding, " or ".join(PADDINGS)),
             (not 0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1"),
         ]

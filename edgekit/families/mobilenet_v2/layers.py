@@ -5,7 +5,7 @@ keras.applications' names are also ours; torchvision's are those of its state di
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edgekit.errors import InputError
@@ -31,15 +31,15 @@ class Convolution:
         return self.name.endswith("_depthwise")
 
 
-def convolutions(alpha: float) -> Iterator[Convolution]:
+def convolutions(alpha: float, divisor: int = 8) -> Iterator[Convolution]:
     """Yield the 52 convolutions of the body, in the order of execution."""
-    width = make_divisible(32 * alpha)
+    width = make_divisible(32 * alpha, divisor)
     yield Convolution("Conv1", "bn_Conv1", "features.0.0", "features.0.1", width)
     block = 0
     for expansion, c, repeats, _ in BODY:
         for _ in range(repeats):
             name = f"block_{block}" if block else "expanded_conv"
-            expanded, out = expansion * width, make_divisible(c * alpha)
+            expanded, out = expansion * width, make_divisible(c * alpha, divisor)
             parts = [("depthwise", expanded), ("project", out)]
             if expansion > 1:
                 parts = [("expand", expanded), *parts]
@@ -50,19 +50,29 @@ def convolutions(alpha: float) -> Iterator[Convolution]:
     yield Convolution("Conv_1", "Conv_1_bn", f"{last}.0", f"{last}.1", head_channels(alpha))
 
 
-def alpha_of(channels: Sequence[int], where: object) -> float:
+def body_convolutions(alpha: float, divisor: int = 8) -> Iterator[Convolution]:
+    """Yield those up to the last map of 320 channels: all but one."""
+    *found, _ = convolutions(alpha, divisor)
+    yield from found
+
+
+def alpha_of(
+    channels: Sequence[int],
+    where: object,
+    layers: Callable[[float], Iterator[Convolution]] = convolutions,
+) -> float:
     """Return the published width whose convolutions have these output channels.
 
     Raises:
         InputError: none has.
     """
     for alpha in ALPHAS:
-        if [c.channels for c in convolutions(alpha)] == list(channels):
+        if [c.channels for c in layers(alpha)] == list(channels):
             return alpha
     raise InputError(
         f"{where}: not a MobileNetV2",
         got=f"{len(channels)} convolutions of {', '.join(map(str, channels[:4]))}... channels",
-        expected="52, of a width among " + ", ".join(map(str, ALPHAS)),
+        expected=f"{sum(1 for _ in layers(1.0))}, of a width among " + ", ".join(map(str, ALPHAS)),
     )
 
 

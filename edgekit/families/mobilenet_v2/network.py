@@ -20,14 +20,8 @@ def build(config: Config) -> Any:
     with pooling its mean over places `[N, 1280]`.
     """
     image = layers.Input((config.resolution, config.resolution, config.channels), name="image")
-    x = _conv(image, "Conv1", make_divisible(32 * config.alpha), config, kernel=3, strides=2)
-    block = 0
-    for expansion, channels, repeats, stride in BODY:
-        out = make_divisible(channels * config.alpha)
-        for repeat in range(repeats):
-            x = _block(x, block, expansion, out, stride if repeat == 0 else 1, config)
-            block += 1
-    x = _conv(x, "Conv_1", head_channels(config.alpha), config, relu="out_relu")
+    x = body(image, config)
+    x = conv(x, "Conv_1", head_channels(config.alpha), config, relu="out_relu")
     if config.include_top or config.pooling:
         x = layers.GlobalAveragePooling2D(name="global_average_pooling2d")(x)
     if config.include_top:
@@ -37,16 +31,68 @@ def build(config: Config) -> Any:
     return keras.Model(image, x, name="mobilenet_v2")
 
 
-def _block(x: Any, index: int, expansion: int, channels: int, stride: int, config: Config) -> Any:
+def body(image: Any, config: Config, output_stride: int = 32) -> Any:
+    """Return what the 17 inverted residuals make of images: `[N, H/stride, W/stride, 320 alpha]`.
+
+    From `output_stride` on (32, 16 or 8) a block's stride is left out, and the depthwise filters
+    behind it are dilated by as much: they see what they saw, on a finer map (Chen et al.,
+    arXiv:1706.05587, section 3.1).
+    """
+    x = conv(
+        image,
+        "Conv1",
+        make_divisible(32 * config.alpha, config.divisor),
+        config,
+        kernel=3,
+        strides=2,
+    )
+    block, reached, dilation = 0, 2, 1
+    for expansion, channels, repeats, stride in BODY:
+        out = make_divisible(channels * config.alpha, config.divisor)
+        strides, widened = (1, stride) if reached == output_stride else (stride, 1)
+        reached *= strides
+        for repeat in range(repeats):
+            x = _block(x, block, expansion, out, 1 if repeat else strides, dilation, config)
+            dilation *= 1 if repeat else widened
+            block += 1
+    return x
+
+
+def conv(
+    x: Any,
+    name: str,
+    channels: int,
+    config: Config,
+    kernel: int = 1,
+    strides: int = 1,
+    dilation: int = 1,
+    relu: str | None = None,
+    limit: float | None = 6.0,
+) -> Any:
+    """Convolution, batch norm, ReLU up to `limit`."""
+    x, padding = _pad(x, f"{name}_pad", strides, config)
+    x = layers.Conv2D(
+        channels, kernel, strides=strides, padding=padding, dilation_rate=dilation, use_bias=False,
+        name=name,
+    )(x)  # fmt: skip
+    bn = {"Conv1": "bn_Conv1", "Conv_1": "Conv_1_bn"}.get(name, f"{name}_BN")
+    x = _normalize(x, bn, config)
+    return layers.ReLU(limit, name=relu or f"{name}_relu")(x)
+
+
+def _block(
+    x: Any, index: int, expansion: int, channels: int, stride: int, dilation: int, config: Config
+) -> Any:
     """One inverted residual: expand 1x1, filter depthwise 3x3, project 1x1 without activation."""
     name = f"block_{index}" if index else "expanded_conv"
     inputs, width = x, x.shape[-1]
     if expansion > 1:
-        x = _conv(x, f"{name}_expand", expansion * width, config)
+        x = conv(x, f"{name}_expand", expansion * width, config)
     x, padding = _pad(x, f"{name}_pad", stride, config)
     x = layers.DepthwiseConv2D(
-        3, strides=stride, padding=padding, use_bias=False, name=f"{name}_depthwise"
-    )(x)
+        3, strides=stride, padding=padding, dilation_rate=dilation, use_bias=False,
+        name=f"{name}_depthwise",
+    )(x)  # fmt: skip
     x = _normalize(x, f"{name}_depthwise_BN", config)
     x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(x)
     x = layers.Conv2D(channels, 1, padding="same", use_bias=False, name=f"{name}_project")(x)
@@ -54,25 +100,6 @@ def _block(x: Any, index: int, expansion: int, channels: int, stride: int, confi
     if stride == 1 and width == channels:
         x = layers.Add(name=f"{name}_add")([inputs, x])
     return x
-
-
-def _conv(
-    x: Any,
-    name: str,
-    channels: int,
-    config: Config,
-    kernel: int = 1,
-    strides: int = 1,
-    relu: str | None = None,
-) -> Any:
-    """Convolution, batch norm, ReLU6."""
-    x, padding = _pad(x, f"{name}_pad", strides, config)
-    x = layers.Conv2D(
-        channels, kernel, strides=strides, padding=padding, use_bias=False, name=name
-    )(x)
-    bn = {"Conv1": "bn_Conv1", "Conv_1": "Conv_1_bn"}.get(name, f"{name}_BN")
-    x = _normalize(x, bn, config)
-    return layers.ReLU(6.0, name=relu or f"{name}_relu")(x)
 
 
 def _pad(x: Any, name: str, strides: int, config: Config) -> tuple[Any, str]:

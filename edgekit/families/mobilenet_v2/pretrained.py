@@ -43,7 +43,7 @@ def load_pretrained(
         path = Path(weights)
         if not path.is_file():
             raise InputError(f"{weights}: not found", expected='"imagenet" or a weights file')
-        _check_hash(path, sha256)
+        check_hash(path, sha256)
     copy_weights(network, path, skip_top=config.classes != CLASSES)
     return file_sha256(path)
 
@@ -97,8 +97,8 @@ def fetch(
                 got=f"{type(error).__name__} at {url}",
                 do="connect, or give the file by path: --weights FILE",
             ) from None
-    _check_hash(path, known)
-    _check_hash(path, sha256)
+    check_hash(path, known)
+    check_hash(path, sha256)
     if known is None:
         write_file(record, f"{file_sha256(path)}  {name}\n")
     return path
@@ -153,7 +153,12 @@ def read_layer(path: Path, name: str) -> list[Array]:
         ) from None
 
 
-def _check_hash(path: Path, sha256: str | None) -> None:
+def check_hash(path: Path, sha256: str | None) -> None:
+    """Refuse another file than the one that was pinned.
+
+    Raises:
+        InputError: its SHA-256 is another.
+    """
     if sha256 and (got := file_sha256(path)) != sha256.lower():
         raise InputError(
             f"{path}: not the file that was pinned",

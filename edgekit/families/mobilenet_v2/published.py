@@ -7,7 +7,6 @@ dict.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from edgekit.errors import InputError
 from edgekit.families.mobilenet_v2 import FAMILY, Config
 from edgekit.families.mobilenet_v2.layers import TOP, alpha_of, convolutions
 from edgekit.families.mobilenet_v2.pretrained import read_layer
+from edgekit.families.published import Published, bias_alone
 from edgekit.families.state_dict import read_state_dict
 from edgekit.profile.graph import read_graph
-from edgekit.quantize.published import Weights, read_input, read_weights
+from edgekit.quantize.published import read_input, read_weights
 
 Array = npt.NDArray[Any]
 
@@ -29,16 +29,6 @@ TORCH_MEAN = (123.675, 116.28, 103.53)
 TORCH_STD = (58.395, 57.12, 57.375)
 TORCH_EPSILON = 1e-5
 _RESOLUTION = 224  # where the file does not say
-
-
-@dataclass(frozen=True)
-class Published:
-    """What a file holds."""
-
-    config: Config
-    arrays: Mapping[str, Sequence[Array]]  # by layer, in Keras's order
-    mean: tuple[float, ...]  # of pixels: (pixel - mean) / std goes in
-    std: tuple[float, ...]
 
 
 def read_published(
@@ -85,17 +75,11 @@ def _from_tflite(path: Path, _: int, __: str | None) -> Published:
     arrays: dict[str, list[Array]] = {}
     for layer, found in zip(convolutions(alpha), body, strict=True):
         arrays[layer.name] = [found.kernel]
-        arrays[layer.norm] = _bias_alone(found, config.bn_epsilon)
+        arrays[layer.norm] = bias_alone(found, config.bn_epsilon)
     for found in top:  # a fully connected layer, or a convolution 1x1 of one place
         arrays[TOP] = [found.kernel.reshape(-1, len(found.bias)), found.bias]
     mean, std = read_input(path) or (FAMILY.mean, FAMILY.std)
     return Published(config, arrays, mean or (), std or ())
-
-
-def _bias_alone(found: Weights, epsilon: float) -> list[Array]:
-    """Return gamma, beta, mean and variance such that gamma / sqrt(variance + epsilon) is 1."""
-    ones = np.ones_like(found.bias)
-    return [ones, found.bias, 0 * ones, np.float32(1 - epsilon) * ones]
 
 
 def _from_keras(path: Path, resolution: int, pooling: str | None) -> Published:

@@ -1,0 +1,148 @@
+"""mIOU on drawn scenes, float and after quantization, over seeds; and where the arg-max may stand.
+
+For each seed: `edgekit train deeplab_v3:scenes --qat`, `convert`, `evaluate` on the test split (300
+scenes of a seed of their own, never used to choose anything), in the pixels of the pictures. Then
+the float network at six scales and mirrored, in its own frame; and label maps of fewer places,
+whose arg-max stands before the last part of the resize, against the one of the input's size.
+
+Run: python benchmarks/segmentation.py [--smoke] [--seeds 2]    (about 25 minutes)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from results import FOLDER, Row, write_results
+
+MODEL = "deeplab_v3:scenes"
+SCHEMES = ("f32", "w8a8", "qat-w8a8")
+BRIEF: tuple[str, ...] = (
+    "--epochs",
+    "1",
+    "--qat-epochs",
+    "1",
+    "--resolution",
+    "33",
+    "--output-stride",
+    "16",
+)
+STRIDES = (2, 4, 8)
+ANCHORS = {"f32": 75.30, "w8a8": 73.95, "qat-w8a8": 74.68}
+GARDEN = "Model Garden, DeepLabv3 MobileNetV2 on VOC"
+
+Scores = dict[str, float]
+
+
+def main() -> int:
+    """Train, convert, evaluate; write results/segmentation.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--smoke", action="store_true", help="one epoch; figures mean nothing")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
+    options = parser.parse_args()
+    seeds = [0] if options.smoke else list(range(options.seeds))
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        found = [score(seed, Path(scratch) / str(seed), smoke=options.smoke) for seed in seeds]
+        minutes = (time.monotonic() - began) / 60
+        rows = list(summarize(found))
+        folder = Path(scratch) if options.smoke else options.folder
+        write_results("segmentation", rows, minutes=minutes, seeds=seeds, folder=folder)
+    for row in rows:
+        print(f"{row.case}: {row.metric} {row.value:.2f} {row.unit}, {row.target}: {row.met}")
+    return 0
+
+
+def score(seed: int, folder: Path, *, smoke: bool) -> Scores:
+    """Return the test mIOU in percent by case, and the minutes that training took."""
+    run = folder / "run"
+    began = time.monotonic()
+    edgekit("train", MODEL, "--qat", "--seed", str(seed), *(BRIEF if smoke else ()), "-o", str(run))
+    found = {"minutes": (time.monotonic() - began) / 60}
+    for scheme, value in convert(run, folder / "labels", SCHEMES).items():
+        found[scheme] = value
+    for stride in STRIDES[: 1 if smoke else None]:
+        asked: tuple[str, ...] = ("--answer-stride", str(stride))
+        found[f"stride {stride}"] = convert(run, folder / f"s{stride}", ("f32",), asked)["f32"]
+    if not smoke:
+        asked = ("--answer", "logits", "--answer-stride", "8")
+        found["logits"] = convert(run, folder / "logits", ("f32",), asked)["f32"]
+        found |= at_several_scales(run)
+    return found
+
+
+def convert(run: Path, artifact: Path, schemes: Sequence[str], asked: Sequence[str] = ()) -> Scores:
+    """Return the mIOU in percent of each scheme's file."""
+    edgekit("convert", str(run), "--scheme", ",".join(schemes), *asked, "-o", str(artifact),
+            may_fail=True)  # fmt: skip
+    rows = json.loads(edgekit("evaluate", str(artifact), "--data", "scenes", "--json"))["rows"]
+    return {r["scheme"]: 100 * r["value"] for r in rows if r["metric"] == "mIOU"}
+
+
+def at_several_scales(folder: Path) -> Scores:
+    """Return the float network's mIOU in its own frame: once, and at six scales and mirrored."""
+    from edgekit.families.deeplab_v3.data import Pictures
+    from edgekit.families.deeplab_v3.multi_scale import evaluate
+    from edgekit.families.run import open_run
+    from edgekit.tasks.masks import read_masked_images
+
+    run = open_run(folder)
+    pictures = Pictures(read_masked_images("scenes", "test"), run.config)
+    return {
+        "one scale": 100 * evaluate(run, pictures, (1.0,), mirror=False)["mIOU"],
+        "six scales, mirrored": 100 * evaluate(run, pictures)["mIOU"],
+    }
+
+
+def summarize(found: Sequence[Mapping[str, float]]) -> Iterator[Row]:
+    """Yield the means over seeds, and the worst drop below float of what learned its ranges."""
+    for scheme in SCHEMES:
+        yield _mean(scheme, found, scheme, ANCHORS[scheme], GARDEN)
+    worst = max(of["f32"] - of["qat-w8a8"] for of in found)
+    yield Row(f"{MODEL} qat-w8a8", "largest drop below f32", "points", worst, target="<= 1",
+              anchor=ANCHORS["f32"] - ANCHORS["qat-w8a8"], anchor_source=GARDEN)  # fmt: skip
+    minutes = [of["minutes"] for of in found]
+    yield Row(f"{MODEL}, float and QAT", "training, longest", "minutes", max(minutes))
+    for name in ("one scale", "six scales, mirrored"):
+        if name in found[0]:
+            yield _mean(f"f32 network, {name}", found, name)
+    for stride in STRIDES:
+        if f"stride {stride}" in found[0]:
+            case = f"f32, arg-max at 1/{stride} of the input"
+            yield _mean(case, found, f"stride {stride}")
+    if "logits" in found[0]:
+        yield _mean("f32, logits of 1/8, enlarged over the picture", found, "logits")
+
+
+def _mean(
+    case: str, found: Sequence[Mapping[str, float]], name: str, anchor: float | None = None,
+    source: str | None = None,
+) -> Row:  # fmt: skip
+    values = [of[name] for of in found]
+    return Row(f"{MODEL} {case}", "test mIOU, mean over seeds (range)", "%",
+               statistics.fmean(values), interval=(min(values), max(values)),
+               anchor=anchor, anchor_source=source)  # fmt: skip
+
+
+def edgekit(*arguments: str, may_fail: bool = False) -> str:
+    """Run one command of the installed edgekit and return what it printed."""
+    command = [str(Path(sys.executable).parent / "edgekit"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode and not (may_fail and done.returncode == 1):
+        sys.exit(f"{' '.join(arguments)}: exit {done.returncode}: {done.stderr[-1000:]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
