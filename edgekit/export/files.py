@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgekit import __version__
 from edgekit.errors import InputError
 from edgekit.export import tflite
