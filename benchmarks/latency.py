@@ -3,9 +3,10 @@
 Every file is benchmarked in turn in every round, one thread of LiteRT, so that the ratios are fair.
 The weights are random, which does not change the work, but for "the same weights": these are the
 published per-channel file's own, imported (converters/published_mobilenet_v2.py) and exported again
-by `convert --scheme w8a8 --ptq prune,align,equalize,bias`. Anchors: the published files of Google
-Coral (Apache-2.0) and TensorFlow's own converter on keras.applications' network. What explains the
-ratios stands below them: the same parts of two files timed alone, and how their op lists differ.
+by `convert --scheme w8a8 --ptq prune,align,equalize,steps,round,bias`. Anchors: the published files
+of Google Coral (Apache-2.0) and TensorFlow's own converter on keras.applications' network. What
+explains the ratios stands below them: the same parts of two files timed alone, and how their op
+lists differ.
 
 Run: python benchmarks/latency.py [--smoke]    (about 6 minutes)
 """
@@ -86,7 +87,7 @@ def export_again(published: Path, folder: Path, *, smoke: bool) -> Path:
     program = Path(__file__).parents[1] / "converters/published_mobilenet_v2.py"
     run = folder / "published"
     subprocess.run([sys.executable, program, published, "-o", run], check=True)
-    techniques = PostTraining(("prune", "align", "equalize", "bias"))
+    techniques = PostTraining(("prune", "align", "equalize", "steps", "round", "bias"))
     plan = Plan(
         schemes=(parse_scheme("w8a8"),),
         calibrate=str(DATA / "raccoon/images"),
