@@ -105,6 +105,27 @@ def set_ranges(copy: Any, network: Any, batches: Iterable[Any]) -> None:
         high.assign(max(float(seen[:, number, 1].max()), 0.0))
 
 
+def fix_input_range(copy: Any, low: float, high: float) -> None:
+    """Give the input of a fake-quantized copy a range that training leaves as it is."""
+    for layer in copy.layers:
+        if not layer.name.startswith("quantize_layer"):
+            continue
+        for variable in layer.weights:
+            name = variable.name.rpartition("/")[2]
+            if name.endswith(("_min:0", "_max:0")):
+                variable.assign(low if "min" in name else high)
+        layer.call = _as_it_is(layer)
+
+
+def _as_it_is(layer: Any) -> Any:
+    usual = type(layer).call
+
+    def call(inputs: Any, training: Any = None) -> Any:
+        return usual(layer, inputs, training=False)
+
+    return call
+
+
 def _before_activation(layer: Any) -> Any:
     """Return what a layer's own activation takes."""
     linear = type(layer).from_config({**layer.get_config(), "activation": "linear"})

@@ -24,6 +24,7 @@ class Taught:
 
     data: Data
     teacher: Any  # inputs to scores [N, C]
+    shift: float = 0.0  # what the inputs are made smaller by, for both
 
     @property
     def steps(self) -> int:
@@ -34,7 +35,8 @@ class Taught:
         """Return (inputs, scores `[N, C]`), one element a replica and step."""
 
         def teach(inputs: Any, _: Any) -> tuple[Any, Any]:
-            return inputs, self.teacher(inputs, training=False)
+            moved = inputs - self.shift
+            return moved, self.teacher(moved, training=False)
 
         return self.data.batches(epoch, first_step, part).map(teach)
 

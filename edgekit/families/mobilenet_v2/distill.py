@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +10,14 @@ import tensorflow as tf
 import tf_keras as keras
 
 from edgekit.errors import InputError
+from edgekit.families.aligned import shift_inputs, whole_mean
 from edgekit.families.equalized import equalized
-from edgekit.families.mobilenet_v2.data import load_unlabelled
+from edgekit.families.mobilenet_v2.data import MEAN, STD, load_unlabelled
 from edgekit.families.mobilenet_v2.layers import TOP
 from edgekit.families.rebuild import rebuild
 from edgekit.families.run import Run, write_run
-from edgekit.quantize.qat import freeze_epoch, quantize_aware, set_ranges
+from edgekit.quantize.qat import fix_input_range, freeze_epoch, quantize_aware, set_ranges
+from edgekit.train.checkpoint import save_weights
 from edgekit.train.distillation import Taught, agreement, imitation_loss
 from edgekit.train.distribute import choose_strategy
 from edgekit.train.loop import Phase, seed_everything, train
@@ -22,6 +25,9 @@ from edgekit.train.loop import Phase, seed_everything, train
 
 def distill(run: Run, *, resume: bool = False, distributed: bool = False) -> Run:
     """Fine-tune the fake-quantized copy of the run's float network on its own answers.
+
+    The float network that it begins with is equalized and takes pixels on whole steps: the same
+    function, whose weights and mean the run keeps in place of the teacher's.
 
     Args:
         run: with the float weights in its folder, `data` with pictures, and options that say how.
@@ -39,12 +45,14 @@ def distill(run: Run, *, resume: bool = False, distributed: bool = False) -> Run
     seed_everything(run.options.seed)
     options = run.options.for_qat()
     with strategy.scope():
-        original = rebuild(run)
-        teacher = _scores(original)
-        begin = original if resume else equalized(original, data.glance())
-        network = quantize_aware(begin)
+        begin = rebuild(run)
         if not resume:
-            set_ranges(network, begin, data.glance())
+            begin, run = _prepared(begin, run, data.glance())
+        shift = (run.input["mean"][0] - MEAN) / STD
+        teacher, network = _scores(begin), quantize_aware(begin)
+        if not resume:
+            set_ranges(network, begin, (inputs - shift for inputs in data.glance()))
+        fix_input_range(network, *((pixel - run.input["mean"][0]) / STD for pixel in (0, 255)))
         student = keras.Model(
             network.input, {"scores": _scores(network).output, "answers": network.output}
         )
@@ -55,17 +63,27 @@ def distill(run: Run, *, resume: bool = False, distributed: bool = False) -> Run
     )  # fmt: skip
 
     def judged(predict: Any, part: str) -> dict[str, float]:
-        batches = (inputs for inputs, _ in getattr(data, part).batches(options.batch_size))
+        batches = (inputs - shift for inputs, _ in getattr(data, part).batches(options.batch_size))
         return agreement(lambda x: teacher.predict_on_batch(x), predict, batches)
 
     best = train(
-        student, imitation_loss, Taught(data, teacher), lambda p: judged(p, "validation"), options,
-        phase, resume=resume, strategy=strategy,
+        student, imitation_loss, Taught(data, teacher, shift), lambda p: judged(p, "validation"),
+        options, phase, resume=resume, strategy=strategy,
     )  # fmt: skip
     scores = judged(lambda x: student.predict_on_batch(x), "test")
     run = replace(run, best={**run.best, "qat": best}, test={**run.test, "qat": scores})
     write_run(run)
     return run
+
+
+def _prepared(network: Any, run: Run, glance: Iterable[Any]) -> tuple[Any, Run]:
+    """Return the same function equalized and aligned, and the run that keeps it."""
+    mean = float(run.input["mean"][0])
+    shift = (mean - MEAN) / STD  # the teacher may have been aligned before
+    network = equalized(network, (inputs - shift for inputs in glance))
+    shift_inputs(network, (whole_mean(mean) - mean) / STD)
+    save_weights(network, run.weights_path("float"))
+    return network, replace(run, input={**run.input, "mean": [whole_mean(mean)]})
 
 
 def _scores(network: Any) -> Any:
