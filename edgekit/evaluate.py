@@ -96,7 +96,7 @@ def answer(
     tensor = the_task.encode(thing, spec, params)
     raw = _run(session, spec, tensor)
     outputs = {spec.name: spec.dequantize(raw[spec.name]) for spec in signature.outputs}
-    return the_task.decode(outputs, params)
+    return the_task.decode(outputs, params, thing)
 
 
 def _run(session: Session, spec: TensorSpec, tensor: npt.NDArray[Any]) -> dict[str, Any]:

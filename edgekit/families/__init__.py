@@ -17,6 +17,7 @@ from edgekit.errors import InputError, MissingExtraError
 MODULES = {
     "mobilenet_v2": "edgekit.families.mobilenet_v2",
     "gp": "edgekit.families.gp",
+    "phylogeny": "edgekit.families.phylogeny",
 }
 
 

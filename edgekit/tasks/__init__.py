@@ -42,8 +42,10 @@ class Task(Protocol):
         """Return the raw tensor that `spec` describes."""
         ...
 
-    def decode(self, outputs: Mapping[str, npt.NDArray[Any]], params: Params) -> Any:
-        """Return the answer in `outputs`, which hold real values."""
+    def decode(
+        self, outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: Any = None
+    ) -> Any:
+        """Return the answer in `outputs`, which hold real values, about `thing`."""
         ...
 
     def describe(self, answer: Any) -> list[dict[str, Any]]:
@@ -97,3 +99,4 @@ def task(params: Params) -> Task:
 
 register("classify", "edgekit.tasks.classify")
 register("regress", "edgekit.tasks.regress")
+register("phylogeny", "edgekit.tasks.phylogeny")

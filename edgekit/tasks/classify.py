@@ -88,7 +88,7 @@ def encode(thing: Pixels, spec: TensorSpec, params: Params) -> npt.NDArray[Any]:
     return (tensor.transpose(2, 0, 1) if spec.layout == "NCHW" else tensor)[np.newaxis]
 
 
-def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params) -> Answer:
+def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: Any = None) -> Answer:
     """Return the `params["top"]` best classes (5 if not given), best first.
 
     Scores that are probabilities, within what quantization does to them, are taken as they are;

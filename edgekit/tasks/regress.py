@@ -71,7 +71,7 @@ def encode(thing: Table, spec: TensorSpec, params: Params) -> npt.NDArray[Any]:
     return spec.quantize(values)
 
 
-def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params) -> Answer:
+def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: Any = None) -> Answer:
     """Return the distributions in the outputs mean, std_f and std_y.
 
     Raises:
