@@ -1,11 +1,12 @@
-"""From a noisy matrix to a likely tree: the decoder, which ends conflict-free whatever it is given.
+"""From a noisy matrix to a likely tree: the decoder, which ends conflict-free in any case.
 
 It keeps a conflict-free matrix and improves it one column at a time. With a column taken out, the
-others are a laminar family. The sets that fit it are the unions of children of one of its nodes u:
-clades below u, and rows that lie in u and in no clade below. So the best column is found exactly: at
-every node take the children that gain, then take the best node. Rows move likewise, each to the best
-node of the tree at hand. Neither can lose, so the likelihood rises to where no column can be
-bettered alone; kicks, which take some columns out together, go on from there.
+others are a laminar family. The sets that fit it are unions of children of one of its nodes u:
+clades below u, and rows that lie in u and in no clade below. So the best column is found exactly:
+at every node take the children that gain, then take the best node. Clades move to the best node of
+the rest of the tree together with all below them, and rows likewise. None of it can lose, so the
+likelihood rises to where no move betters it; kicks, which take some columns out together and put
+them back one by one, go on from there.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ Chosen = npt.NDArray[np.int64]
 
 _PASSES = 20  # over all columns, at the most; it settles after three to six
 _EMPTY = np.int32(2**30)  # a key above those of all columns
-_TAKEN_OUT = 0.15  # share of the columns that a kick takes out, three at the least
+_TAKEN_OUT = (0.2, 0.4, 0.6)  # shares of the columns that kicks take out in turn
+_FEWEST = 3  # of them
 
 
 def log_odds(values: Matrices, alpha: float, beta: float) -> Weights:
@@ -50,10 +52,10 @@ def eliminate(
     if scores is not None:
         _refit_all(weights, found, first)
     best = _settle(weights, found, rng)
-    for _ in range(kicks):
-        found = _kick(weights, best, rng)
-        better = _total(weights, found) > _total(weights, best)
-        best[better] = found[better]
+    for number in range(kicks):
+        found = _kick(weights, best, _TAKEN_OUT[number % len(_TAKEN_OUT)], rng)
+        as_good = _total(weights, found) >= _total(weights, best)
+        best[as_good] = found[as_good]
     return best.astype(np.uint8)
 
 
@@ -63,16 +65,18 @@ def _settle(weights: Weights, found: Weights, rng: np.random.Generator) -> Weigh
     for _ in range(_PASSES):
         _move_rows(weights, found)
         _refit_all(weights, found, _orders(found, rng))
+        for chosen in _orders(found, rng).T:
+            _regraft(weights, found, chosen)
         before, total = total, _total(weights, found)
         if (total <= before + 1e-4).all():
             break
     return found
 
 
-def _kick(weights: Weights, found: Weights, rng: np.random.Generator) -> Weights:
+def _kick(weights: Weights, found: Weights, share: float, rng: np.random.Generator) -> Weights:
     """Return what comes of taking some columns out together and putting them back one by one."""
     found = found.copy()
-    taken = _orders(found, rng)[:, : max(3, round(_TAKEN_OUT * found.shape[2]))]
+    taken = _orders(found, rng)[:, : max(_FEWEST, round(share * found.shape[2]))]
     batch = np.arange(len(found))[:, None]
     found[batch, :, taken] = 0
     _refit_all(weights, found, taken)
@@ -131,10 +135,10 @@ def _place_rows(weights: Weights, found: Weights, paths: Weights) -> None:
 
 
 def _regraft(weights: Weights, found: Weights, chosen: Chosen) -> None:
-    """Move one column of each matrix, and all below it, to the best node of the rest of the tree."""
+    """Move one column of each matrix, and all below it, to the best node of the rest."""
     count, _, columns = found.shape
     batch = np.arange(count)
-    parents, _, holds = _tree(found)
+    *_, holds = _tree(found)
     paths = holds | np.eye(columns, dtype=bool)
     below = holds[batch, :, chosen] | (np.arange(columns) == chosen[:, None])  # [B, m]
     above = holds[batch, chosen]  # [B, m]: the nodes on the way to it

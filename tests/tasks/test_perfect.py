@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import numpy as np
@@ -26,7 +27,7 @@ def gusfield(matrix: list[list[int]]) -> bool:
 def is_chain(matrix: list[list[int]]) -> bool:
     sets = sorted(({r for r, bit in enumerate(c) if bit} for c in zip(*matrix, strict=True)),
                   key=len)  # fmt: skip
-    return all(small <= large for small, large in zip(sets, sets[1:], strict=False))
+    return all(small <= large for small, large in itertools.pairwise(sets))
 
 
 def test_100_000_random_matrices_agree_with_gusfield() -> None:

@@ -7,7 +7,7 @@ noised away from every one? elimination: which entries are wrong?
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgekit.errors import InputError
@@ -36,6 +36,8 @@ class Config:
     missing: float = 0.0  # likewise that an entry is unknown
     vary: bool = False  # draw sizes and rates of each training matrix, up to these
     matrices: int = 20_000  # simulated for an epoch; other ones for the next
+    train_rows: int = 0  # of training matrices at the most; 0: as `rows`, and likewise columns:
+    train_columns: int = 0  # the weights of an order-free network do not know the size
 
     def __post_init__(self) -> None:
         """Check the names and numbers.
@@ -57,11 +59,32 @@ class Config:
             (not 0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5"),
             (not 0 < self.beta < 0.5, "beta", self.beta, "between 0 and 0.5"),
             (not 0 <= self.missing < 1, "missing", self.missing, "from 0 to below 1"),
+            (not self.train_rows <= self.rows, "train_rows", self.train_rows, "at most rows"),
+            (
+                not self.train_columns <= self.columns,
+                "train_columns",
+                self.train_columns,
+                "at most columns",
+            ),
+            (
+                self.network == "paper" and self.for_training != self,
+                "network",
+                self.network,
+                "invariant, to train at another size",
+            ),
             (self.matrices < 2, "matrices", self.matrices, "at least 2"),
         ]
         for failed, name, got, expected in wrong:
             if failed:
                 raise InputError(f"phylogeny: {name}", got=got, expected=expected)
+
+    @property
+    def for_training(self) -> Config:
+        """The configuration at the size of the training matrices."""
+        rows, columns = self.train_rows or self.rows, self.train_columns or self.columns
+        if (rows, columns) == (self.rows, self.columns):
+            return self
+        return replace(self, rows=rows, columns=columns, train_rows=0, train_columns=0)
 
 
 def _describe(config: Config) -> Mapping[str, Any]:
@@ -73,15 +96,22 @@ _TRAINING = {"epochs": 4, "batch_size": 64, "learning_rate": 2e-3}
 
 # Config, parameters, MAdds, and what of the training differs.
 _PRESETS: dict[str, tuple[Config, int, int, dict[str, Any]]] = {
-    "branching": (Config(rows=192, columns=24, alpha=0.05, beta=0.3, missing=0.2, vary=True),
-                  0, 0, {}),
-    "branching-25x25": (Config(), 0, 0, {}),
-    "branching-10x10": (Config(rows=10, columns=10, alpha=0.1, beta=0.1), 0, 0, {}),
-    "noise": (Config("noise", rows=10, columns=10, alpha=0.002, beta=0.1), 0, 0, {}),
-    "noise-exact": (Config("noise", "exact", rows=200, columns=50, alpha=0.002, beta=0.1),
-                    0, 0, {}),
-    "elimination": (Config("elimination", rows=50, columns=50, alpha=0.002, beta=0.1, vary=True),
-                    0, 0, {}),
+    "branching": (
+        Config(rows=192, columns=24, channels=16, alpha=0.05, beta=0.3, missing=0.2, vary=True,
+               matrices=12_800, train_rows=64, train_columns=16),
+        5_505, 3_758_912, {"epochs": 6},
+    ),
+    "branching-25x25": (Config(), 21_249, 2_653_490, {}),
+    "branching-10x10": (Config(rows=10, columns=10, alpha=0.1, beta=0.1), 21_249, 410_960, {}),
+    "noise": (Config("noise", rows=10, columns=10, alpha=0.002, beta=0.1), 1_217, 117_200, {}),
+    "noise-exact": (
+        Config("noise", "exact", rows=200, columns=50, alpha=0.002, beta=0.1), 0, 1_000_000, {}
+    ),
+    "elimination": (
+        Config("elimination", rows=50, columns=50, channels=16, alpha=0.002, beta=0.1, vary=True,
+               matrices=6_400, train_rows=25, train_columns=25),
+        6_171, 15_364_584, {"epochs": 6},
+    ),
 }  # fmt: skip
 
 FAMILY = Family(

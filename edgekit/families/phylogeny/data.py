@@ -131,6 +131,8 @@ def _drawn(config: Config, rng: Generator) -> Config:
     alpha, beta = _LEAST
     return replace(
         config,
+        train_rows=0,
+        train_columns=0,
         rows=int(np.exp(rng.uniform(np.log(rows), np.log(config.rows + 1)))),
         columns=int(rng.integers(columns, config.columns + 1)),
         alpha=float(np.exp(rng.uniform(np.log(min(alpha, config.alpha)), np.log(config.alpha)))),

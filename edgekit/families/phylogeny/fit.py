@@ -66,14 +66,15 @@ def fit(
     chief = shard(strategy).index == 0
     if not resume and chief:
         claim(folder)
-    drawn = TrainingData(config, options.batch_size, options.seed)
+    drawn = TrainingData(config.for_training, options.batch_size, options.seed)
     run = Run(folder=folder, family=FAMILY.name, config=config, options=options, data=data,
               classes=(), task=FAMILY.describe(config))  # fmt: skip
     seed_everything(options.seed)
-    network = build(config)
+    network = build(config.for_training)
     parts = {name: drawn.part(name) for name in ("validation", "test")}
     if chief:
-        write_file(folder / CALIBRATION, _packed(matrix=np.concatenate(list(drawn.glance()))))
+        full = replace(drawn, config=config).glance()
+        write_file(folder / CALIBRATION, _packed(matrix=np.concatenate(list(full))))
         write_file(folder / TEST, _packed(matrices=parts["test"].seen, truth=parts["test"].targets))
 
     def judge(predict: Predict, part: str) -> Mapping[str, float]:
