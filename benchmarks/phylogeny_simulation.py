@@ -77,7 +77,8 @@ def rate(size: int, seconds: float) -> Row:
         coalescent(CHUNK, size, size, rng)
         best = min(best, time.process_time() - start)
     anchor = RATES[size]
-    return Row(f"coalescent {size}x{size}, one core", "matrices a second, best of batches", "1/s", CHUNK / best,
+    return Row(f"coalescent {size}x{size}, one core", "matrices a second, best batch", "1/s",
+               CHUNK / best,
                anchor=anchor, anchor_source=RATE_SOURCE,
                target=f">= {4 * anchor}" if size in GATED else None)  # fmt: skip
 

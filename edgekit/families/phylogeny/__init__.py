@@ -34,7 +34,7 @@ class Config:
     alpha: float = 0.2  # of training data: the probability that a 0 is seen as 1
     beta: float = 0.2  # likewise that a 1 is seen as 0
     missing: float = 0.0  # likewise that an entry is unknown
-    vary: bool = False  # draw sizes and rates of each training matrix, up to these
+    vary: bool = False  # draw sizes, rates and kind of tree of training matrices, up to these
     matrices: int = 20_000  # simulated for an epoch; other ones for the next
     train_rows: int = 0  # of training matrices at the most; 0: as `rows`, and likewise columns:
     train_columns: int = 0  # the weights of an order-free network do not know the size

@@ -15,7 +15,9 @@ from edgekit.families.phylogeny import Config
 from edgekit.families.phylogeny.simulation import (
     Bits,
     Generator,
+    Trees,
     add_noise,
+    clonal,
     coalescent,
     conflicting,
     pairs,
@@ -26,7 +28,7 @@ from edgekit.train import Shard
 SIMULATION = "simulation"  # the only source that there is
 GLANCE = 128  # matrices that tell the ranges of activations
 _ALIKE = 32  # matrices of one size and noise, where these vary
-_FEWEST = (10, 4)  # rows and columns, where they vary
+_FEWEST = (10, 3)  # rows and columns, where they vary
 _LEAST = (1e-4, 0.01)  # alpha and beta, where they vary
 # What an epoch is drawn from beside the seed: epochs count from 0, these never.
 _VALIDATION, _TEST, _CALIBRATION = 1_000_001, 1_000_002, 1_000_003
@@ -117,7 +119,9 @@ def simulate(config: Config, count: int, rng: Generator) -> Simulated:
     left = count + count % 2
     while left:
         size = min(_ALIKE, left) if config.vary else left
-        groups.append(_alike(_drawn(config, rng) if config.vary else config, config, size, rng))
+        drawn = _drawn(config, rng) if config.vary else config
+        trees = clonal if config.vary and rng.integers(0, 2) else coalescent
+        groups.append(_alike(drawn, config, trees, size, rng))
         left -= size
     together = Simulated(*(np.concatenate([getattr(g, part) for g in groups])
                            for part in ("seen", "targets")))  # fmt: skip
@@ -141,23 +145,23 @@ def _drawn(config: Config, rng: Generator) -> Config:
     )
 
 
-def _alike(drawn: Config, config: Config, count: int, rng: Generator) -> Simulated:
+def _alike(drawn: Config, config: Config, trees: Trees, count: int, rng: Generator) -> Simulated:
     """Return matrices of one size and noise, in tensors of the network's size."""
-    seen, targets = _observed(drawn, count, rng)
+    seen, targets = _observed(drawn, trees, count, rng)
     targets = targets if targets.ndim == 1 else _placed(signed(targets), config)
     return Simulated(_placed(signed(seen), config), targets.astype(np.int8))
 
 
-def _observed(drawn: Config, count: int, rng: Generator) -> tuple[Bits, Any]:
+def _observed(drawn: Config, trees: Trees, count: int, rng: Generator) -> tuple[Bits, Any]:
     half, shape = count // 2, (drawn.rows, drawn.columns)
     classes = np.repeat([1, 0], half)
     if drawn.problem == "branching":
-        truth = np.concatenate(pairs(half, *shape, rng))
+        truth = np.concatenate(pairs(half, *shape, rng, trees))
         return add_noise(truth, drawn.alpha, drawn.beta, drawn.missing, rng), classes
     if drawn.problem == "noise":
         noisy = conflicting(half, *shape, drawn.alpha, drawn.beta, rng)
         return np.concatenate([noisy, coalescent(half, *shape, rng)]), classes
-    truth = coalescent(count, *shape, rng)
+    truth = trees(count, *shape, rng)
     return add_noise(truth, drawn.alpha, drawn.beta, drawn.missing, rng), truth
 
 

@@ -138,7 +138,10 @@ def _trunk(matrix: Any, config: Config) -> tuple[Any, _There]:
 
 
 def _branching_invariant(matrix: Any, config: Config) -> dict[str, Any]:
-    """Rows, columns and pairs of columns, each by its mean and its largest."""
+    """Rows, columns and pairs of columns by their means, the last two by their largest too.
+
+    Of rows means alone: the same cells twice, or thousands of them, answer as the few do.
+    """
     x, there = _trunk(matrix, config)
     width = config.channels
     pairs = _pairs(x, there, width, "pairs")
@@ -152,7 +155,8 @@ def _branching_invariant(matrix: Any, config: Config) -> dict[str, Any]:
         y = dense(width, activation="relu", name=f"{name}_dense")(y)
         y = keras.layers.Multiply(name=f"{name}_there")([y, present])
         found.append(keras.layers.Flatten()(Mean(axis, name=f"{name}_mean")([y, share])))
-        found.append(Largest((1, 2), name=f"{name}_largest")(y))
+        if axis == COLUMNS:
+            found.append(Largest((1, 2), name=f"{name}_largest")(y))
     y = keras.layers.Concatenate(name="pooled")(found)
     y = dense(2 * width, activation="relu", name="head")(y)
     return {"branching": dense(1, activation="sigmoid", name="branching")(y)}

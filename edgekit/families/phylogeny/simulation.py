@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,7 @@ from edgekit.tasks.perfect import UNKNOWN, conflict_free, linear
 
 Bits = npt.NDArray[np.uint8]
 Generator = np.random.Generator
+Trees = Callable[[int, int, int, Generator], Bits]  # count, rows, columns
 
 _ROUNDS = 1000  # of rejection, before it is said that nothing is found
 _PATIENCE = 50  # rounds with one tree
@@ -52,8 +55,37 @@ def _merge(count: int, rows: int, rng: Generator) -> npt.NDArray[np.int16]:
     return owners
 
 
-def branching(count: int, rows: int, columns: int, rng: Generator) -> Bits:
-    """Return coalescent matrices whose tree is no chain.
+def clonal(count: int, rows: int, columns: int, rng: Generator) -> Bits:
+    """Return matrices of clones: few, large, on trees with a trunk, unlike a coalescent's.
+
+    A mutation follows the one before with a probability that each tree draws, mostly large, else
+    any or none; cells fall on mutations, or on none, by exponential weights to a power from 0 to 4
+    that each tree draws: the larger, the fewer clones hold most cells. Half of the trees have a
+    founder, whose mutation nearly all cells carry.
+    """
+    follows = rng.random((count, columns)) > rng.random((count, 1)) ** 4
+    anywhere = (rng.random((count, columns)) * (np.arange(columns) + 1)).astype(np.int64)
+    founded = rng.random(count) < 0.5
+    anywhere[founded] = np.maximum(anywhere[founded], np.arange(columns) > 0)
+    parents = np.where(follows, np.arange(columns), anywhere)  # 0 is the root, j + 1 a mutation
+    paths = np.zeros((count, columns + 1, columns), np.uint8)
+    batch = np.arange(count)
+    for j in range(columns):
+        paths[:, j + 1] = paths[batch, parents[:, j]]
+        paths[:, j + 1, j] = 1
+    powers = 4 * rng.random((count, 1))
+    weights = rng.standard_exponential((count, columns + 1)) ** powers
+    weights[founded, 0] *= 0.1
+    until = weights.cumsum(axis=1)
+    at = rng.random((count, rows)) * until[:, -1:]
+    node = (until[:, None] < at[:, :, None]).sum(axis=2)
+    return paths[batch[:, None], node]
+
+
+def branching(
+    count: int, rows: int, columns: int, rng: Generator, trees: Trees = coalescent
+) -> Bits:
+    """Return matrices of `trees` that are no chains.
 
     Raises:
         InputError: matrices of this size are chains nearly always.
@@ -61,7 +93,7 @@ def branching(count: int, rows: int, columns: int, rng: Generator) -> Bits:
     kept: list[Bits] = []
     left = count
     for _ in range(_ROUNDS):
-        drawn = coalescent(left, rows, columns, rng)
+        drawn = trees(left, rows, columns, rng)
         kept.append(drawn[~linear(drawn)])
         left -= len(kept[-1])
         if not left:
@@ -80,9 +112,11 @@ def chains(sums: npt.NDArray[np.int64], rows: int, rng: Generator) -> Bits:
     return (rank[:, :, None] < sums[:, None, :]).view(np.uint8)
 
 
-def pairs(count: int, rows: int, columns: int, rng: Generator) -> tuple[Bits, Bits]:
+def pairs(
+    count: int, rows: int, columns: int, rng: Generator, trees: Trees = coalescent
+) -> tuple[Bits, Bits]:
     """Return branching matrices, and linear ones that have the same column sums, one by one."""
-    branched = branching(count, rows, columns, rng)
+    branched = branching(count, rows, columns, rng, trees)
     return branched, chains(branched.sum(axis=1, dtype=np.int64), rows, rng)
 
 

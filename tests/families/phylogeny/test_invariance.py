@@ -57,6 +57,14 @@ def test_a_larger_tensor_with_the_same_weights_answers_alike(config: Config) -> 
         np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-5)
 
 
+def test_every_cell_twice_branches_no_more() -> None:
+    network, x = build(SMALL), matrices(5)
+    wide = build(replace(SMALL, rows=18))
+    wide.set_weights(network.get_weights())
+    np.testing.assert_allclose(wide(np.repeat(x, 2, axis=1))["branching"], network(x)["branching"],
+                               rtol=1e-4)  # fmt: skip
+
+
 def test_the_exact_graph_is_the_exact_test() -> None:
     rng = np.random.default_rng(2)
     values = (rng.random((2000, 9, 6)) < rng.uniform(0.1, 0.6, (2000, 1, 1))).astype(np.uint8)

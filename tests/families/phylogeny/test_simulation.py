@@ -6,6 +6,7 @@ import numpy as np
 
 from edgekit.families.phylogeny.simulation import (
     add_noise,
+    clonal,
     coalescent,
     conflicting,
     pairs,
@@ -41,6 +42,15 @@ def test_every_matrix_is_a_tree_and_seeds_repeat() -> None:
 
 def test_two_samples_have_singletons() -> None:
     assert coalescent(50, 2, 3, np.random.default_rng(3)).sum(axis=1).tolist() == [[1] * 3] * 50
+
+
+def test_clones_are_trees_with_more_ones() -> None:
+    drawn = clonal(2000, 25, 12, np.random.default_rng(8))
+    assert conflict_free(drawn).all()
+    assert 0.1 < linear(drawn).mean() < 0.9
+    coalesced = coalescent(2000, 25, 12, np.random.default_rng(8))
+    assert drawn.mean(axis=(1, 2)).std() > 1.5 * coalesced.mean(axis=(1, 2)).std()
+    assert np.ptp(drawn.mean(axis=(0, 2))) < 0.05  # cells are alike
 
 
 def test_classes_differ_but_not_in_their_column_sums() -> None:
