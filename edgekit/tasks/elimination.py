@@ -34,7 +34,7 @@ def log_odds(values: Matrices, alpha: float, beta: float) -> Weights:
 
 
 def eliminate(
-    weights: Weights, scores: Weights | None = None, *, kicks: int = 20, seed: int = 0
+    weights: Weights, scores: Weights | None = None, *, kicks: int = 40, seed: int = 0
 ) -> npt.NDArray[np.uint8]:
     """Return conflict-free matrices `[B, n, m]` of high likelihood.
 

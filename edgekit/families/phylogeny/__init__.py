@@ -112,6 +112,12 @@ _PRESETS: dict[str, tuple[Config, int, int, dict[str, Any]]] = {
                matrices=6_400, train_rows=25, train_columns=25),
         6_171, 15_364_584, {"epochs": 6},
     ),
+    # The paper's embedding is 128 wide, and all entries are pointed at.
+    "elimination-pointer": (
+        Config("elimination", "pointer", rows=10, columns=10, channels=64, flips=6, alpha=0.002,
+               beta=0.1, matrices=12_800),
+        0, 0, {"epochs": 6, "batch_size": 128, "learning_rate": 1e-3},
+    ),
 }  # fmt: skip
 
 FAMILY = Family(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,9 +38,9 @@ def pointed_at(*entries: int) -> np.ndarray:
     return noise
 
 
-def cost_of(*entries: int) -> float:
-    network = build(SMALL)
-    return float(actor_and_critic(network, SMALL)([MATRIX, pointed_at(*entries)])["cost"][0])
+@pytest.fixture(scope="module")
+def trained() -> Any:
+    return actor_and_critic(build(SMALL), SMALL)
 
 
 def test_conflicts_are_counted_over_ordered_pairs() -> None:
@@ -48,8 +49,12 @@ def test_conflicts_are_counted_over_ordered_pairs() -> None:
     assert float(conflict_cost(twice)[0]) == 16.0  # 2 x 2 x 2, both ways
 
 
-def test_the_reward_is_not_constant() -> None:
+def test_the_reward_is_not_constant(trained: Any) -> None:
     """Flips that mend, flips that cost more, and flips that mend nothing."""
+
+    def cost_of(*entries: int) -> float:
+        return float(trained([MATRIX, pointed_at(*entries)])["cost"][0])
+
     added = GAMMA * math.log((1 - 0.002) / 0.1)
     taken = GAMMA * math.log((1 - 0.1) / 0.002)
     assert cost_of(7, 2, 5) == pytest.approx(taken, rel=1e-5)  # third row: 01 becomes 00
@@ -58,12 +63,12 @@ def test_the_reward_is_not_constant() -> None:
     assert cost_of(9, 10, 2) == pytest.approx(2.0)  # the empty one is the best
 
 
-def test_what_is_not_there_is_not_pointed_at() -> None:
-    network = build(SMALL)
-    found = actor_and_critic(network, SMALL)([MATRIX, pointed_at(11, 11, 11)])
-    assert float(found["log_probability"][0]) < -1e5  # the unknown entry
-    scores = network(MATRIX)["scores"].numpy()
-    assert scores[0, 3, 2] == 0
+def test_what_is_not_there_is_not_pointed_at(trained: Any) -> None:
+    """The unknown entry, however much the noise is for it; nor an entry twice."""
+    found = trained([MATRIX, pointed_at(11, 11, 11)])
+    assert float(found["log_probability"][0]) > -100
+    found = trained([MATRIX, pointed_at(4, 4, 4)])
+    assert float(found["cost"][0]) == pytest.approx(GAMMA * math.log((1 - 0.002) / 0.1), rel=1e-5)
 
 
 def test_a_row_holds_location_rate_and_state() -> None:
