@@ -97,11 +97,11 @@ _TRAINING = {"epochs": 4, "batch_size": 64, "learning_rate": 2e-3}
 # Config, parameters, MAdds, and what of the training differs.
 _PRESETS: dict[str, tuple[Config, int, int, dict[str, Any]]] = {
     "branching": (
-        Config(rows=192, columns=24, channels=16, alpha=0.05, beta=0.3, missing=0.2, vary=True,
-               matrices=12_800, train_rows=64, train_columns=16),
+        Config(rows=320, columns=24, channels=16, alpha=0.05, beta=0.3, missing=0.2, vary=True,
+               matrices=9_600, train_columns=8),
         5_505, 3_758_912, {"epochs": 6},
     ),
-    "branching-25x25": (Config(), 21_249, 2_653_490, {}),
+    "branching-25x25": (Config(), 21_249, 2_653_490, {"epochs": 3}),
     "branching-10x10": (Config(rows=10, columns=10, alpha=0.1, beta=0.1), 21_249, 410_960, {}),
     "noise": (Config("noise", rows=10, columns=10, alpha=0.002, beta=0.1), 1_217, 117_200, {}),
     "noise-exact": (

@@ -15,6 +15,7 @@ import tf_keras as keras
 
 ROWS, COLUMNS = 1, 2  # axes
 _LEAST_SHARE = 1 / 1024  # of rows or columns that are there, under a root
+_LEAST_SIZE = 1 / 256  # of a column, likewise
 
 
 class _Plain(keras.layers.Layer):  # type: ignore[misc]
@@ -95,6 +96,21 @@ class Gametes(_Plain):
         counts = tf.linalg.matmul(ones, tf.concat([ones, zeros], axis=2), transpose_a=True)
         both, first = counts[..., :size], counts[..., size:]
         return tf.stack([both, first, tf.transpose(first, (0, 2, 1))], axis=3)
+
+
+class Nesting(_Plain):
+    """Shares of 11, 10 and 01 in two columns, and of the smaller column the share in the other.
+
+    The last is the overlap coefficient: 1 for nested columns, 0 for columns apart, at any size.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Return `[N, columns, columns, 4]` from entries and the inverse share of rows."""
+        entries, inverse_share = inputs
+        shares = Gametes()(entries) * (inverse_share / entries.shape[ROWS])
+        both, smaller = shares[..., :1], tf.reduce_min(shares[..., 1:], axis=3, keepdims=True)
+        root = tf.math.rsqrt(tf.maximum(both + smaller, _LEAST_SIZE))
+        return tf.concat([shares, both * root * root], axis=3)
 
 
 class Products(_Plain):

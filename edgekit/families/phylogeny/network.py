@@ -22,6 +22,7 @@ from edgekit.families.phylogeny.layers import (
     Largest,
     Mean,
     Mixed,
+    Nesting,
     Presence,
     Products,
 )
@@ -120,21 +121,23 @@ def _exchangeable(x: Any, there: _There, channels: int, name: str) -> Any:
     return keras.layers.Multiply(name=name)([x, there.entries])
 
 
-def _pairs(x: Any, there: _There, channels: int, name: str) -> Any:
-    """Two dense layers on the products of every two columns; absent pairs are 0."""
-    x = Products(name=f"{name}_products")([x, there.of_rows])
+def _pairs(x: Any, entries: Any, there: _There, channels: int, name: str) -> Any:
+    """Two dense layers on what every two columns have in common; absent pairs are 0."""
+    products = Products(name=f"{name}_products")([x, there.of_rows])
+    nesting = Nesting(name=f"{name}_nesting")([entries, there.of_rows])
+    x = keras.layers.Concatenate(name=f"{name}_inputs")([products, nesting])
     for number in (1, 2):
         x = dense(channels, activation="relu", name=f"{name}_{number}")(x)
     return keras.layers.Multiply(name=name)([x, there.pairs])
 
 
-def _trunk(matrix: Any, config: Config) -> tuple[Any, _There]:
+def _trunk(matrix: Any, config: Config) -> tuple[Any, Any, _There]:
     entries = Entries(name="entries")(matrix)
     there = _there(entries)
     x = entries
     for number in range(config.blocks):
         x = _exchangeable(x, there, config.channels, f"block_{number}")
-    return keras.layers.Concatenate(name="trunk")([entries, x]), there
+    return keras.layers.Concatenate(name="trunk")([entries, x]), entries, there
 
 
 def _branching_invariant(matrix: Any, config: Config) -> dict[str, Any]:
@@ -142,9 +145,9 @@ def _branching_invariant(matrix: Any, config: Config) -> dict[str, Any]:
 
     Of rows means alone: the same cells twice, or thousands of them, answer as the few do.
     """
-    x, there = _trunk(matrix, config)
+    x, entries, there = _trunk(matrix, config)
     width = config.channels
-    pairs = _pairs(x, there, width, "pairs")
+    pairs = _pairs(x, entries, there, width, "pairs")
     over_others = Mean(ROWS, name="over_others")([pairs, there.of_columns])
     mean = Mean(COLUMNS, name="over_pairs")([over_others, there.of_columns])
     found = [keras.layers.Flatten()(mean), Largest((1, 2), name="largest_pair")(pairs)]
@@ -170,7 +173,7 @@ def _elimination_invariant(matrix: Any, config: Config) -> dict[str, Any]:
     for number in range(config.blocks):
         x = _exchangeable(x, there, config.channels, f"block_{number}")
         x = keras.layers.Concatenate(name=f"seen_{number}")([entries, x])
-        weights = _pairs(x, there, config.channels + 2, f"pairs_{number}")
+        weights = _pairs(x, entries, there, config.channels + 2, f"pairs_{number}")
         mixed = Mixed(name=f"mixed_{number}")([x, weights, there.of_columns])
         x = keras.layers.Concatenate(name=f"both_{number}")([x, mixed])
     x = _exchangeable(x, there, config.channels, "last")

@@ -79,7 +79,8 @@ def clonal(count: int, rows: int, columns: int, rng: Generator) -> Bits:
     until = weights.cumsum(axis=1)
     at = rng.random((count, rows)) * until[:, -1:]
     node = (until[:, None] < at[:, :, None]).sum(axis=2)
-    return paths[batch[:, None], node]
+    drawn: Bits = paths[batch[:, None], node]
+    return drawn
 
 
 def branching(
