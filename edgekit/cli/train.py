@@ -65,7 +65,9 @@ class _WithFields(click.Command):
     help="The run: weights, checkpoints, history, TensorBoard logs.",
 )
 @click.option(
-    "--data", help="A folder of class folders, an .npz or digits; for gp a CSV. [default: digits]"
+    "--data",
+    help="A folder of class folders, an .npz or digits; for gp a CSV. [default: digits; "
+    "phylogeny simulates its own]",
 )
 @click.option(
     "--set",
@@ -91,7 +93,7 @@ def command(
     weights: str | None, sha256: str | None, qat: bool, teacher: str | None, resume: bool,
     distributed: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Train FAMILY, or a PRESET of it, on labelled pictures or on a table.
+    """Train FAMILY, or a PRESET of it, on labelled pictures, a table or simulations.
 
     \b
     edgekit train mobilenet_v2:digits --qat -o run
@@ -99,6 +101,7 @@ def command(
     edgekit train --teacher run --data photos/ -o quantized
     edgekit train --resume -o run
     edgekit train gp --data table.csv --target COLUMN --kernel "se + white" -o run
+    edgekit train phylogeny:branching -o run
     """  # noqa: D301
     from edgekit.families import family
     from edgekit.families.run import Run, open_run
@@ -236,7 +239,11 @@ def _table(run: Any) -> Any:
     titles = [f"test {name}" for name in shown]
     if share:
         titles = ["test" if share == "accuracy" else f"{share} on test"]
-    for title in ("phase", best.get(share or "", "log likelihood"), *titles):
+    for title in (
+        "phase",
+        best.get(share or "", "best on validation" if "cost" in metrics else "log likelihood"),
+        *titles,
+    ):
         table.add_column(title, justify="left" if title == "phase" else "right")
     for phase in last:
         scores = run.test[phase]

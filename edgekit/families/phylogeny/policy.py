@@ -41,12 +41,13 @@ class Orders:
 
         def with_noise(number: Any, batch: Any) -> Any:
             seen, truth = batch
-            seed = tf.stack([self.drawn.seed + (epoch << 20), tf.cast(number, tf.int32)])
+            own = tf.cast(number, tf.int32) * part.count + part.index
+            seed = tf.stack([self.drawn.seed + (epoch << 20), own])
             uniform = tf.random.stateless_uniform((tf.shape(seen)[0], *shape), seed, 1e-7, 1.0)
             return (seen, -tf.math.log(-tf.math.log(uniform))), truth
 
         batches = self.drawn.batches(epoch, first_step, part)
-        return batches.enumerate((first_step << 8) + part.index).map(with_noise)
+        return batches.enumerate(first_step * part.replicas).map(with_noise)
 
 
 def train_policy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 pytest.importorskip("tf_keras")
 
 from edgekit.families.phylogeny import FAMILY, Config
-from edgekit.families.phylogeny.data import simulate
+from edgekit.families.phylogeny.data import TrainingData, simulate
 from edgekit.families.phylogeny.network import build
 from edgekit.tasks.perfect import UNKNOWN, conflict_free, conflicts
 from edgekit.tasks.phylogeny import signed
@@ -85,6 +86,29 @@ def test_simulated_classes_are_balanced_and_mixed(problem: str) -> None:
     if problem == "noise":
         values = np.where(drawn.seen > 0, 1, 0)
         np.testing.assert_array_equal(~conflict_free(values), drawn.targets > 0)
+
+
+@pytest.mark.parametrize("problem", ["branching", "elimination"])
+def test_a_resumed_epoch_goes_on_with_the_same_matrices(problem: str) -> None:
+    """And, for the pointer network, with the same noise."""
+    from edgekit.families.phylogeny.policy import Orders
+    from edgekit.train import Shard
+
+    drawn = TrainingData(replace(SMALL, problem=problem, matrices=64), 16, seed=5)
+    data = Orders(drawn) if problem == "elimination" else drawn
+    whole = list(data.batches(2, 0, Shard()).as_numpy_iterator())
+    rest = list(data.batches(2, 3, Shard()).as_numpy_iterator())
+    assert (len(whole), len(rest)) == (4, 1)
+    other = next(iter(data.batches(3, 3, Shard()).as_numpy_iterator()))
+    for one, same, new in zip(_flat(whole[3]), _flat(rest[0]), _flat(other), strict=True):
+        np.testing.assert_array_equal(one, same)
+        assert problem == "branching" or (one != new).any()
+
+
+def _flat(batch: Any) -> list[np.ndarray]:
+    import tensorflow as tf
+
+    return tf.nest.flatten(batch)
 
 
 def test_varied_matrices_stay_within_what_is_declared() -> None:
