@@ -82,7 +82,7 @@ def command(
     """Answer pictures or tables with an artifact, or pictures with a bare .tflite or .onnx file.
 
     Pictures get labels, or a label for each pixel; the rows of a CSV a mean, its deviation and a
-    95% band.
+    95% band; a mutation matrix (.csv, .tsv, .h5ad) gets words.
 
     The model is opened in a sandbox; an artifact's files are compared with their SHA-256 before. A
     bare file says nothing of its labels nor of how pixels become its input: give --labels, --mean

@@ -91,10 +91,11 @@ def command(
     weights: str | None, sha256: str | None, qat: bool, teacher: str | None, resume: bool,
     distributed: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Train FAMILY, or a PRESET of it, on pictures with labels or masks, or on a table.
+    """Train FAMILY, or a PRESET of it, on pictures with labels or masks, on a table or simulations.
 
     Pictures with labels: a folder of class folders, an .npz or digits. With masks: a folder with
-    images/, masks/ and labels.txt, Pascal VOC, or scenes (drawn). A table: a CSV.
+    images/, masks/ and labels.txt, Pascal VOC, or scenes (drawn). A table: a CSV. phylogeny
+    simulates its own matrices.
 
     \b
     edgekit train mobilenet_v2:digits --qat -o run
@@ -103,6 +104,7 @@ def command(
     edgekit train deeplab_v3:scenes --qat -o run
     edgekit train --resume -o run
     edgekit train gp --data table.csv --target COLUMN --kernel "se + white" -o run
+    edgekit train phylogeny:branching -o run
     """  # noqa: D301
     from edgekit.families import family
     from edgekit.families.run import Run, open_run
@@ -241,7 +243,11 @@ def _table(run: Any) -> Any:
     titles = [f"test {name}" for name in shown]
     if share:
         titles = ["test" if share == "accuracy" else f"{share} on test"]
-    for title in ("phase", best.get(share or "", "log likelihood"), *titles):
+    for title in (
+        "phase",
+        best.get(share or "", "best on validation" if "cost" in metrics else "log likelihood"),
+        *titles,
+    ):
         table.add_column(title, justify="left" if title == "phase" else "right")
     for phase in last:
         scores = run.test[phase]

@@ -18,6 +18,7 @@ MODULES = {
     "mobilenet_v2": "edgekit.families.mobilenet_v2",
     "deeplab_v3": "edgekit.families.deeplab_v3",
     "gp": "edgekit.families.gp",
+    "phylogeny": "edgekit.families.phylogeny",
 }
 
 

@@ -99,3 +99,4 @@ def task(params: Params) -> Task:
 register("classify", "edgekit.tasks.classify")
 register("regress", "edgekit.tasks.regress")
 register("segment", "edgekit.tasks.segment")
+register("phylogeny", "edgekit.tasks.phylogeny")

@@ -1,0 +1,193 @@
+"""The networks: matrices `[N, rows, columns]` of +1 (mutated), -1 (not) and 0 (unknown or absent).
+
+Outputs are named: `branching` and `conflict`, probabilities `[N, 1]`; `pairs`, which columns are in
+conflict, `[N, columns, columns]`; `scores`, log odds that an entry is 1, `[N, rows, columns]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import tf_keras as keras
+
+from edgekit.families.phylogeny import Config
+from edgekit.families.phylogeny.layers import (
+    COLUMNS,
+    ROWS,
+    Conflicts,
+    Entries,
+    Gametes,
+    Largest,
+    Mean,
+    Mixed,
+    Nesting,
+    Presence,
+    Products,
+)
+from edgekit.families.phylogeny.pointer import elimination
+
+INPUT = "matrix"
+dense = keras.layers.Dense
+
+
+def build(config: Config) -> Any:
+    """Return the untrained network of `config`."""
+    matrix = keras.Input((config.rows, config.columns), name=INPUT)
+    outputs = _BUILDERS[config.problem, config.network](matrix, config)
+    return keras.Model(matrix, outputs, name="phylogeny")
+
+
+def _branching_paper(matrix: Any, config: Config) -> dict[str, Any]:
+    """Two hidden layers of 100 tanh, dropout .9 (the published program has one of them)."""
+    x = keras.layers.Flatten()(matrix)
+    for number in (1, 2):
+        x = dense(100, activation="tanh", name=f"hidden_{number}")(x)
+    x = keras.layers.Dropout(0.9)(x)
+    return {"branching": dense(1, activation="sigmoid", name="branching")(x)}
+
+
+def _noise_paper(matrix: Any, config: Config) -> dict[str, Any]:
+    """Two hidden layers of 100 sigmoids, dropout .2."""
+    x = keras.layers.Flatten()(matrix)
+    for number in (1, 2):
+        x = dense(100, activation="sigmoid", name=f"hidden_{number}")(x)
+        x = keras.layers.Dropout(0.2)(x)
+    return {"conflict": dense(1, activation="sigmoid", name="conflict")(x)}
+
+
+def _noise_exact(matrix: Any, config: Config) -> dict[str, Any]:
+    """The three-gametes test, without a weight."""
+    pairs = Conflicts(name="pairs")(Gametes(name="gametes")(Entries(name="entries")(matrix)))
+    return {"pairs": pairs, "conflict": _any(pairs)}
+
+
+def _noise_invariant(matrix: Any, config: Config) -> dict[str, Any]:
+    """The same dense layers on the squashed counts of every pair; the likeliest pair decides."""
+    x = Gametes(name="gametes")(Entries(name="entries")(matrix))
+    x = keras.layers.Activation("tanh", name="squashed")(x)
+    for number in (1, 2):
+        x = dense(config.channels, activation="relu", name=f"pair_{number}")(x)
+    rare = keras.initializers.Constant(-4.0)  # most pairs are in no conflict
+    x = dense(1, activation="sigmoid", bias_initializer=rare, name="pair_probability")(x)
+    pairs = keras.layers.Reshape((config.columns, config.columns), name="pairs")(x)
+    return {"pairs": pairs, "conflict": _any(pairs)}
+
+
+def _any(pairs: Any) -> Any:
+    x = Largest((1, 2), name="largest")(pairs)
+    return keras.layers.Reshape((1,), name="conflict")(x)
+
+
+@dataclass(frozen=True)
+class _There:
+    """Which rows, columns, entries and pairs are there, and inverse shares of the first two."""
+
+    rows: Any
+    columns: Any
+    entries: Any
+    pairs: Any
+    of_rows: Any
+    of_columns: Any
+
+
+def _there(entries: Any) -> _There:
+    rows, of_rows = Presence(ROWS, name="rows")(entries)
+    columns, of_columns = Presence(COLUMNS, name="columns")(entries)
+    others = keras.layers.Permute((2, 1, 3), name="other_columns")(columns)
+    product = keras.layers.Multiply
+    return _There(rows, columns, product(name="inside")([rows, columns]),
+                  product(name="pairs_inside")([columns, others]), of_rows, of_columns)  # fmt: skip
+
+
+def _exchangeable(x: Any, there: _There, channels: int, name: str) -> Any:
+    """One layer over all entries that commutes with permutations of rows and of columns.
+
+    relu of dense layers on the entry, the means of its row and its column, and the mean of all
+    (Hartford et al., ICML 2018, equation 5).
+    """
+    of_column = Mean(ROWS, name=f"{name}_of_column")([x, there.of_rows])
+    of_row = Mean(COLUMNS, name=f"{name}_of_row")([x, there.of_columns])
+    of_all = Mean(ROWS, name=f"{name}_of_all")([of_row, there.of_rows])
+    parts = [
+        dense(channels, use_bias=part == "entry", name=f"{name}_{part}")(value)
+        for part, value in (("entry", x), ("row", of_row), ("column", of_column), ("all", of_all))
+    ]
+    x = keras.layers.Add(name=f"{name}_sum")(parts[:2])
+    for number, part in enumerate(parts[2:]):
+        x = keras.layers.Add(name=f"{name}_sum_{number}")([x, part])
+    x = keras.layers.ReLU(name=f"{name}_relu")(x)
+    return keras.layers.Multiply(name=name)([x, there.entries])
+
+
+def _pairs(x: Any, entries: Any, there: _There, channels: int, name: str) -> Any:
+    """Two dense layers on what every two columns have in common; absent pairs are 0."""
+    products = Products(name=f"{name}_products")([x, there.of_rows])
+    nesting = Nesting(name=f"{name}_nesting")([entries, there.of_rows])
+    x = keras.layers.Concatenate(name=f"{name}_inputs")([products, nesting])
+    for number in (1, 2):
+        x = dense(channels, activation="relu", name=f"{name}_{number}")(x)
+    return keras.layers.Multiply(name=name)([x, there.pairs])
+
+
+def _trunk(matrix: Any, config: Config) -> tuple[Any, Any, _There]:
+    entries = Entries(name="entries")(matrix)
+    there = _there(entries)
+    x = entries
+    for number in range(config.blocks):
+        x = _exchangeable(x, there, config.channels, f"block_{number}")
+    return keras.layers.Concatenate(name="trunk")([entries, x]), entries, there
+
+
+def _branching_invariant(matrix: Any, config: Config) -> dict[str, Any]:
+    """Rows, columns and pairs of columns by their means, the last two by their largest too.
+
+    Of rows means alone: the same cells twice, or thousands of them, answer as the few do.
+    """
+    x, entries, there = _trunk(matrix, config)
+    width = config.channels
+    pairs = _pairs(x, entries, there, width, "pairs")
+    over_others = Mean(ROWS, name="over_others")([pairs, there.of_columns])
+    mean = Mean(COLUMNS, name="over_pairs")([over_others, there.of_columns])
+    found = [keras.layers.Flatten()(mean), Largest((1, 2), name="largest_pair")(pairs)]
+    sides = (("row", ROWS, COLUMNS, there.rows, there.of_rows, there.of_columns),
+             ("column", COLUMNS, ROWS, there.columns, there.of_columns, there.of_rows))  # fmt: skip
+    for name, axis, other, present, share, other_share in sides:
+        y = Mean(other, name=f"each_{name}")([x, other_share])
+        y = dense(width, activation="relu", name=f"{name}_dense")(y)
+        y = keras.layers.Multiply(name=f"{name}_there")([y, present])
+        found.append(keras.layers.Flatten()(Mean(axis, name=f"{name}_mean")([y, share])))
+        if axis == COLUMNS:
+            found.append(Largest((1, 2), name=f"{name}_largest")(y))
+    y = keras.layers.Concatenate(name="pooled")(found)
+    y = dense(2 * width, activation="relu", name="head")(y)
+    return {"branching": dense(1, activation="sigmoid", name="branching")(y)}
+
+
+def _elimination_invariant(matrix: Any, config: Config) -> dict[str, Any]:
+    """Entries from their rows by way of pairs of columns, several times over."""
+    entries = Entries(name="entries")(matrix)
+    there = _there(entries)
+    x = entries
+    for number in range(config.blocks):
+        x = _exchangeable(x, there, config.channels, f"block_{number}")
+        x = keras.layers.Concatenate(name=f"seen_{number}")([entries, x])
+        weights = _pairs(x, entries, there, config.channels + 2, f"pairs_{number}")
+        mixed = Mixed(name=f"mixed_{number}")([x, weights, there.of_columns])
+        x = keras.layers.Concatenate(name=f"both_{number}")([x, mixed])
+    x = _exchangeable(x, there, config.channels, "last")
+    x = keras.layers.Concatenate(name="seen")([entries, x])
+    x = dense(1, name="log_odds")(x)
+    return {"scores": keras.layers.Reshape((config.rows, config.columns), name="scores")(x)}
+
+
+_BUILDERS: dict[tuple[str, str], Callable[[Any, Config], dict[str, Any]]] = {
+    ("branching", "paper"): _branching_paper,
+    ("branching", "invariant"): _branching_invariant,
+    ("noise", "paper"): _noise_paper,
+    ("noise", "invariant"): _noise_invariant,
+    ("noise", "exact"): _noise_exact,
+    ("elimination", "invariant"): _elimination_invariant,
+    ("elimination", "pointer"): elimination,
+}
