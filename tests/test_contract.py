@@ -119,12 +119,7 @@ def test_integer_files_are_integer_from_end_to_end(made: Made) -> None:
         if file.format == "tflite" and "a" in file.scheme.removeprefix("qat-"):
             dtype = "int16" if file.scheme == "w8a16" else "int8"
             _, signature = main_signature(file.signatures)
-            indices = {
-                s.name
-                for s in made.artifact.file(scheme="f32").signatures["serving_default"].outputs
-                if s.dtype == "int32"
-            }
-            ends = [s for s in (*signature.inputs, *signature.outputs) if s.name not in indices]
+            ends = (*signature.inputs, *signature.outputs)
             assert {spec.dtype for spec in ends} == {dtype}
             assert all(spec.scale for spec in ends)
 
@@ -186,7 +181,9 @@ def test_reference_answers_are_the_networks_own(made: Made) -> None:
     answers = made.source.model(value, training=False)
     answers = answers if isinstance(answers, dict) else dict(zip(outputs, [answers], strict=True))
     for name, expected in outputs.items():
-        np.testing.assert_allclose(answers[name], expected, rtol=1e-4, atol=1e-6)
+        # As f32 files are compared: here all examples are one batch, which rounds otherwise.
+        loose = 1e-5 * float(np.abs(expected).max())
+        np.testing.assert_allclose(answers[name], expected, rtol=1e-4, atol=loose)
 
 
 REFERENCE = """
