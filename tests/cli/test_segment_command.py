@@ -31,7 +31,7 @@ SCHEMES = "f32,w8a8,qat-w8a8"
 
 
 def call(*arguments: Any) -> int:
-    return cli.main([str(a) for a in arguments])
+    return cli.run([str(a) for a in arguments])
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,7 @@ _SCENES = Preset(
     params=454_758,
     madds=0,
     training={
-        "epochs": 15,
+        "epochs": 12,
         "batch_size": 8,
         "learning_rate": 2e-3,
         "schedule": "poly",
