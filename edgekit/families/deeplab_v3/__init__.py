@@ -96,7 +96,7 @@ _SCENES = Preset(
         bn_momentum=0.97,
     ),
     params=454_758,
-    madds=0,
+    madds=34_021_984,
     training={
         "epochs": 12,
         "batch_size": 8,
