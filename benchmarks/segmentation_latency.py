@@ -87,7 +87,7 @@ def export(folder: Path, *, smoke: bool) -> dict[str, Path]:
     """Return our int8 files by what they answer, and the float one of the label map."""
     run = folder / "run"
     subprocess.run([sys.executable, PROGRAM, PUBLISHED, "-o", run], check=True, capture_output=True)
-    calibrate, samples = str(DATA / "raccoon/images"), 2 if smoke else 50
+    calibrate, samples = str(DATA / "raccoon/images"), 2 if smoke else 20
     found = {}
     for name, dial in list(ANSWERS.items())[: 1 if smoke else None]:
         schemes = tuple(map(parse_scheme, ("f32", "w8a8") if name == "labels" else ("w8a8",)))
@@ -103,7 +103,7 @@ def timings(ours: Mapping[str, Path], folder: Path, *, smoke: bool) -> Iterator[
     names = [name for name in ANSWERS if name in ours]
     parts = [*cut_up(ours["labels"], folder), *cut_up(PUBLISHED, folder)]
     files = [*(ours[name] for name in names), PUBLISHED, *parts]
-    timing = Options(rounds=2 if smoke else 15, runs=2 if smoke else 30, min_seconds=0)
+    timing = Options(rounds=2 if smoke else 8, runs=2 if smoke else 15, min_seconds=0)
     with open_device("local") as device:
         report = bench(find_targets(files), device, timing)
     rival = len(names)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "--data",
     required=True,
     metavar="DATA",
-    help="The test split of it: a folder of class folders, an .npz, digits, or a table.",
+    help="Its test split: class folders, an .npz, digits, pictures with masks, scenes, or a table.",
 )
 @click.option("--file", "scheme", metavar="SCHEME", help="Only this file, as w8a8.")
 @click.option("--runtime", help="litert, tflite-runtime or onnxruntime; by format if not given.")

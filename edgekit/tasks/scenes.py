@@ -77,7 +77,7 @@ def _coordinates(rng: np.random.Generator) -> tuple[Array, Array]:
 
 
 def _colour(hue: float, saturation: float, value: float) -> Array:
-    return 255.0 * np.array(colorsys.hsv_to_rgb(hue, saturation, value), np.float64)
+    return np.array(colorsys.hsv_to_rgb(hue, saturation, value), np.float64) * 255.0
 
 
 def _texture(rng: np.random.Generator, one: Array) -> Array:

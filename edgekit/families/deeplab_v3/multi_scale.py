@@ -21,6 +21,7 @@ from edgekit.tasks.framing import Frame
 from edgekit.tasks.masks import VOID
 from edgekit.tasks.segment import confusion, mean_iou, pixel_accuracy
 
+_FEW = 30  # pictures at a time
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 
 
@@ -40,26 +41,27 @@ def networks(run: Run, scales: Sequence[float] = SCALES) -> Mapping[int, Any]:
     return found
 
 
-def probabilities(pixels: Any, by_size: Mapping[int, Any], run: Run, *, mirror: bool = True) -> Any:
-    """Return the mean probabilities `[size, size, K]` of a picture `[H, W, C]`, in the run's frame.
+def probabilities(
+    pictures: Sequence[Any], by_size: Mapping[int, Any], run: Run, *, mirror: bool = True
+) -> Any:
+    """Return the mean probabilities `[N, size, size, K]` of pictures, in the run's frame.
 
     Args:
-        pixels: of the picture.
+        pictures: `[H, W, C]`, each of its own size.
         by_size: from `networks`.
         run: whose frame it is.
-        mirror: whether the mirrored picture is asked as well, as in the papers.
+        mirror: whether the mirrored pictures are asked as well, as in the papers.
     """
     side = run.config.resolution
     fill = np.rint(run.input["mean"])
     total: Any = 0.0
     for size, network in by_size.items():
-        picture = Frame(pixels.shape[:2], (size, size)).fill(pixels, fill)
-        inputs = normalize(picture)[np.newaxis]
-        if mirror:
-            inputs = np.concatenate([inputs, inputs[:, :, ::-1]])
-        grown = resize(network(inputs, training=False), (side, side), run.config.align_corners)
-        found = np.asarray(tf.nn.softmax(grown))
-        total = total + found[0] + (found[1, :, ::-1] if mirror else 0.0)
+        framed = [Frame(pixels.shape[:2], (size, size)).fill(pixels, fill) for pixels in pictures]
+        inputs = normalize(np.stack(framed))
+        for turn in (1, -1) if mirror else (1,):
+            logits = network.predict_on_batch(inputs[:, :, ::turn])
+            grown = resize(tf.constant(logits), (side, side), run.config.align_corners)
+            total = total + np.asarray(tf.nn.softmax(grown))[:, :, ::turn]
     return total / (len(by_size) * (1 + mirror))
 
 
@@ -70,9 +72,10 @@ def evaluate(
     by_size = networks(run, scales)
     classes, size = len(run.classes), (run.config.resolution, run.config.resolution)
     counts = np.zeros((classes, classes), np.int64)
-    for index in range(len(pictures)):
-        pixels, mask = pictures.one(index)
-        answer = probabilities(pixels, by_size, run, mirror=mirror).argmax(axis=-1)
-        truth = Frame(mask.shape[:2], size).fill(mask, VOID, nearest=True)
-        counts += confusion(truth, answer, classes)
+    for first in range(0, len(pictures), _FEW):
+        some = [pictures.one(i) for i in range(first, min(first + _FEW, len(pictures)))]
+        found = probabilities([pixels for pixels, _ in some], by_size, run, mirror=mirror)
+        for (_, mask), answer in zip(some, found.argmax(axis=-1), strict=True):
+            truth = Frame(mask.shape[:2], size).fill(mask, VOID, nearest=True)
+            counts += confusion(truth, answer, classes)
     return {"mIOU": mean_iou(counts), "pixel_accuracy": pixel_accuracy(counts)}

@@ -60,9 +60,9 @@ def finish(network: Any, config: Config) -> Any:
 
 def resize(maps: Any, size: Any, align_corners: bool) -> Any:
     """Return maps `[N, h, w, C]` as `[N, *size, C]`, bilinear."""
-    if align_corners:
-        return tf.compat.v1.image.resize_bilinear(maps, size, align_corners=True)
-    return tf.image.resize(maps, size)
+    return tf.raw_ops.ResizeBilinear(
+        images=maps, size=size, align_corners=align_corners, half_pixel_centers=not align_corners
+    )
 
 
 class Resize(keras.layers.Layer):  # type: ignore[misc]
