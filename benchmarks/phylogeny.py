@@ -59,7 +59,7 @@ def artifact(
     """Convert a run, with other declared sizes if any are given: the weights do not know them."""
     source = load(str(run.folder))
     if size:
-        network = FAMILY.build(replace(run.config, **size))
+        network = FAMILY.build(replace(run.config, train_rows=0, train_columns=0, **size))
         network.set_weights(source.model.get_weights())
         source = replace(source, model=network, data=None)
     plan = Plan(tuple(map(parse_scheme, schemes.split(","))), tuple(formats.split(",")))
