@@ -14,7 +14,7 @@ from edgekit.tasks.perfect import UNKNOWN
 
 SHOWN = 12  # pairs, flips or rows on the screen
 _WIDE = 60  # columns of a matrix on the screen
-_CELL = 6  # pixels of an entry in a picture
+_CELL, _SIDE = 6, 640  # pixels of an entry in a picture at the least, and of a side if it can be
 _COLOURS = np.array([[235, 235, 235], [0, 114, 178], [230, 159, 0], [213, 94, 0]], np.uint8)
 
 Bits = npt.NDArray[np.uint8]
@@ -145,5 +145,6 @@ def draw(thing: Genotypes, answer: Answer) -> npt.NDArray[np.uint8]:
     rows = np.lexsort(truth.T[np.argsort(truth.sum(axis=0))])[::-1]
     columns = np.argsort(-truth.sum(axis=0), kind="stable")
     entries = _COLOURS[kinds[np.ix_(rows, columns)]]
-    drawn: npt.NDArray[np.uint8] = entries.repeat(_CELL, axis=0).repeat(_CELL, axis=1)
+    size = max(_CELL, _SIDE // max(truth.shape))
+    drawn: npt.NDArray[np.uint8] = entries.repeat(size, axis=0).repeat(size, axis=1)
     return drawn
