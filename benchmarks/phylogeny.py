@@ -59,7 +59,7 @@ def artifact(
     """Convert a run, with other declared sizes if any are given: the weights do not know them."""
     source = load(str(run.folder))
     if size:
-        network = FAMILY.build(replace(run.config, **size))
+        network = FAMILY.build(replace(run.config, train_rows=0, train_columns=0, **size))
         network.set_weights(source.model.get_weights())
         source = replace(source, model=network, data=None)
     plan = Plan(tuple(map(parse_scheme, schemes.split(","))), tuple(formats.split(",")))
@@ -93,11 +93,15 @@ def tumour(shared: Path, name: str) -> Array:
     return np.where(np.isin(values, (0, 1)), values, UNKNOWN).astype(np.uint8)
 
 
-def leukemias(shared: Path) -> tuple[list[Array], Array, Array]:
-    """Return the 120 AML simulations, whether each branches, and PhyloM's published probability."""
+def leukemias(shared: Path) -> tuple[list[Array], Array, Array, float]:
+    """Return the 120 AML simulations, whether each branches, and what was published.
+
+    That is PhyloM's probabilities and Phyolin's accuracy.
+    """
     with np.load(shared / "phylogeny" / "acute_myeloid_leukemia_many.npz") as file:
         told = json.loads(bytes(file["__metadata__"]).decode())["instances"]
         matrices = [file[f"input__{one['instance_id']}"].astype(np.uint8) for one in told]
     branched = np.array([one["published_topology"] != "linear" for one in told])
     published = np.array([1 - one["deep_learning_linear_probability"] for one in told])
-    return matrices, branched, published
+    phyolin = float(np.mean([one["phyolin_classification_correct"] for one in told]))
+    return matrices, branched, published, phyolin

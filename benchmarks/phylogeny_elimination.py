@@ -7,9 +7,11 @@ python benchmarks/phylogeny_elimination.py [--smoke]; runs are kept in runs/.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,15 +98,16 @@ def smoke(scratch: Path) -> list[Row]:
 def everything(runs: Path, scratch: Path) -> list[Row]:
     """Return rows of simulations and of real tumours."""
     process = trained("elimination", *preset("elimination"), runs)
-    made = artifact(process, scratch / "artifact", "f32,w8a8", "tflite,onnx", rows=192)
+    made = artifact(process, scratch / "artifact", "f32,w8a8", "tflite,onnx")
     rows = [Row("elimination, up to 50x50", "training, one thread", "minutes", minutes(process),
                 target="<= 60")]  # fmt: skip
     for size, count in SIZES.items():
-        rows += simulated(made, size, count, scratch)
-    rows += throughput(made, scratch)
+        rows += simulated(made, size, count, runs / "peers")
+    rows += throughput(made)
+    made = artifact(process, scratch / "tumours", "f32", rows=192)
     for name in REAL:
-        rows += real(made, name, scratch)
-    return rows
+        rows += real(made, name, runs / "peers")
+    return [replace(row, value=float(row.value)) for row in rows]
 
 
 def drawn(size: int, count: int, seed: int = SEED) -> Array:
@@ -124,22 +127,33 @@ def corrected(made: Any, values: Array, rates: tuple[float, float], scheme: str 
 
 
 def peers(values: Array, rates: tuple[float, float], methods: tuple[str, ...],
-          scratch: Path) -> dict[str, tuple[Array, list[float]]]:  # fmt: skip
-    """Return what each method makes of the same matrices, and its seconds."""
+          kept: Path | None = None) -> dict[str, tuple[Array, list[float]]]:  # fmt: skip
+    """Return what each method makes of the same matrices, and its seconds.
+
+    With `kept`, a folder, what was found there before is not computed again.
+    """
     python = environment("scphylo", PACKAGE)
-    path = scratch / "peer.npy"
-    np.save(path, values)
     found = {}
-    for method in methods:
-        seconds = run(python, PEER, str(path), method, *map(str, rates))
-        found[method] = (np.load(scratch / f"peer-{method}.npy"), seconds)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "peer.npy"
+        np.save(path, values)
+        for method in methods:
+            key = hashlib.sha256(values.tobytes() + f"{method} {rates}".encode()).hexdigest()[:16]
+            place = (kept or Path(scratch)) / f"{key}.npz"
+            if not place.exists():
+                seconds = run(python, PEER, str(path), method, *map(str, rates))
+                out = np.load(Path(scratch) / f"peer-{method}.npy")
+                place.parent.mkdir(parents=True, exist_ok=True)
+                np.savez(place, out=out, seconds=seconds)
+            with np.load(place) as file:
+                found[method] = (file["out"], file["seconds"].tolist())
     return found
 
 
-def simulated(made: Any, size: int, count: int, scratch: Path) -> list[Row]:
+def simulated(made: Any, size: int, count: int, kept: Path) -> list[Row]:
     """Return ours and theirs on matrices of one size."""
     values = drawn(size, count)
-    theirs = peers(values, RATES, METHODS, scratch)
+    theirs = peers(values, RATES, METHODS, kept)
     case = f"{size}x{size} at (.002,.1), {count} matrices"
     costs = {method: nll(values, out, *RATES) for method, (out, _) in theirs.items()}
     exact, rival = costs["phiscsb"].mean(), costs["huntress"].mean()
@@ -183,11 +197,11 @@ def simulated(made: Any, size: int, count: int, scratch: Path) -> list[Row]:
     return rows
 
 
-def throughput(made: Any, scratch: Path) -> list[Row]:
+def throughput(made: Any) -> list[Row]:
     """Return matrices a second in a batch at 50x50, against PhISCS-B's."""
     values = drawn(50, BATCH, SEED + 1)
     few = values[:4]
-    (exact, seconds) = peers(few, RATES, ("phiscsb",), scratch)["phiscsb"]
+    (exact, seconds) = peers(few, RATES, ("phiscsb",))["phiscsb"]
     found, ours = corrected(made, values, RATES, kicks=FAST)
     cost, best = nll(few, found[:4], *RATES).mean(), nll(few, exact, *RATES).mean()
     case = f"50x50 at (.002,.1), batch of {BATCH}, {FAST} kicks"
@@ -200,11 +214,11 @@ def throughput(made: Any, scratch: Path) -> list[Row]:
     ]  # fmt: skip
 
 
-def real(made: Any, name: str, scratch: Path) -> list[Row]:
+def real(made: Any, name: str, kept: Path) -> list[Row]:
     """Return ours and theirs on a tumour, by its own rates."""
     rates, known, methods = REAL[name]
     values = tumour(DATA, name)[None]
-    theirs = peers(values, rates, methods, scratch)
+    theirs = peers(values, rates, methods, kept)
     found, seconds = corrected(made, values, rates)
     n, m = values.shape[1:]
     case = f"{name}, {n}x{m}, at {json.dumps(rates)}"

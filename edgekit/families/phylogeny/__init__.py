@@ -36,7 +36,7 @@ class Config:
     missing: float = 0.0  # likewise that an entry is unknown
     vary: bool = False  # draw sizes, rates and kind of tree of training matrices, up to these
     matrices: int = 20_000  # simulated for an epoch; other ones for the next
-    train_rows: int = 0  # of training matrices at the most; 0: as `rows`, and likewise columns:
+    train_rows: int = 0  # of training matrices, where fewer than `rows`; likewise columns:
     train_columns: int = 0  # the weights of an order-free network do not know the size
 
     def __post_init__(self) -> None:
@@ -59,13 +59,6 @@ class Config:
             (not 0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5"),
             (not 0 < self.beta < 0.5, "beta", self.beta, "between 0 and 0.5"),
             (not 0 <= self.missing < 1, "missing", self.missing, "from 0 to below 1"),
-            (not self.train_rows <= self.rows, "train_rows", self.train_rows, "at most rows"),
-            (
-                not self.train_columns <= self.columns,
-                "train_columns",
-                self.train_columns,
-                "at most columns",
-            ),
             (
                 self.network == "paper" and self.for_training != self,
                 "network",
@@ -81,7 +74,8 @@ class Config:
     @property
     def for_training(self) -> Config:
         """The configuration at the size of the training matrices."""
-        rows, columns = self.train_rows or self.rows, self.train_columns or self.columns
+        rows = min(self.train_rows or self.rows, self.rows)
+        columns = min(self.train_columns or self.columns, self.columns)
         if (rows, columns) == (self.rows, self.columns):
             return self
         return replace(self, rows=rows, columns=columns, train_rows=0, train_columns=0)
