@@ -51,7 +51,7 @@ peers: .venv-mediapipe/ready ## MediaPipe in an environment of its own (it wants
 	@touch $@
 
 clean: ## remove the environment and what was built
-	rm -rf .venv .venv-mediapipe build dist *.egg-info demo
+	rm -rf .venv .venv-mediapipe .venv-peers build dist *.egg-info demo
 
 $(READY): setup.cfg constraints.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "no python3 found: install Python 3.10, 3.11 or 3.12"; exit 1; }
