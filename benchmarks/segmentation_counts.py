@@ -110,7 +110,7 @@ def of_cell(cell: Cell) -> Iterator[Row]:
     sizes = [scaled_size(cell.config.resolution, scale) for scale in SCALES]
     counts = [once]
     if cell.multi:
-        counts = [count(replace(cell.config, resolution=size)) for size in sizes for _ in "lr"]
+        counts = 2 * [count(replace(cell.config, resolution=size)) for size in sizes]
     madds, more = sum(c.madds for c in counts), sum(c.more for c in counts)
     params = once.published / 1e6
     yield Row(case, "parameters", "M", params, kind="counted", anchor=cell.params_m,

@@ -33,6 +33,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
+from edgekit.artifact import open_artifact
 from edgekit.device import open_device
 from edgekit.evaluate import answer
 from edgekit.export.conversion import Plan, convert
@@ -69,10 +70,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--smoke", action="store_true", help="a minute; figures mean nothing")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
+    parser.add_argument("--artifact", type=Path, help="ours with f32 and w8a8, not exported anew")
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
-        ours = export(Path(scratch), smoke=options.smoke)
+        ours = (
+            opened(options.artifact)
+            if options.artifact
+            else export(Path(scratch), smoke=options.smoke)
+        )
         rows = list(timings(ours, Path(scratch), smoke=options.smoke))
         rows += found_birds(ours)
         folder = Path(scratch) if options.smoke else options.folder
@@ -96,6 +102,15 @@ def export(folder: Path, *, smoke: bool) -> dict[str, Path]:
         for file in made.manifest.files:
             found[name if file.scheme == "w8a8" else "float"] = made.path(file)
     return found
+
+
+def opened(folder: Path) -> dict[str, Path]:
+    """Return the files of an artifact that answers with a label map."""
+    artifact = open_artifact(folder)
+    return {
+        name: artifact.path(artifact.file(scheme=scheme, format="tflite"))
+        for name, scheme in (("labels", "w8a8"), ("float", "f32"))
+    }
 
 
 def timings(ours: Mapping[str, Path], folder: Path, *, smoke: bool) -> Iterator[Row]:
