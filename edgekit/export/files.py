@@ -138,12 +138,15 @@ def _prepare(
 ) -> tuple[Made, Prepared | None]:
     """Return the float network made ready for 8-bit weights, where that is ours to do."""
     options = wanted.post_training
-    if scheme.activation_bits == 16 and not scheme.mixed:
+    wide = scheme.activation_bits == 16
+    if left_out := [t for t in options.techniques if wide and t not in WEIGHTS]:
+        _log.warning("%s: left out, for activations of 8 bits: %s",
+                     scheme.name, ", ".join(left_out))  # fmt: skip
         options = replace(options, techniques=tuple(t for t in options.techniques if t in WEIGHTS))
     ours = scheme.mixed or (scheme.activation_bits and options.techniques and not scheme.learned)
     if not ours or observed is None:
         return Made(network.signature), None
-    if scheme.activation_bits == 16 and not scheme.mixed:
+    if wide:
         prepared = prepare(observed, options, round_activations=False)
         return Made(network.signature), prepared
     changed = transform(observed, options)
