@@ -134,8 +134,8 @@ def _check(request: Mapping[str, Any]) -> None:
     parse_shapes(request["shapes"])
     wanted = PostTraining(parse_techniques(request["ptq"]), request["ranges"])
     made = {scheme.name for scheme in schemes} if "tflite" in formats else set()
-    if wanted.techniques and not made & {"w8a8", MIXED}:
-        raise InputError("--ptq", got=request["ptq"], expected="a w8a8 or mixed .tflite to make")
+    if wanted.techniques and not made & {"w8a8", "w8a16", MIXED}:
+        raise InputError("--ptq", got=request["ptq"], expected="w8a8, w8a16 or mixed as .tflite")
     limits = request["max_drop"] is not None or bool(request["keep"])
     if limits != (MIXED in made):
         raise InputError(
