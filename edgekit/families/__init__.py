@@ -17,6 +17,7 @@ from edgekit.errors import InputError, MissingExtraError
 MODULES = {
     "mobilenet_v2": "edgekit.families.mobilenet_v2",
     "deeplab_v3": "edgekit.families.deeplab_v3",
+    "ssdlite": "edgekit.families.ssdlite",
     "gp": "edgekit.families.gp",
     "phylogeny": "edgekit.families.phylogeny",
 }
