@@ -33,6 +33,8 @@ _log = logging.getLogger("edgekit")
 
 FORMATS = {"tflite": SCHEMES, "onnx": ("f32", "w8a8", "qat-w8a8")}
 REFERENCE_EXAMPLES = 16
+# Of a detector: in 8 bits the edges of a box would lie on 256 places of the picture.
+_FLOAT_ANSWERS = ("boxes", "postprocess")
 _NAME_BYTES = 200  # of a file name, of which 255 are the limit, scheme and format included
 
 
@@ -130,6 +132,11 @@ def _jobs(source: Source, plan: Plan) -> list[tuple[str, Scheme]]:
     for scheme in plan.schemes:
         if plan.wanted.io_dtype and scheme.activation_bits:
             scheme.check_io(plan.wanted.io_dtype)
+        if scheme.activation_bits and (source.task or {}).get("answer") in _FLOAT_ANSWERS:
+            raise InputError(
+                f"scheme {scheme.name}: not made with boxes as the answer",
+                do="take --answer raw, whose boxes the task chooses in float",
+            )
         if scheme.learned and source.learned is None:
             raise InputError(
                 f"scheme {scheme.name}: {source.name} has no learned ranges",
@@ -203,7 +210,7 @@ def _with_normalisation(network: Lowered, source: Source) -> Lowered:
 def _check_labels(source: Source, signature: Signature) -> None:
     """Compare the labels with the scores before anything is converted."""
     labels = (source.task or {}).get("labels")
-    if labels is None or not names_axis(signature):
+    if labels is None or not names_axis(signature, source):
         return
     shapes = [list(spec.shape) for spec in signature.outputs]
     if len(shapes) != 1 or shapes[0][-1:] != [len(labels)]:

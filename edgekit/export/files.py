@@ -122,14 +122,19 @@ def write_file(
         name=source.name,
         description=f"{source.name} in {scheme.name}, made by edgekit {__version__}",
         inputs=made.signature.inputs,
-        labels=(source.task or {}).get("labels") if names_axis(network.signature) else None,
+        labels=(source.task or {}).get("labels") if names_axis(network.signature, source) else None,
     )
     path.write_bytes(content)
     return made
 
 
-def names_axis(signature: Signature) -> bool:
-    """Whether labels name the last axis of the output; those of a map of labels name its values."""
+def names_axis(signature: Signature, source: Source) -> bool:
+    """Whether labels name the last axis of the only output.
+
+    Those of a map of labels name its values; a detector's name those of one output of several.
+    """
+    if (source.task or {}).get("name") == "detect":
+        return False
     return not any(np.dtype(spec.dtype).kind in "iu" for spec in signature.outputs)
 
 

@@ -66,7 +66,8 @@ def make_anchors(layout: Layout) -> npt.NDArray[np.float32]:
         spread = np.broadcast_to(places, (side**2, len(shapes), 2))
         sizes = np.broadcast_to(shapes, (side**2, len(shapes), 2))
         found.append(np.concatenate([spread, sizes], axis=-1).reshape(-1, 4))
-    return np.concatenate(found).astype(np.float32)
+    anchors: npt.NDArray[np.float32] = np.concatenate(found).astype(np.float32)
+    return anchors
 
 
 def _shapes(scales: Sequence[float], number: int) -> Array:
@@ -96,7 +97,8 @@ def encode_boxes(boxes: Array, anchors: Array) -> npt.NDArray[np.float32]:
     centre = (boxes[..., :2] + boxes[..., 2:]) / 2
     place = (centre - anchors[..., :2]) / anchors[..., 2:]
     codes = np.concatenate([place, np.log(size / anchors[..., 2:])], axis=-1)
-    return (codes * CODE_SCALES).astype(np.float32)
+    scaled: npt.NDArray[np.float32] = (codes * CODE_SCALES).astype(np.float32)
+    return scaled
 
 
 def decode_boxes(codes: Array, anchors: Array) -> Array:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edgekit.errors import InputError
 from edgekit.tasks.images import TEST_SHARE, Pixels, Split, read_image
 
-DIGITS = "digits"
+SCATTERED = "scattered"
 _SPLIT_SEED = 0  # fixed: two runs, and two commands, must agree on what is the test split
 
 
@@ -82,8 +82,10 @@ class BoxedImages:
 def holds_boxes(source: str | Path) -> bool:
     """Whether `source` is a place of boxes, and of nothing else that is read as pictures."""
     path = Path(source)
-    return path.suffix == ".json" or any(
-        (path / name).is_dir() for name in ("Annotations", "annotations")
+    return (
+        str(source) == SCATTERED
+        or path.suffix == ".json"
+        or any((path / name).is_dir() for name in ("Annotations", "annotations"))
     )
 
 
@@ -91,7 +93,7 @@ def read_boxed_images(source: str | Path, split: Split) -> BoxedImages:
     """Return one split of the pictures with boxes in `source`.
 
     Args:
-        source: "digits" (drawn on photographs); a folder of Pascal VOC (Annotations/ and
+        source: "scattered" (digits drawn on photographs); a folder of Pascal VOC (Annotations/ and
             JPEGImages/, its lists trainval and test, or val, of ImageSets/Main, where they are) or
             of the same kind with annotations/ and images/; a folder of COCO (annotations/ with
             instances_train*.json and instances_val*.json, or train.json and test.json), or one
@@ -105,7 +107,7 @@ def read_boxed_images(source: str | Path, split: Split) -> BoxedImages:
     from edgekit.tasks import coco_json, scattered, voc_xml
 
     path = Path(source)
-    if str(source) == DIGITS:
+    if str(source) == SCATTERED:
         return BoxedImages(scattered.CLASSES, scattered.drawn(split))
     if path.suffix == ".json" or coco_json.holds_coco(path):
         found = coco_json.read(path, split)
@@ -114,7 +116,7 @@ def read_boxed_images(source: str | Path, split: Split) -> BoxedImages:
     else:
         raise InputError(
             f"data {source}: not found" if not path.exists() else f"data {source}: no boxes",
-            expected='a folder of Pascal VOC or COCO, a COCO .json, or "digits"',
+            expected='a folder of Pascal VOC or COCO, a COCO .json, or "scattered"',
         )
     if not len(found):
         raise InputError(f"{source}: no pictures in the {split} split", expected="at least one")

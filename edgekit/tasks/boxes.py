@@ -30,7 +30,7 @@ def intersection(one: Array, other: Array) -> Array:
 def overlap(one: Array, other: Array) -> Array:
     """Return intersection over union of each of `[N, 4]` with each of `[M, 4]`, `[N, M]`."""
     both = intersection(one, other)
-    union = area(one)[:, np.newaxis] + area(other) - both
+    union: Array = area(one)[:, np.newaxis] + area(other) - both
     found: Array = np.divide(both, union, out=np.zeros_like(both), where=union > 0)
     return found
 

@@ -1,8 +1,8 @@
 """Detection: a picture to boxes with labels and scores, in its own pixels.
 
-`params` of a manifest: "labels" by index; "fit", letterbox or stretch; "answer": what the file gives
-of `boxes` (also "postprocess") or `raw`; for the last "anchors", "max_boxes", "min_score" and
-"max_overlap".
+`params` of a manifest: "labels" by index; "fit", letterbox or stretch; "answer": boxes,
+postprocess (boxes by TFLite's custom op) or raw; for the last "anchors", "max_boxes", "min_score"
+and "max_overlap".
 """
 
 from __future__ import annotations

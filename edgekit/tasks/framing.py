@@ -1,7 +1,7 @@
 """How a picture lies in a network's input: scaled to fit, at the top left, padded behind.
 
-The scale is one for both sides, so that nothing is distorted, unless it is stretched. All positions are those of pixels'
-centres; the centre of the first is 0.
+The scale is one for both sides, so that nothing is distorted, unless it is stretched. All
+positions are those of pixels' centres; the centre of the first is 0.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Frame:
 
     def to_input(self, boxes: Array) -> Array:
         """Return boxes `[N, 4]` in pixels of the picture as shares of the input."""
-        return boxes * np.tile(self._shares, 2)
+        found: Array = boxes * np.tile(self._shares, 2)
+        return found
 
     def to_picture(self, boxes: Array) -> Array:
         """Return boxes in shares of the input (top, left, bottom, right) in the picture's pixels.

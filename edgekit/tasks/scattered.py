@@ -18,7 +18,7 @@ import numpy.typing as npt
 from edgekit.errors import MissingExtraError
 from edgekit.tasks.boxed_images import Picture, Truth, make_truth
 from edgekit.tasks.framing import scaled
-from edgekit.tasks.images import Pixels, Split, read_labelled_images
+from edgekit.tasks.images import LabelledImages, Pixels, Split, read_labelled_images
 
 CLASSES = tuple("0123456789")
 SIZES = (160, 240)  # height and width of a picture, in pixels
@@ -62,7 +62,7 @@ def draw_picture(split: Split, number: int) -> tuple[Pixels, Truth, npt.NDArray[
     height, width = rng.integers(SIZES[0], SIZES[1] + 1, 2)
     picture = _ground(rng, split, (int(height), int(width))).astype(np.float64)
     mask = np.zeros(picture.shape[:2], np.int64)
-    digits = read_labelled_images("digits", split)
+    digits = _writing(split)
     rows: list[tuple[Any, int, bool]] = []
     for _ in range(rng.integers(_DIGITS[0], _DIGITS[1] + 1)):
         index = int(rng.integers(len(digits)))
@@ -78,6 +78,11 @@ def draw_picture(split: Split, number: int) -> tuple[Pixels, Truth, npt.NDArray[
         rows.append((box, int(digits.labels[index]), False))
     pixels = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
     return pixels, make_truth(rows, (int(height), int(width))), mask
+
+
+@cache
+def _writing(split: Split) -> LabelledImages:
+    return read_labelled_images("digits", split)
 
 
 @cache

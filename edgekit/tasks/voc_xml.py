@@ -40,9 +40,7 @@ def read(folder: Path, split: Split) -> BoxedImages:
     Raises:
         InputError: a file cannot be read, or an entry in it is wrong.
     """
-    boxes, images = next(
-        (folder / b, folder / i) for b, i in _FOLDERS if (folder / b).is_dir()
-    )
+    boxes, images = next((folder / b, folder / i) for b, i in _FOLDERS if (folder / b).is_dir())
     every = sorted(boxes.glob("*.xml"), key=lambda path: _natural(path.stem))
     entries = {path.stem: _entry(path) for path in every}
     classes = _classes(folder, entries.values())

@@ -30,7 +30,7 @@ class Config:
     max_scale: float = 0.95
     loss: str = "mined"  # hard negatives 3 to 1; or focal: all negatives, the easy ones little
     fit: str = "stretch"  # a picture to the square; or letterbox: undistorted, mean behind it
-    answer: str = "boxes"  # of a file; or postprocess: by TFLite's custom op; or raw: codes, logits
+    answer: str = "raw"  # of a file: codes, logits; or boxes; or postprocess: by TFLite's own op
     max_boxes: int = 100  # of an answer
     min_score: float = 1e-2  # of a box in an answer
     max_overlap: float = 0.6  # in intersection over union, of two boxes of one class
@@ -99,7 +99,7 @@ _NETWORKS: tuple[tuple[str, dict[str, Any], int, int], ...] = (
     ("1.0-320-ssd", {"resolution": 320, "head": "ssd"}, 18_360_286, 1_996_377_088),
 )
 
-_DIGITS = Preset(
+_SCATTERED = Preset(
     Config(alpha=0.35, resolution=160, classes=10, min_scale=0.15, max_scale=0.9, bn_momentum=0.97),
     params=766_174,
     madds=37_304_352,
@@ -117,17 +117,17 @@ FAMILY = Family(
     task="detect",
     source="Sandler et al., arXiv:1801.04381, section 6.2; Liu et al., arXiv:1512.02325",
     schemes=("f32", "f16", "w8", "w8a8", "w8a16", "mixed", "qat-w8a8"),
-    presets={"digits": _DIGITS}
+    presets={"scattered": _SCATTERED}
     | {
         name: Preset(Config(**fields), params, madds, {"learning_rate": 2e-3})
         for name, fields, params, madds in _NETWORKS
     },
-    tiny=Config(alpha=0.35, resolution=64, classes=10, answer="raw", bn_momentum=0.9),
+    tiny=Config(alpha=0.35, resolution=64, classes=10, bn_momentum=0.9),
     mean=(127.5,),  # to -1..1, as the published weights were trained
     std=(127.5,),
     max_drop=1.5,
     module=__name__,
-    data="digits",
+    data="scattered",
     heeds=(
         "epochs", "batch_size", "learning_rate", "optimizer", "weight_decay", "schedule",
         "warmup_epochs", "augment", "validation", "qat_epochs", "qat_learning_rate", "qat_freeze",

@@ -54,7 +54,7 @@ def augment(
 def crop_of(truth: Truth, rng: np.random.Generator) -> Box:
     """Return the part of the picture to show, drawn until it fits a least overlap.
 
-    A crop that would lose the centre of every box is drawn again; after _TRIES the picture is whole.
+    A crop that holds the centre of no box is drawn again; after _TRIES the picture is whole.
     """
     height, width = truth.size
     whole = (0.0, 0.0, float(height), float(width))
@@ -82,7 +82,7 @@ def fits(truth: Truth, box: Box, least: float) -> bool:
 
 
 def cropped(truth: Truth, box: Box, size: int) -> Truth:
-    """Return the boxes whose centre lies in the crop, clipped to it, in pixels of `[size, size]`."""
+    """Return the boxes whose centre the crop holds, clipped to it, in pixels of `[size, size]`."""
     top, left, high, wide = box
     inside = _central(truth, box)
     origin = np.array([top, left, top, left])
@@ -108,7 +108,8 @@ def coloured(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     grey = values.mean(axis=2, keepdims=True)
     values = grey + (values - grey) * (1 + _SATURATION * rng.uniform(-1, 1))
     values = values * (1 + _CONTRAST * rng.uniform(-1, 1)) + _BRIGHTNESS * rng.uniform(-1, 1)
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    found: Pixels = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return found
 
 
 def _expanded(rng: np.random.Generator, size: tuple[int, int]) -> Box:

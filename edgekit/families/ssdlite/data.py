@@ -10,7 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgekit.errors import EdgekitError, InputError
+from edgekit.errors import InputError
+from edgekit.families.pictures import (
+    CACHE_BYTES,
+    MEAN,
+    STD,
+    Part,
+    PictureData,
+    normalize,
+    require_batch,
+)
 from edgekit.families.ssdlite import Config
 from edgekit.families.ssdlite.augment import augment, augments
 from edgekit.families.ssdlite.matching import match
@@ -20,24 +29,23 @@ from edgekit.tasks.framing import Frame
 from edgekit.tasks.images import Pixels, with_channels
 from edgekit.train import Options, Shard
 
-MEAN = STD = 127.5
-GLANCE = 128  # pictures that tell the ranges of activations
-_FEW = 8  # of them at a time: every layer's answers are held at once
-CACHE_BYTES = 1 << 30  # pictures that may stay in memory
 
-
-class Pictures:
+class Pictures(Part):
     """Pictures in the network's frame; those that fit into memory are read once."""
 
     def __init__(self, images: BoxedImages, config: Config) -> None:
         self.images, self.config = images, config
-        self.failure: EdgekitError | None = None  # TensorFlow keeps only the text of an error
         self.anchors = make_anchors(config.anchors)
         self._cache: dict[int, tuple[Pixels, Truth]] = {}
         self._room = CACHE_BYTES
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.images.classes
 
     def one(self, index: int) -> tuple[Pixels, Truth]:
         """Return picture `[H, W, C]` of its own size, and its boxes.
@@ -47,12 +55,9 @@ class Pictures:
         """
         if index in self._cache:
             return self._cache[index]
-        try:
+        with self.failing():
             picture = self.images.pictures[index]
             found = with_channels(picture.pixels(), self.config.channels), picture.truth
-        except EdgekitError as error:
-            self.failure = error
-            raise
         self._room -= found[0].nbytes
         if self._room > 0:
             self._cache[index] = found
@@ -63,11 +68,15 @@ class Pictures:
         size = (self.config.resolution, self.config.resolution)
         return Frame(truth.size, size, stretched=self.config.fit == "stretch")
 
-    def framed(self, index: int) -> tuple[Pixels, Truth]:
+    def framed(self, indices: npt.NDArray[np.int64]) -> Pixels:
+        """Return pictures as the network will see them when it answers."""
+        return np.stack([self.framed_pair(int(index))[0] for index in indices])
+
+    def framed_pair(self, index: int) -> tuple[Pixels, Truth]:
         """Return a picture as the network will see it when it answers, its boxes in that."""
         pixels, truth = self.one(index)
         frame, size = self.frame(truth), self.config.resolution
-        boxes = frame.to_input(truth.boxes) * size
+        boxes = np.asarray(frame.to_input(truth.boxes) * size, np.float64)
         found = Truth(boxes, truth.classes, truth.ignore, (size, size))
         return frame.fill(pixels, np.rint(MEAN)), found
 
@@ -75,7 +84,7 @@ class Pictures:
         """Return a picture with what each anchor shall answer; augmented, where a seed is given."""
         size = self.config.resolution
         if seed is None:
-            pixels, truth = self.framed(index)
+            pixels, truth = self.framed_pair(index)
         else:
             rng = np.random.default_rng(seed)
             pixels, truth = augment(*self.one(index), size, rng, np.rint(MEAN))
@@ -87,48 +96,15 @@ class Pictures:
         for first in range(0, len(self), batch_size):
             chosen = range(first, min(first + batch_size, len(self)))
             truths = [self.one(index)[1] for index in chosen]
-            inputs = normalize(np.stack([self.framed(index)[0] for index in chosen]))
+            inputs = normalize(self.framed(np.array(chosen)))
             yield inputs, [(truth, self.frame(truth)) for truth in truths]
-
-    def glance(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield inputs of at most GLANCE pictures, evenly spread: enough to tell ranges."""
-        chosen = np.unique(np.linspace(0, len(self) - 1, GLANCE).astype(np.int64))
-        for first in range(0, len(chosen), _FEW):
-            few = chosen[first : first + _FEW]
-            yield normalize(np.stack([self.framed(int(index))[0] for index in few]))
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingData:
-    """The three parts of a data set; `batches` is what the loop takes."""
+class TrainingData(PictureData[Pictures]):
+    """Pictures with boxes; `batches` is what the loop takes."""
 
-    train: Pictures
-    validation: Pictures
-    test: Pictures
-    batch_size: int  # over all workers
-    seed: int
     augment: bool
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes."""
-        return self.train.images.classes
-
-    @property
-    def steps(self) -> int:
-        """Full global batches in an epoch; which pictures are left over changes every epoch."""
-        return len(self.train) // self.batch_size
-
-    @property
-    def failure(self) -> EdgekitError | None:
-        """What went wrong inside a tf.data pipeline."""
-        return next(
-            (p.failure for p in (self.train, self.validation, self.test) if p.failure), None
-        )
-
-    def glance(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield inputs of a few training pictures: enough to tell ranges."""
-        return self.train.glance()
 
     def batches(self, epoch: int, first_step: int, part: Shard) -> Any:
         """Return (inputs `[N, H, W, C]`, (classes `[N, A]`, codes `[N, A, 4]`)), one a replica.
@@ -136,16 +112,7 @@ class TrainingData:
         Raises:
             InputError: the batch does not divide among the replicas.
         """
-        replicas = part.count * part.replicas
-        if self.batch_size % replicas:
-            raise InputError(
-                "batch size", got=self.batch_size, expected=f"a multiple of {replicas} replicas"
-            )
-        order = np.random.default_rng([self.seed, epoch, 0]).permutation(len(self.train))
-        order = order[: self.steps * self.batch_size].reshape(self.steps, self.batch_size)
-        share = self.batch_size // part.count
-        mine = order[first_step:, part.index * share : (part.index + 1) * share]
-        chosen = mine.reshape(-1, self.batch_size // replicas)
+        chosen = self.chosen(epoch, first_step, part)
         dataset = tf.data.Dataset.from_tensor_slices(chosen)
         load = lambda indices: self._load(indices, epoch)  # noqa: E731
         return dataset.map(load, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
@@ -183,11 +150,7 @@ def load(source: str, config: Config, options: Options | None = None) -> Trainin
     order = np.random.default_rng(options.seed).permutation(len(images))
     cut = max(1, round(options.validation * len(images))) if options.validation else 0
     chosen, rest = (order[:cut], order[cut:]) if cut else (order, order)
-    if len(rest) < options.batch_size:
-        raise InputError(
-            f"{source}: too few pictures to train on", got=len(rest),
-            expected=f"at least one batch of {options.batch_size}", do="lower --batch-size",
-        )  # fmt: skip
+    require_batch(source, len(rest), options.batch_size)
     return TrainingData(
         train=Pictures(images.subset(np.sort(rest)), config),
         validation=Pictures(images.subset(np.sort(chosen)), config),
@@ -196,8 +159,3 @@ def load(source: str, config: Config, options: Options | None = None) -> Trainin
         seed=options.seed,
         augment=augments(options.augment),
     )
-
-
-def normalize(pixels: Pixels) -> npt.NDArray[np.float32]:
-    """Return pixels as the network's inputs in [-1, 1]."""
-    return (pixels.astype(np.float32) - np.float32(MEAN)) / np.float32(STD)

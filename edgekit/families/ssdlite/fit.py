@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from edgekit.errors import InputError
 from edgekit.families import ssdlite
 from edgekit.families.phases import train_phases
+from edgekit.families.pictures import begin_run
 from edgekit.families.run import Run, claim
 from edgekit.families.ssdlite import Config
-from edgekit.families.ssdlite.data import MEAN, STD, Pictures, load
+from edgekit.families.ssdlite.data import Pictures, load
 from edgekit.families.ssdlite.loss import detection_loss
 from edgekit.families.ssdlite.network import build
 from edgekit.families.ssdlite.pretrained import load_pretrained
@@ -54,12 +53,8 @@ def fit(
     if not resume and shard(strategy).index == 0:
         claim(folder)
     pictures = load(data, config, options)
-    config = _for_classes(config, pictures.classes)
-    run = Run(
-        folder=folder, family=ssdlite.FAMILY.name, config=config, options=options, data=data,
-        classes=pictures.classes, weights=weights,
-        input={"mean": [MEAN], "std": [STD], "layout": "NHWC"},
-    )  # fmt: skip
+    run = begin_run(folder, ssdlite.FAMILY.name, config, options, data, pictures.classes, weights)
+    config = run.config
     seed_everything(options.seed)
     network = build(config)
     if weights and not resume:
@@ -75,7 +70,7 @@ def fit(
 
 
 def evaluate(predict: Predict, pictures: Pictures, config: Config) -> dict[str, float]:
-    """Return Pascal VOC's mean AP at an overlap of 0.5, from 0 to 1, in the pictures' own pixels."""
+    """Return Pascal VOC's mean AP at an overlap of 0.5, in the pictures' pixels."""
     params = {**ssdlite.FAMILY.describe(config), "answer": "raw"}
     answers, truths = [], []
     for inputs, examples in pictures.batches():
@@ -86,12 +81,3 @@ def evaluate(predict: Predict, pictures: Pictures, config: Config) -> dict[str, 
             answers.append(decode(outputs, params, np.empty((*truth.size, 0), np.uint8)))
             truths.append(truth)
     return {"AP50": average_precision(answers, truths)}
-
-
-def _for_classes(config: Config, classes: tuple[str, ...]) -> Config:
-    if config.classes not in (Config.classes, len(classes)):
-        raise InputError(
-            "ssdlite: classes", got=config.classes, expected=f"the data's {len(classes)}",
-            do=f"give --classes {len(classes)}, or a preset without a number of its own",
-        )  # fmt: skip
-    return replace(config, classes=len(classes))
