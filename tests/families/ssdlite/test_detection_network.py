@@ -56,9 +56,18 @@ def test_boxes_in_the_graph_are_those_of_the_task() -> None:
         answers[kind] = detect.decode(arrays, params, picture)
     assert len(answers["raw"].boxes) > 10
     for kind in ("boxes", "postprocess"):
-        np.testing.assert_array_equal(answers[kind].classes, answers["raw"].classes)
-        np.testing.assert_allclose(answers[kind].boxes, answers["raw"].boxes, atol=1e-3)
-        np.testing.assert_allclose(answers[kind].scores, answers["raw"].scores, atol=1e-5)
+        np.testing.assert_allclose(rows(answers[kind]), rows(answers["raw"]), atol=1e-3)
+
+
+def rows(answer: detect.Boxes) -> np.ndarray:
+    """Return class, box and score of each, in an order that does not hang on the last bits.
+
+    The network is random, and places whose filters see zeros alone answer alike: of those that tie
+    for the last rank any may be there.
+    """
+    found = np.column_stack([answer.classes, answer.boxes, answer.scores])
+    found = found[answer.scores > answer.scores.min() + 1e-5]
+    return found[np.lexsort(np.round(found[:, :5], 2).T)]
 
 
 def test_maps_follow_the_resolution() -> None:
