@@ -116,8 +116,8 @@ DEFAULT_SCHEMES = "f32"
 @click.option(
     "--answer",
     type=click.Choice(["labels", "logits", "probabilities", "raw", "boxes", "postprocess"]),
-    help="What files say: of a deeplab_v3 labels, logits or probabilities; of an ssdlite raw (codes "
-    "and logits), boxes or postprocess. [default: as trained]",
+    help="What files say: of a deeplab_v3 labels, logits or probabilities; of an ssdlite raw "
+    "(codes and logits), boxes or postprocess. [default: as trained]",
 )
 @click.option(
     "--answer-stride",
