@@ -22,6 +22,7 @@ from edgekit.export.description import describe_file, describe_task, describe_to
 from edgekit.export.files import Wanted, names_axis, write_file
 from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
 from edgekit.export.source import Source
+from edgekit.export.tail import Tails
 from edgekit.parity import gate_of
 from edgekit.quantize.advice import few_samples
 from edgekit.quantize.calibration import Calibration, open_calibration, random_examples
@@ -33,8 +34,6 @@ _log = logging.getLogger("edgekit")
 
 FORMATS = {"tflite": SCHEMES, "onnx": ("f32", "w8a8", "qat-w8a8")}
 REFERENCE_EXAMPLES = 16
-# Of a detector: in 8 bits the edges of a box would lie on 256 places of the picture.
-_FLOAT_ANSWERS = ("boxes", "postprocess")
 _NAME_BYTES = 200  # of a file name, of which 255 are the limit, scheme and format included
 
 
@@ -74,11 +73,12 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
     contents: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
         networks = _lower(source, plan, Path(scratch))
+        tails = Tails(source.tail, Path(scratch))
         signature = networks["float"].signature
         _check_labels(source, signature)
         examples = _examples(signature, source, plan)
         check_started = time.process_time()
-        reference = _reference(networks, examples)
+        reference = _reference(networks, examples, tails)
         checking += time.process_time() - check_started
         calibrated = {id(n): n for s in plan.schemes if s.calibrated
                       for n in [networks[_network_of(s, source)]]}  # fmt: skip
@@ -87,8 +87,9 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
             network = networks[_network_of(scheme, source)]
             path = Path(scratch) / f"{_file_name(source.name)}.{scheme.name}.{format}"
             made = write_file(
-                path, network, scheme, source, examples, observed.get(id(network)), plan.wanted
-            )
+                path, network, scheme, source, examples, observed.get(id(network)), plan.wanted,
+                tails,
+            )  # fmt: skip
             reference |= {
                 f"{change}/{path.name}/{tensor}": values
                 for change, by_tensor in vars(made.changes).items()
@@ -132,11 +133,6 @@ def _jobs(source: Source, plan: Plan) -> list[tuple[str, Scheme]]:
     for scheme in plan.schemes:
         if plan.wanted.io_dtype and scheme.activation_bits:
             scheme.check_io(plan.wanted.io_dtype)
-        if scheme.activation_bits and (source.task or {}).get("answer") in _FLOAT_ANSWERS:
-            raise InputError(
-                f"scheme {scheme.name}: not made with boxes as the answer",
-                do="take --answer raw, whose boxes the task chooses in float",
-            )
         if scheme.learned and source.learned is None:
             raise InputError(
                 f"scheme {scheme.name}: {source.name} has no learned ranges",
@@ -228,7 +224,9 @@ def _examples(signature: Signature, source: Source, plan: Plan) -> Calibration:
     return random_examples(signature.inputs, REFERENCE_EXAMPLES, plan.seed)
 
 
-def _reference(networks: Mapping[str, Lowered], examples: Calibration) -> Arrays:
+def _reference(
+    networks: Mapping[str, Lowered], examples: Calibration, tails: Tails
+) -> Arrays:
     """Return inputs and each network's own answers, `[N, ...]` under "input/", "float/", "qat/".
 
     Raises:
@@ -239,7 +237,7 @@ def _reference(networks: Mapping[str, Lowered], examples: Calibration) -> Arrays
         for name, value in example.items():
             kept.setdefault(f"input/{name}", []).append(value)
         for network, lowered in networks.items():
-            for name, value in lowered(example).items():
+            for name, value in tails.answer(lowered(example)).items():
                 if value.dtype.kind == "f" and not np.isfinite(value).all():
                     raise InputError(
                         f"output {name} of the model itself",

@@ -135,5 +135,6 @@ FAMILY = Family(
     ),
     dial=("answer", "max_boxes", "min_score", "max_overlap"),
     finishes=True,
+    tails=True,
     describe=_describe,
 )  # fmt: skip

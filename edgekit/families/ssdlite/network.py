@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -37,15 +38,23 @@ def build(config: Config) -> Any:
 
 
 def finish(network: Any, config: Config) -> Any:
-    """Return the network with what its files answer behind it: see `postprocess`."""
-    from edgekit.families.ssdlite.postprocess import boxes_of, custom_op
-
+    """Return the network with names for its answers, which are those of its files."""
     codes, logits = network.outputs
+    return keras.Model(network.input, {CODES: codes, LOGITS: logits}, name=network.name)
+
+
+def tail(config: Config) -> Callable[[str], Any] | None:
+    """Return what builds the boxes behind codes and logits, for a format: see `postprocess`."""
     if config.answer == "raw":
-        answer = {CODES: codes, LOGITS: logits}
-    else:
-        answer = (boxes_of if config.answer == "boxes" else custom_op)(codes, logits, config)
-    return keras.Model(network.input, answer, name=network.name)
+        return None
+
+    def build_tail(format: str) -> Any:
+        from edgekit.families.ssdlite.postprocess import CustomOp, Suppressed, postprocess
+
+        custom = config.answer == "postprocess" and format == "tflite"
+        return postprocess(CustomOp if custom else Suppressed, config)
+
+    return build_tail
 
 
 def _maps(image: Any, config: Config) -> list[Any]:

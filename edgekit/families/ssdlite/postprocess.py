@@ -20,22 +20,13 @@ NAMES = ("boxes", "classes", "scores", "count")  # in the order of the custom op
 _CUSTOM_OP = "TFLite_Detection_PostProcess"
 
 
-def boxes_of(codes: Any, logits: Any, config: Config) -> dict[str, Any]:
-    """Return the answer in ops that every runtime has."""
-    return _named(Suppressed(config, name="boxes_of")([codes, logits]))
-
-
-def custom_op(codes: Any, logits: Any, config: Config) -> dict[str, Any]:
-    """Return the answer of TFLite's custom op, which is what MediaPipe takes."""
-    return _named(CustomOp(config, name="postprocess")([codes, logits]))
-
-
-def _named(answer: Any) -> dict[str, Any]:
-    """Return the parts as layers of their names: that is what files call them."""
-    return {
-        name: keras.layers.Activation("linear", name=name)(part)
-        for name, part in zip(NAMES, answer, strict=True)
-    }
+def postprocess(layer: type[Any], config: Config) -> Any:
+    """Return the network of one of the layers below: codes and logits to the four answers."""
+    count = config.anchors.count
+    codes = keras.layers.Input((count, 4), batch_size=1, name="codes")
+    logits = keras.layers.Input((count, config.classes), batch_size=1, name="logits")
+    answer = layer(config, name="postprocess")([codes, logits])
+    return keras.Model([codes, logits], dict(zip(NAMES, answer, strict=True)), name="tail")
 
 
 class Suppressed(keras.layers.Layer):  # type: ignore[misc]
