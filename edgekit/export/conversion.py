@@ -224,9 +224,7 @@ def _examples(signature: Signature, source: Source, plan: Plan) -> Calibration:
     return random_examples(signature.inputs, REFERENCE_EXAMPLES, plan.seed)
 
 
-def _reference(
-    networks: Mapping[str, Lowered], examples: Calibration, tails: Tails
-) -> Arrays:
+def _reference(networks: Mapping[str, Lowered], examples: Calibration, tails: Tails) -> Arrays:
     """Return inputs and each network's own answers, `[N, ...]` under "input/", "float/", "qat/".
 
     Raises:

@@ -121,12 +121,15 @@ def write_file(
             got="; ".join(map(str, refused)),
             do="take another scheme or a newer runtime",
         )
+    labels = (source.task or {}).get("labels")
+    detector = (source.task or {}).get("name") == "detect" and source.tail is not None
     content = add_metadata(
         add_signatures(path.read_bytes(), source.signatures),
         name=source.name,
         description=f"{source.name} in {scheme.name}, made by edgekit {__version__}",
         inputs=made.signature.inputs,
-        labels=(source.task or {}).get("labels") if names_axis(network.signature, source) else None,
+        labels=labels if detector or names_axis(network.signature, source) else None,
+        detector=detector,
     )
     path.write_bytes(content)
     return made

@@ -98,14 +98,14 @@ class _Joined:
     def __init__(self, first: Any, second: Any) -> None:
         self.first, self.second = first, second
         self.graph, self.more = first.Subgraphs(0), second.subgraphs[0]
-        self.codes = [code for code in second.operatorCodes]
+        self.codes = list(second.operatorCodes)
         self.tensors: list[Any] = []  # what is added, and the operators of it
         self.operators: list[Any] = []
         self.place: dict[int, int] = {}  # of the second's tensors in the joined graph
         outputs = {o.Name(): o.TensorIndex() for o in _items(first.SignatureDefs(0), "Outputs")}
         for entry in second.signatureDefs[0].inputs:
             if entry.name not in outputs:
-                raise InputError("tail: input", got=entry.name, expected=str(list(outputs)))
+                raise InputError("tail: input", got=entry.name.decode(), expected=_names(outputs))
             self.place[entry.tensorIndex] = self._in_float(outputs[entry.name])
         for number, tensor in enumerate(self.more.tensors):
             if number not in self.place:
@@ -217,6 +217,10 @@ _JOINERS = {"tflite": join_tflite, "onnx": _join_onnx}
 
 def _items(table: Any, name: str) -> list[Any]:
     return [getattr(table, name)(i) for i in range(getattr(table, f"{name}Length")())]
+
+
+def _names(outputs: Any) -> str:
+    return ", ".join(name.decode() for name in outputs)
 
 
 def _grown(table: Any, name: str, kept: Kept) -> list[int]:

@@ -81,12 +81,12 @@ class BoxedImages:
 
 def holds_boxes(source: str | Path) -> bool:
     """Whether `source` is a place of boxes, and of nothing else that is read as pictures."""
+    from edgekit.tasks import coco_json, voc_xml
+
     path = Path(source)
-    return (
-        str(source) == SCATTERED
-        or path.suffix == ".json"
-        or any((path / name).is_dir() for name in ("Annotations", "annotations"))
-    )
+    if str(source) == SCATTERED or path.suffix == ".json":
+        return True
+    return coco_json.holds_coco(path) or voc_xml.holds_voc(path)
 
 
 def read_boxed_images(source: str | Path, split: Split) -> BoxedImages:

@@ -64,16 +64,19 @@ def suppress(boxes: Array, classes: Array, limit: float, count: int) -> Array:
         limit: of the overlap.
         count: at most so many stay.
     """
+    if not len(boxes):
+        return np.zeros(0, np.int64)
+    # Classes are laid out beside each other, so that boxes of two never overlap.
+    apart = classes * (boxes.max() - boxes.min() + 1)
+    edges = np.ascontiguousarray((boxes.astype(np.float64) + apart[:, np.newaxis]).T)
+    sizes = area(boxes)
     kept: list[int] = []
     for first in range(0, len(boxes), _CHUNK):
-        part = slice(first, first + _CHUNK)
-        same = classes[part, np.newaxis] == classes[np.newaxis, part]
-        within = (overlap(boxes[part], boxes[part]) > limit) & same
-        gone = np.zeros(len(within), bool)
-        if kept:
-            same = classes[part, np.newaxis] == classes[np.newaxis, kept]
-            gone = ((overlap(boxes[part], boxes[kept]) > limit) & same).any(axis=1)
-        for number in range(len(within)):
+        part = np.arange(first, min(first + _CHUNK, len(boxes)))
+        rivals = np.concatenate([np.array(kept, np.int64), part])
+        over = _over(edges[:, part], sizes[part], edges[:, rivals], sizes[rivals], limit)
+        gone, within = over[:, : len(kept)].any(axis=1), over[:, len(kept) :]
+        for number in range(len(part)):
             if gone[number]:
                 continue
             kept.append(first + number)
@@ -81,3 +84,14 @@ def suppress(boxes: Array, classes: Array, limit: float, count: int) -> Array:
                 return np.array(kept, np.int64)
             gone |= within[number]
     return np.array(kept, np.int64)
+
+
+def _over(one: Array, size: Array, other: Array, other_size: Array, limit: float) -> Array:
+    """Whether boxes, edges `[4, N]` and `[4, M]`, overlap by more than `limit`: `[N, M]`."""
+    top, left = (np.maximum(one[i][:, np.newaxis], other[i]) for i in (0, 1))
+    high, wide = (np.minimum(one[i][:, np.newaxis], other[i]) for i in (2, 3))
+    high -= top
+    wide -= left
+    both = np.maximum(high, 0, out=high) * np.maximum(wide, 0, out=wide)
+    found: Array = both > limit * (size[:, np.newaxis] + other_size - both)
+    return found

@@ -30,7 +30,7 @@ SUFFIXES = ("boxes",)  # of drawn copies' names
 SHOWN = 0.3  # least score of a box that is listed or drawn
 _GREY = 128  # behind a picture whose input has no mean
 _RESAMPLES = 200  # of the bootstrap
-_OUTPUTS = ("boxes", "classes", "scores", "count")
+OUTPUTS = ("boxes", "classes", "scores", "count")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: Pixel
     Raises:
         InputError: other outputs than the answer that the params name, NaN or infinity.
     """
-    expected = ("codes", "logits") if params["answer"] == "raw" else _OUTPUTS
+    expected = ("codes", "logits") if params["answer"] == "raw" else OUTPUTS
     if set(outputs) != set(expected):
         raise InputError("detect: outputs", got=", ".join(outputs), expected=", ".join(expected))
     for name, values in outputs.items():
@@ -86,7 +86,7 @@ def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: Pixel
         boxes, classes, scores = choose(outputs["codes"][0], outputs["logits"][0], params)
     else:
         count = int(np.rint(outputs["count"].reshape(-1)[0]))
-        boxes, classes, scores = (outputs[name][0][:count] for name in _OUTPUTS[:3])
+        boxes, classes, scores = (outputs[name][0][:count] for name in OUTPUTS[:3])
     frame = _frame(thing, None, params)
     found = frame.to_picture(boxes.astype(np.float64))
     there = (found[:, 2:] > found[:, :2]).all(axis=1)  # not those that lie beyond the picture
@@ -183,14 +183,18 @@ def score(answers: Sequence[Boxes], truths: Sequence[Truth]) -> list[Score]:
     """Return COCO's mAP by pycocotools and Pascal VOC's AP50, that with 95% by the bootstrap.
 
     Raises:
-        InputError: no examples.
+        InputError: no examples, or no box in any.
         MissingExtraError: pycocotools is not installed.
     """
-    if not answers:
-        raise InputError("detect: no examples", expected="at least one")
+    boxes = np.array([(~truth.ignore).sum() for truth in truths])
+    if not boxes.sum():
+        raise InputError("detect: nothing to find in the examples", expected="a box at least")
     rng = np.random.default_rng(0)
     drawn = [rng.integers(0, len(answers), len(answers)) for _ in range(_RESAMPLES)]
-    values = [average_precision([answers[i] for i in d], [truths[i] for i in d]) for d in drawn]
+    values = [
+        average_precision([answers[i] for i in d], [truths[i] for i in d])
+        for d in drawn if boxes[d].sum()  # where nothing is to be found there is no such figure
+    ]  # fmt: skip
     low, high = np.quantile(values, (0.025, 0.975))
     return [
         Score("COCO mAP", coco(answers, truths)["mAP"], None, len(answers)),

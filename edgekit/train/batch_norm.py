@@ -51,7 +51,8 @@ def restore_statistics(network: Any, batches: Iterable[Any]) -> int:
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def sums(inputs: Any) -> Any:
-        found = [tf.reshape(x, [-1, x.shape[-1]]) for x in moments(inputs, training=False)]
+        found = tf.nest.flatten(moments(inputs, training=False))
+        found = [tf.reshape(x, [-1, x.shape[-1]]) for x in found]
         return [(tf.reduce_mean(x, 0), tf.reduce_mean(tf.square(x), 0)) for x in found]
 
     seen = [sums(batch) for batch in batches]
