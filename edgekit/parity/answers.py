@@ -51,7 +51,7 @@ def answer(
             for spec in signature.inputs
         }
         for output, value in session(raw).items():
-            collected.setdefault(output, []).append(specs[output].dequantize(value))
+            collected.setdefault(output, []).append(np.atleast_1d(specs[output].dequantize(value)))
     return {name: np.concatenate(values) for name, values in collected.items()}
 
 

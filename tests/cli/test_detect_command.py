@@ -188,6 +188,14 @@ def test_verify_compares_what_is_found(place, capfd) -> None:
     assert all(row["passed"] for row in rows if "f32" in row["file"])
 
 
+def test_layers_are_compared_up_to_the_tail(place, capfd) -> None:
+    """What stands behind codes and logits has no layer in the source, and is left alone."""
+    assert call("verify", place / "postprocess", "--per-layer", "--json") in (0, 1)
+    found = json.loads(capfd.readouterr().out)
+    names = {row["layer"] for row in found["ssdlite-run.f32.tflite"]}
+    assert {"Conv1", "box_0", "class_5"} <= {name.removesuffix("_flat") for name in names}
+
+
 def test_the_answer_is_refused_where_it_is_no_detectors(place, tmp_path, capfd) -> None:
     assert call("convert", place / "run", "--answer", "labels", "-o", tmp_path / "x") == 2
     assert "answer: got labels, expected boxes, postprocess, raw" in capfd.readouterr().err
