@@ -115,8 +115,9 @@ DEFAULT_SCHEMES = "f32"
 )
 @click.option(
     "--answer",
-    type=click.Choice(["labels", "logits", "probabilities"]),
-    help="Of a deeplab_v3: what its files say of each place. [default: as trained]",
+    type=click.Choice(["labels", "logits", "probabilities", "raw", "boxes", "postprocess"]),
+    help="What files say: of a deeplab_v3 labels, logits or probabilities; of an ssdlite raw "
+    "(codes and logits), boxes or postprocess. [default: as trained]",
 )
 @click.option(
     "--answer-stride",

@@ -91,17 +91,19 @@ def command(
     weights: str | None, sha256: str | None, qat: bool, teacher: str | None, resume: bool,
     distributed: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Train FAMILY, or a PRESET of it, on pictures with labels or masks, on a table or simulations.
+    """Train FAMILY, or a PRESET of it, on pictures with labels, masks or boxes, tables or
+    simulations.
 
     Pictures with labels: a folder of class folders, an .npz or digits. With masks: a folder with
-    images/, masks/ and labels.txt, Pascal VOC, or scenes (drawn). A table: a CSV. phylogeny
-    simulates its own matrices.
+    images/, masks/ and labels.txt, Pascal VOC, or scenes (drawn). With boxes: Pascal VOC or COCO,
+    or scattered (drawn digits). A table: a CSV. phylogeny simulates its own matrices.
 
     \b
     edgekit train mobilenet_v2:digits --qat -o run
     edgekit train mobilenet_v2:0.35-96 --data photos/ --weights imagenet -o run
     edgekit train --teacher run --data photos/ -o quantized
     edgekit train deeplab_v3:scenes --qat -o run
+    edgekit train ssdlite:scattered --qat -o run
     edgekit train --resume -o run
     edgekit train gp --data table.csv --target COLUMN --kernel "se + white" -o run
     edgekit train phylogeny:branching -o run
@@ -236,10 +238,12 @@ def _table(run: Any) -> Any:
     table = Table(title=heading, title_justify="left")
     last = list(run.test)[-1:] if run.teacher else list(run.test)
     metrics = list(run.test[last[0]]) if last else []
-    share = next((name for name in ("accuracy", "agreement", "mIOU") if name in metrics), None)
+    share = next(
+        (name for name in ("accuracy", "agreement", "mIOU", "AP50") if name in metrics), None
+    )
     shares, shown = share is not None, [share] if share else metrics
     best = {"accuracy": "best on validation", "agreement": "likeness on validation",
-            "mIOU": "best mIOU on validation"}  # fmt: skip
+            "mIOU": "best mIOU on validation", "AP50": "best AP50 on validation"}  # fmt: skip
     titles = [f"test {name}" for name in shown]
     if share:
         titles = ["test" if share == "accuracy" else f"{share} on test"]

@@ -99,4 +99,5 @@ def task(params: Params) -> Task:
 register("classify", "edgekit.tasks.classify")
 register("regress", "edgekit.tasks.regress")
 register("segment", "edgekit.tasks.segment")
+register("detect", "edgekit.tasks.detect")
 register("phylogeny", "edgekit.tasks.phylogeny")
