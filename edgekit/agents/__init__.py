@@ -1,0 +1,1 @@
+"""What agents of every family share: networks, soft actor-critic, replay, compiled updates."""
