@@ -18,7 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.families.phylogeny.policy import ORDERS, best_of_orders
 from edgekit.families.phylogeny.simulation import add_noise, coalescent
+from edgekit.families.run import Run
+from edgekit.sources.run import load
 from edgekit.tasks.elimination import eliminate, log_odds
 from edgekit.tasks.perfect import conflict_free, linear, nll
 from edgekit.tasks.phylogeny import signed
@@ -90,8 +93,11 @@ def smoke(scratch: Path) -> list[Row]:
                     scratch / "artifact", "f32")  # fmt: skip
     values = drawn(10, 4)
     found, _ = corrected(made, values, RATES)
+    config, training = preset("elimination-pointer", channels=16, flips=2, matrices=64)
+    pointer = trained("tiny-pointer", config, {**training, "epochs": 1, "batch_size": 32}, scratch)
     return [
-        Row("10x10, 4 matrices", "conflict-free", "%", 100 * float(conflict_free(found).mean()))
+        Row("10x10, 4 matrices", "conflict-free", "%", 100 * float(conflict_free(found).mean())),
+        *pointed(pointer, scratch / "pointer", None),
     ]
 
 
@@ -104,6 +110,8 @@ def everything(runs: Path, scratch: Path) -> list[Row]:
     for size, count in SIZES.items():
         rows += simulated(made, size, count, runs / "peers")
     rows += throughput(made)
+    pointer = trained("elimination-pointer", *preset("elimination-pointer"), runs)
+    rows += pointed(pointer, scratch / "pointer", runs / "peers")
     made = artifact(process, scratch / "tumours", "f32", rows=192)
     for name in REAL:
         rows += real(made, name, runs / "peers")
@@ -194,6 +202,32 @@ def simulated(made: Any, size: int, count: int, kept: Path) -> list[Row]:
     ]
     for method, (_, spent) in theirs.items():
         rows.append(Row(case, f"{method}, seconds a matrix", "s", float(np.mean(spent))))
+    return rows
+
+
+def pointed(run: Run, folder: Path, kept: Path | None) -> list[Row]:
+    """Return what the paper's pointer network does by itself, and as the decoder's beginning."""
+    size = run.config.rows
+    values = drawn(size, SIZES[size])
+    made = artifact(run, folder, "f32,w8a8", "tflite,onnx")
+    case = f"{size}x{size} at (.002,.1), {len(values)} matrices, pointer network"
+    exact = peers(values, RATES, ("phiscsb",), kept)["phiscsb"][0] if kept else None
+    network = load(str(run.folder)).model
+    ways = {f"best of {ORDERS} orders": best_of_orders(network, signed(values))[0]}
+    for scheme, format in (("f32", "tflite"), ("f32", "onnx"), ("w8a8", "tflite")):
+        scores = answers(made, signed(values), "scores", scheme, format)
+        ways[f"likeliest order, {scheme} .{format}"] = (scores > 0).astype(np.uint8)
+    rows = [Row(case, "training, one thread", "minutes", minutes(run), target="<= 60")]
+    for way, found in ways.items():
+        free = conflict_free(found)
+        rows.append(Row(case, f"conflict-free, {way}", "%", 100 * float(free.mean())))
+        if exact is not None and free.any():
+            cost, best = (nll(values[free], out[free], *RATES).mean() for out in (found, exact))
+            rows.append(Row(case, f"NLL over PhISCS-B's where conflict-free, {way}", "x",
+                            cost / best))  # fmt: skip
+    found, _ = corrected(made, values, RATES)
+    cost = nll(values, found, *RATES).mean()
+    rows.append(Row(case, "NLL, f32 .tflite and decoder", "nats", cost))
     return rows
 
 

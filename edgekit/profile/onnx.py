@@ -23,6 +23,8 @@ try:
     import onnx
     from google.protobuf.message import DecodeError
     from onnx import inliner, shape_inference
+
+    from edgekit.profile import onnx_shapes
 except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "onnx", "onnx") from error
 
@@ -61,7 +63,7 @@ def read_model(model: Any, shapes: Shapes, where: str = "ONNX model") -> Graph:
         fixed = free_inputs(where, free, shapes)
         _fix(model, fixed)
         _empty_weights(model)
-        inferred = shape_inference.infer_shapes(model, data_prop=True)
+        inferred = onnx_shapes.infer(model)
         return _Reader(inferred.graph).graph()
     except (
         DecodeError, shape_inference.InferenceError, ValueError, IndexError, KeyError, TypeError,

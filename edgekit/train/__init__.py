@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from edgekit.errors import InputError
 
 OPTIMIZERS = ("adamw", "sgd", "rmsprop")
@@ -76,3 +79,19 @@ class Shard:
     index: int = 0
     count: int = 1  # workers
     replicas: int = 1  # on this worker
+
+    def divide(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return this worker's part of global batches `[steps, batch]`.
+
+        A row for each replica and step, `[steps * replicas, batch / all replicas]`.
+
+        Raises:
+            InputError: the batch does not divide among the replicas.
+        """
+        steps, batch = order.shape
+        replicas = self.count * self.replicas
+        if batch % replicas:
+            raise InputError("batch size", got=batch, expected=f"a multiple of {replicas} replicas")
+        share = batch // self.count
+        mine = order[:, self.index * share : (self.index + 1) * share]
+        return mine.reshape(steps * self.replicas, batch // replicas)

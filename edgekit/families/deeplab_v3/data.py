@@ -10,31 +10,38 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgekit.errors import EdgekitError, InputError
 from edgekit.families.deeplab_v3 import Config
 from edgekit.families.deeplab_v3.augment import augments, draw, transform
+from edgekit.families.pictures import (
+    CACHE_BYTES,
+    MEAN,
+    STD,
+    Part,
+    PictureData,
+    normalize,
+    require_batch,
+)
 from edgekit.tasks.framing import Frame
 from edgekit.tasks.images import Pixels, with_channels
 from edgekit.tasks.masks import VOID, MaskedImages, read_masked_images
 from edgekit.train import Options, Shard
 
-MEAN = STD = 127.5
-GLANCE = 128  # pictures that tell the ranges of activations
-_FEW = 8  # of them at a time: every layer's answers are held at once
-CACHE_BYTES = 1 << 30  # pictures and masks that may stay in memory
 
-
-class Pictures:
+class Pictures(Part):
     """Pictures and masks in the network's frame; those that fit into memory are read once."""
 
     def __init__(self, images: MaskedImages, config: Config) -> None:
         self.images, self.config = images, config
-        self.failure: EdgekitError | None = None  # TensorFlow keeps only the text of an error
         self._cache: dict[int, tuple[Pixels, Pixels]] = {}
         self._room = CACHE_BYTES
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.images.classes
 
     def one(self, index: int) -> tuple[Pixels, Pixels]:
         """Return picture `[H, W, C]` and mask `[H, W]` of their own size.
@@ -67,26 +74,24 @@ class Pictures:
     ) -> tuple[Pixels, Pixels]:
         """Return pictures `[N, size, size, C]` and masks `[N, size, size]` as they were drawn."""
         size, fill = self.config.resolution, np.rint(MEAN)
-        try:
+        with self.failing():
             pairs = [
                 transform(*self.one(int(index)), size, numbers, fill)
                 for index, numbers in zip(indices, drawn, strict=True)
             ]
-        except EdgekitError as error:
-            self.failure = error
-            raise
         return np.stack([p for p, _ in pairs]), np.stack([m for _, m in pairs])
 
-    def framed(self, indices: npt.NDArray[np.int64]) -> tuple[Pixels, Pixels]:
-        """Return pictures and masks as the network will see them when it answers."""
+    def framed(self, indices: npt.NDArray[np.int64]) -> Pixels:
+        """Return pictures as the network will see them when it answers."""
+        return self.framed_pairs(indices)[0]
+
+    def framed_pairs(self, indices: npt.NDArray[np.int64]) -> tuple[Pixels, Pixels]:
+        """Return pictures and masks `[N, H, W]`, void where the frame is larger."""
         size = (self.config.resolution, self.config.resolution)
         pictures, masks = [], []
         for index in indices:
-            try:
+            with self.failing():
                 pixels, mask = self.one(int(index))
-            except EdgekitError as error:
-                self.failure = error
-                raise
             frame = Frame(mask.shape[:2], size)
             pictures.append(frame.fill(pixels, np.rint(MEAN)))
             masks.append(frame.fill(mask, VOID, nearest=True))
@@ -95,48 +100,17 @@ class Pictures:
     def batches(self, batch_size: int = 32) -> Iterator[tuple[Any, Pixels]]:
         """Yield (inputs `[N, H, W, C]` in [-1, 1], masks `[N, H, W]`) in order, as framed."""
         for first in range(0, len(self), batch_size):
-            pictures, masks = self.framed(np.arange(first, min(first + batch_size, len(self))))
+            indices = np.arange(first, min(first + batch_size, len(self)))
+            pictures, masks = self.framed_pairs(indices)
             yield normalize(pictures), masks
-
-    def glance(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield inputs of at most GLANCE pictures, evenly spread: enough to tell ranges."""
-        chosen = np.unique(np.linspace(0, len(self) - 1, GLANCE).astype(np.int64))
-        for first in range(0, len(chosen), _FEW):
-            yield normalize(self.framed(chosen[first : first + _FEW])[0])
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingData:
-    """The three parts of a data set; `batches` is what the loop takes."""
+class TrainingData(PictureData[Pictures]):
+    """Pictures with masks; `batches` is what the loop takes."""
 
-    train: Pictures
-    validation: Pictures
-    test: Pictures
-    batch_size: int  # over all workers
-    seed: int
     augment: bool
     shares: npt.NDArray[np.float64]  # of the training pixels, by class
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes."""
-        return self.train.images.classes
-
-    @property
-    def steps(self) -> int:
-        """Full global batches in an epoch; which pictures are left over changes every epoch."""
-        return len(self.train) // self.batch_size
-
-    @property
-    def failure(self) -> EdgekitError | None:
-        """What went wrong inside a tf.data pipeline."""
-        return next(
-            (p.failure for p in (self.train, self.validation, self.test) if p.failure), None
-        )
-
-    def glance(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield inputs of a few training pictures: enough to tell ranges."""
-        return self.train.glance()
 
     def batches(self, epoch: int, first_step: int, part: Shard) -> Any:
         """Return (inputs `[N, H, W, C]`, masks `[N, H, W]`), one element a replica and step.
@@ -144,16 +118,7 @@ class TrainingData:
         Raises:
             InputError: the batch does not divide among the replicas.
         """
-        replicas = part.count * part.replicas
-        if self.batch_size % replicas:
-            raise InputError(
-                "batch size", got=self.batch_size, expected=f"a multiple of {replicas} replicas"
-            )
-        order = np.random.default_rng([self.seed, epoch, 0]).permutation(len(self.train))
-        order = order[: self.steps * self.batch_size].reshape(self.steps, self.batch_size)
-        share = self.batch_size // part.count
-        mine = order[first_step:, part.index * share : (part.index + 1) * share]
-        chosen = mine.reshape(-1, self.batch_size // replicas)
+        chosen = self.chosen(epoch, first_step, part)
         drawn = draw(len(self.train), self.seed, epoch)[chosen]
         dataset = tf.data.Dataset.from_tensor_slices((chosen, drawn))
         return dataset.map(self._load, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
@@ -165,7 +130,7 @@ class TrainingData:
         def read(indices: Any, drawn: Any) -> tuple[Pixels, Pixels]:
             if self.augment:
                 return self.train.augmented(indices, drawn)
-            return self.train.framed(indices)
+            return self.train.framed_pairs(indices)
 
         pixels, masks = tf.numpy_function(
             read, [indices, drawn], (tf.uint8, tf.uint8), stateful=False
@@ -187,11 +152,7 @@ def load(source: str, config: Config, options: Options | None = None) -> Trainin
     order = np.random.default_rng(options.seed).permutation(len(images))
     held_out = max(1, round(options.validation * len(images))) if options.validation else 0
     rest, chosen = (order[held_out:], order[:held_out]) if held_out else (order, order)
-    if len(rest) < options.batch_size:
-        raise InputError(
-            f"{source}: too few pictures to train on", got=len(rest),
-            expected=f"at least one batch of {options.batch_size}", do="lower --batch-size",
-        )  # fmt: skip
+    require_batch(source, len(rest), options.batch_size)
     chosen_parts = images.subset(np.sort(rest)), images.subset(np.sort(chosen)), test
     parts = [Pictures(part, config) for part in chosen_parts]
     train, validation, tested = parts
@@ -205,8 +166,3 @@ def load(source: str, config: Config, options: Options | None = None) -> Trainin
         augment=augments(options.augment),
         shares=counts / max(counts.sum(), 1),
     )
-
-
-def normalize(pixels: Pixels) -> npt.NDArray[np.float32]:
-    """Return pixels as the network's inputs in [-1, 1]."""
-    return (pixels.astype(np.float32) - np.float32(MEAN)) / np.float32(STD)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgekit.errors import InputError
 from edgekit.families.deeplab_v3 import FAMILY, Config
-from edgekit.families.deeplab_v3.data import MEAN, STD, Pictures, load
+from edgekit.families.deeplab_v3.data import Pictures, load
 from edgekit.families.deeplab_v3.network import build, resize
 from edgekit.families.deeplab_v3.pretrained import load_pretrained
 from edgekit.families.phases import train_phases
+from edgekit.families.pictures import begin_run
 from edgekit.families.run import Run, claim
 from edgekit.tasks.masks import VOID
 from edgekit.tasks.segment import confusion, mean_iou, pixel_accuracy
@@ -55,12 +54,8 @@ def fit(
     if not resume and shard(strategy).index == 0:
         claim(folder)
     pictures = load(data, config, options)
-    config = _for_classes(config, pictures.classes)
-    run = Run(
-        folder=folder, family=FAMILY.name, config=config, options=options, data=data,
-        classes=pictures.classes, weights=weights,
-        input={"mean": [MEAN], "std": [STD], "layout": "NHWC"},
-    )  # fmt: skip
+    run = begin_run(folder, FAMILY.name, config, options, data, pictures.classes, weights)
+    config = run.config
     seed_everything(options.seed)
     network = build(config)
     if weights and not resume:
@@ -118,12 +113,3 @@ def evaluate(predict: Predict, pictures: Pictures) -> dict[str, float]:
         grown = resize(tf.constant(predict(inputs)), masks.shape[1:3], config.align_corners)
         counts += confusion(masks, np.asarray(tf.argmax(grown, axis=-1)), classes)
     return {"mIOU": mean_iou(counts), "pixel_accuracy": pixel_accuracy(counts)}
-
-
-def _for_classes(config: Config, classes: tuple[str, ...]) -> Config:
-    if config.classes not in (Config.classes, len(classes)):
-        raise InputError(
-            "deeplab_v3: classes", got=config.classes, expected=f"the data's {len(classes)}",
-            do=f"give --classes {len(classes)}, or a preset without a number of its own",
-        )  # fmt: skip
-    return replace(config, classes=len(classes))

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from edgekit.families.deeplab_v3.data import Pictures, normalize
+from edgekit.families.deeplab_v3.data import Pictures
 from edgekit.families.deeplab_v3.network import build, resize
+from edgekit.families.pictures import normalize
 from edgekit.families.rebuild import rebuild
 from edgekit.families.run import Run
 from edgekit.tasks.framing import Frame

@@ -12,13 +12,21 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgekit.errors import EdgekitError, InputError
 from edgekit.families.mobilenet_v2 import Config
 from edgekit.families.mobilenet_v2.augment import (
     AUGMENTATIONS,
     Augmentation,
     choose_augmentation,
     draw,
+)
+from edgekit.families.pictures import (
+    CACHE_BYTES,
+    MEAN,
+    STD,
+    Part,
+    PictureData,
+    normalize,
+    require_batch,
 )
 from edgekit.tasks.images import (
     LabelledImages,
@@ -30,18 +38,12 @@ from edgekit.tasks.images import (
 )
 from edgekit.train import Options, Shard
 
-MEAN = STD = 127.5
-GLANCE = 128  # pictures that tell the ranges of activations
-_FEW = 8  # of them at a time: every layer's answers are held at once
-CACHE_BYTES = 1 << 30  # resized pictures that may stay in memory
 
-
-class Pictures:
+class Pictures(Part):
     """Pictures at the network's size; those that fit into memory are read once."""
 
     def __init__(self, images: LabelledImages, config: Config) -> None:
         self.images, self.config = images, config
-        self.failure: EdgekitError | None = None  # TensorFlow keeps only the text of an error
         shape = (len(images), config.resolution, config.resolution, config.channels)
         fits = math.prod(shape) <= CACHE_BYTES
         self._cache = np.empty(shape, np.uint8) if fits else None
@@ -50,17 +52,19 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.images)
 
-    def read(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.images.classes
+
+    def framed(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Return `[N, H, W, C]`.
 
         Raises:
             InputError: a file is damaged.
         """
-        try:
+        with self.failing():
             return np.stack([self._one(int(index)) for index in indices])
-        except EdgekitError as error:
-            self.failure = error
-            raise
 
     def _one(self, index: int) -> npt.NDArray[np.uint8]:
         if self._cache is not None and self._cached[index]:
@@ -77,51 +81,14 @@ class Pictures:
         """Yield (inputs `[N, H, W, C]` in [-1, 1], labels `[N]`) in order, without augmentation."""
         for first in range(0, len(self), batch_size):
             indices = np.arange(first, min(first + batch_size, len(self)))
-            yield normalize(self.read(indices)), self.images.labels[indices]
-
-    def glance(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield inputs of at most GLANCE pictures, evenly spread: enough to tell ranges."""
-        chosen = np.unique(np.linspace(0, len(self) - 1, GLANCE).astype(np.int64))
-        for first in range(0, len(chosen), _FEW):
-            yield normalize(self.read(chosen[first : first + _FEW]))
+            yield normalize(self.framed(indices)), self.images.labels[indices]
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingData:
-    """The three parts of a data set; `batches` is what the loop takes."""
+class TrainingData(PictureData[Pictures]):
+    """Labelled pictures; `batches` is what the loop takes."""
 
-    train: Pictures
-    validation: Pictures
-    test: Pictures
-    batch_size: int  # over all workers
-    seed: int
     augmentation: Augmentation
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes."""
-        return self.train.images.classes
-
-    @property
-    def steps(self) -> int:
-        """Full global batches in an epoch; which pictures are left over changes every epoch."""
-        return len(self.train) // self.batch_size
-
-    @property
-    def failure(self) -> EdgekitError | None:
-        """What went wrong inside a tf.data pipeline."""
-        return next(
-            (p.failure for p in (self.train, self.validation, self.test) if p.failure), None
-        )
-
-    def glance(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield inputs of a few training pictures: enough to tell ranges."""
-        return self.train.glance()
-
-    def order(self, epoch: int) -> npt.NDArray[np.int64]:
-        """Return the indices of an epoch as `[steps, batch]`."""
-        order = np.random.default_rng([self.seed, epoch, 0]).permutation(len(self.train))
-        return order[: self.steps * self.batch_size].reshape(self.steps, self.batch_size)
 
     def batches(self, epoch: int, first_step: int, part: Shard) -> Any:
         """Return (inputs `[N, H, W, C]` in [-1, 1], labels `[N]`), one element a replica and step.
@@ -129,14 +96,7 @@ class TrainingData:
         Raises:
             InputError: the batch does not divide among the replicas.
         """
-        replicas = part.count * part.replicas
-        if self.batch_size % replicas:
-            raise InputError(
-                "batch size", got=self.batch_size, expected=f"a multiple of {replicas} replicas"
-            )
-        share = self.batch_size // part.count
-        mine = self.order(epoch)[first_step:, part.index * share : (part.index + 1) * share]
-        chosen = mine.reshape(-1, self.batch_size // replicas)
+        chosen = self.chosen(epoch, first_step, part)
         size = self.train.config.resolution
         draws = draw(self.augmentation, len(self.train), size, self.seed, epoch)
         labels = self.train.images.labels
@@ -146,13 +106,13 @@ class TrainingData:
 
     def _load(self, indices: Any, labels: Any, transforms: Any, light: Any) -> tuple[Any, Any]:
         config = self.train.config
-        pixels = tf.numpy_function(self.train.read, [indices], tf.uint8, stateful=False)
+        pixels = tf.numpy_function(self.train.framed, [indices], tf.uint8, stateful=False)
         pixels.set_shape([None, config.resolution, config.resolution, config.channels])
-        pictures = (tf.cast(pixels, tf.float32) - MEAN) / STD
+        inputs = (tf.cast(pixels, tf.float32) - MEAN) / STD
         if self.augmentation == AUGMENTATIONS["none"]:
-            return pictures, labels
+            return inputs, labels
         moved = tf.raw_ops.ImageProjectiveTransformV3(
-            images=pictures,
+            images=inputs,
             transforms=transforms,
             output_shape=[config.resolution, config.resolution],
             interpolation="BILINEAR",
@@ -194,13 +154,7 @@ def _parts(
     rest, held_out = divide(images.labels, options.validation, options.seed)
     if options.validation == 0:
         rest = held_out = np.arange(len(images))
-    if len(rest) < options.batch_size:
-        raise InputError(
-            f"{source}: too few pictures to train on",
-            got=len(rest),
-            expected=f"at least one batch of {options.batch_size}",
-            do="lower --batch-size",
-        )
+    require_batch(source, len(rest), options.batch_size)
     return TrainingData(
         train=Pictures(images.subset(rest), config),
         validation=Pictures(images.subset(held_out), config),
@@ -209,8 +163,3 @@ def _parts(
         seed=options.seed,
         augmentation=choose_augmentation(options.augment, str(source)),
     )
-
-
-def normalize(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Return pixels as the network's inputs in [-1, 1]."""
-    return (pixels.astype(np.float32) - np.float32(MEAN)) / np.float32(STD)

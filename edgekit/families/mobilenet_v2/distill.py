@@ -12,8 +12,9 @@ import tf_keras as keras
 from edgekit.errors import InputError
 from edgekit.families.aligned import shift_inputs, whole_mean
 from edgekit.families.equalized import equalized
-from edgekit.families.mobilenet_v2.data import MEAN, STD, load_unlabelled
+from edgekit.families.mobilenet_v2.data import load_unlabelled
 from edgekit.families.mobilenet_v2.layers import TOP
+from edgekit.families.pictures import MEAN, STD
 from edgekit.families.rebuild import rebuild
 from edgekit.families.run import Run, write_run
 from edgekit.quantize.qat import fix_input_range, freeze_epoch, quantize_aware, set_ranges

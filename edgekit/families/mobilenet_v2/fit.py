@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,11 @@ import tf_keras as keras
 
 from edgekit.errors import InputError
 from edgekit.families.mobilenet_v2 import FAMILY, Config
-from edgekit.families.mobilenet_v2.data import MEAN, STD, Pictures, load
+from edgekit.families.mobilenet_v2.data import Pictures, load
 from edgekit.families.mobilenet_v2.network import build
 from edgekit.families.mobilenet_v2.pretrained import load_pretrained
 from edgekit.families.phases import train_phases
+from edgekit.families.pictures import begin_run
 from edgekit.families.run import Run, claim
 from edgekit.train import Options
 from edgekit.train.distribute import choose_strategy, shard
@@ -54,12 +54,10 @@ def fit(
     if not resume and shard(strategy).index == 0:
         claim(folder)
     pictures = load(data, config, options)
-    config = _for_classes(config, pictures.classes)
-    run = Run(
-        folder=folder, family=FAMILY.name, config=config, options=options, data=data,
-        classes=pictures.classes, weights=weights,
-        input={"mean": [MEAN], "std": [STD], "layout": "NHWC"},
-    )  # fmt: skip
+    if not config.include_top:
+        raise InputError("mobilenet_v2: nothing to train without the classifier", got="no top")
+    run = begin_run(folder, FAMILY.name, config, options, data, pictures.classes, weights)
+    config = run.config
     seed_everything(options.seed)
     network = build(config)
     if weights and not resume:
@@ -86,16 +84,3 @@ def evaluate(predict: Predict, pictures: Pictures) -> dict[str, float]:
         chosen = probabilities[np.arange(len(labels)), labels]
         loss -= float(np.log(np.maximum(chosen, 1e-7)).sum())
     return {"accuracy": right / len(pictures), "loss": loss / len(pictures)}
-
-
-def _for_classes(config: Config, classes: tuple[str, ...]) -> Config:
-    if not config.include_top:
-        raise InputError("mobilenet_v2: nothing to train without the classifier", got="no top")
-    if config.classes not in (Config.classes, len(classes)):
-        raise InputError(
-            "mobilenet_v2: classes",
-            got=config.classes,
-            expected=f"the data's {len(classes)}",
-            do=f"give --classes {len(classes)}, or a preset without a number of its own",
-        )
-    return replace(config, classes=len(classes))

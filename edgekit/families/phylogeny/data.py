@@ -84,16 +84,9 @@ class TrainingData:
         Raises:
             InputError: the batch does not divide among the replicas.
         """
-        replicas = part.count * part.replicas
-        if self.batch_size % replicas:
-            raise InputError(
-                "batch size", got=self.batch_size, expected=f"a multiple of {replicas} replicas"
-            )
         drawn = simulate(self.config, self.steps * self.batch_size, self._rng(epoch))
-        share = self.batch_size // part.count
         order = np.arange(len(drawn)).reshape(self.steps, self.batch_size)
-        mine = order[first_step:, part.index * share : (part.index + 1) * share]
-        chosen = mine.reshape(-1, self.batch_size // replicas)
+        chosen = part.divide(order[first_step:])
         dataset = tf.data.Dataset.from_tensor_slices((drawn.seen[chosen], drawn.targets[chosen]))
         return dataset.map(_as_floats).prefetch(2)
 

@@ -70,6 +70,11 @@ class Pointer(keras.layers.Layer):  # type: ignore[misc]
         self._glimpse = dense(1, use_bias=False, name="glimpse")
         self._point = dense(1, use_bias=False, name="point")
 
+    @property
+    def flips(self) -> int:
+        """How often it points, at the most."""
+        return self._config.flips
+
     def call(self, inputs: Any) -> tuple[Any, Any, Any]:
         """Return the best matrix on the way, its cost and the log probability of the order.
 

@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
 from edgekit.families.phylogeny.data import Simulated, TrainingData
 from edgekit.families.phylogeny.pointer import actor_and_critic, policy_gradient
+from edgekit.families.phylogeny.simulation import Bits
 from edgekit.families.run import Run, write_run
 from edgekit.tasks.perfect import conflict_free
 from edgekit.train import Shard
 from edgekit.train.loop import Phase, Predict, train
 
 _CHUNK = 200  # matrices of an evaluation at a time
+ORDERS = 128  # that the paper samples for a matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,3 +86,31 @@ def score_orders(network: Any, data: Simulated) -> dict[str, float]:
         free.append(conflict_free((best > 0).astype(np.uint8)))
     return {"cost": float(np.concatenate(costs).mean()),
             "conflict-free": float(np.concatenate(free).mean())}  # fmt: skip
+
+
+def best_of_orders(
+    network: Any, seen: npt.NDArray[np.int8], *, orders: int = ORDERS, seed: int = 0
+) -> tuple[Bits, npt.NDArray[np.float32]]:
+    """Return what the cheapest of sampled orders makes of each matrix, as the paper infers.
+
+    Args:
+        network: the pointer network.
+        seen: signed matrices `[N, rows, columns]`.
+        orders: sampled for each of them.
+        seed: of the samples.
+
+    Returns:
+        The matrices of 0 and 1, and their costs `[N]`.
+    """
+    rng = np.random.default_rng(seed)
+    encode = keras.Model(network.inputs, network.get_layer("encoded").output)
+    pointer = network.get_layer("pointer")
+    found, costs = [], []
+    for one in seen.astype(np.float32):
+        encoded = tf.repeat(encode(one[None]), orders, axis=0)
+        noise = rng.gumbel(size=(orders, pointer.flips, one.size)).astype(np.float32)
+        best, cost, _ = pointer([encoded, np.repeat(one[None], orders, axis=0), noise])
+        cheapest = int(np.argmin(cost))
+        found.append(np.asarray(best[cheapest]) > 0)
+        costs.append(cost[cheapest])
+    return np.array(found, np.uint8), np.array(costs, np.float32)

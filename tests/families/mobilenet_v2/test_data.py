@@ -77,7 +77,7 @@ def test_augmented_pictures_are_the_same_from_any_step():
     assert min(x.min() for x in whole) >= -1
     assert max(x.max() for x in whole) <= 1
     plain, _ = next(loaded.train.batches(64))
-    chosen = loaded.train.read(loaded.order(1)[0])
+    chosen = loaded.train.framed(loaded.order(1)[0])
     assert np.abs(whole[0] - data.normalize(chosen)).mean() > 0.02  # they did move
     assert np.abs(whole[0] - data.normalize(chosen)).mean() < 0.5  # but are the same pictures
     assert plain.dtype == np.float32
