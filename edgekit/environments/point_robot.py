@@ -48,9 +48,11 @@ class PointRobot:
 
     def reward(self, at: Array) -> Array:
         """Return the reward for being `at` `[N, 2]`, by whichever mode this is."""
-        distance = np.linalg.norm(at - self.goals, axis=1)
-        found: Array = sparse_reward(distance) if self.sparse else -distance
-        return found
+        distance: Array = np.linalg.norm(at - self.goals, axis=1)
+        if self.sparse:
+            return sparse_reward(distance)
+        dense: Array = -distance
+        return dense
 
 
 def sparse_reward(distance: Array) -> Array:

@@ -12,16 +12,16 @@ from edgekit.environments.point_robot import PointRobot, draw_goals, sparse_rewa
 from edgekit.errors import InputError
 
 
-def test_an_oracle_gets_the_sparse_return_that_is_known() -> None:
-    """13.36 over goals at equal angles, for who nears it along both axes as fast as it can."""
-    angles = np.linspace(0, math.pi, 1001)
-    goals = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
-    robots = PointRobot(goals, sparse=True)
-    at, total = robots.reset(), np.zeros(len(goals))
+def test_the_return_of_going_straight_by_hand() -> None:
+    """To (c, c), c = .7071: 0 five times, 1 - .1515, 1 - .0101, then 1 thirteen times."""
+    c = math.sqrt(0.5)
+    robots = PointRobot(np.array([[c, c]]), sparse=True)
+    at, total = robots.reset(), 0.0
     for _ in range(robots.horizon):
-        step = robots.step(goals - at)  # clipped to .1 along each axis
-        at, total = step.following, total + step.reward
-    assert total.mean() == pytest.approx(13.36, abs=0.02)
+        step = robots.step(robots.goals - at)  # clipped to .1 along each axis
+        at, total = step.following, total + float(step.reward[0])
+    expected = 15 - math.sqrt(2) * ((c - 0.6) + (c - 0.7))
+    assert total == pytest.approx(expected, rel=1e-5)
     assert step.over.all()
     assert not step.ended.any()
     np.testing.assert_array_equal(step.observation, 0)
