@@ -57,14 +57,15 @@ class PointRobot:
 
 def sparse_reward(distance: Array) -> Array:
     """Return 1 - distance within RADIUS, else 0."""
-    found: Array = np.where(distance <= RADIUS, 1.0 - distance, 0.0)
-    return found.astype(np.float32)
+    found: Array = np.where(distance <= RADIUS, 1.0 - distance, 0.0).astype(np.float32)
+    return found
 
 
 def draw_goals(count: int, rng: np.random.Generator) -> Array:
     """Return `count` goals on the upper half of the unit circle, `[count, 2]`."""
     angles = rng.uniform(0.0, np.pi, count)
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    goals: Array = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    return goals
 
 
 register("point-robot", lambda count, seed: PointRobot(
