@@ -25,19 +25,9 @@ class Transitions:
     def __len__(self) -> int:
         return len(self.s)
 
-    def chosen(self, index: Any) -> Transitions:
-        """Return those at `index`."""
-        return Transitions(*(values[index] for values in self.arrays()))
-
     def arrays(self) -> tuple[Array, ...]:
         """Return s, a, r, following, ended."""
         return tuple(getattr(self, f.name) for f in fields(self))
-
-
-def concatenate(parts: list[Transitions]) -> Transitions:
-    """Return all transitions, one part after the other."""
-    columns = zip(*(part.arrays() for part in parts), strict=True)
-    return Transitions(*(np.concatenate(column) for column in columns))
 
 
 class Replay(tf.Module):  # type: ignore[misc]

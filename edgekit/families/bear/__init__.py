@@ -13,7 +13,6 @@ KERNELS = ("laplacian", "gaussian")
 class Config:
     """What makes one agent; the defaults are those for Pendulum-v1."""
 
-    environment: str = "Pendulum-v1"
     hidden_units: tuple[int, ...] = (64, 64)  # of actor and critics
     vae_units: tuple[int, ...] = (128, 128)  # of encoder and decoder
     critics: int = 2  # members of the ensemble
