@@ -103,8 +103,8 @@ def read_batch(path: Path) -> Batch:
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: cannot be read as a batch", got=error) from None
     if batch.sha256 != expected:
-        raise InputError(f"{path}: changed since it was written", got=f"SHA-256 {batch.sha256[:12]}",
-                         expected=f"{expected[:12]}")  # fmt: skip
+        raise InputError(f"{path}: changed since it was written",
+                         got=f"SHA-256 {batch.sha256[:12]}", expected=expected[:12])  # fmt: skip
     return batch
 
 

@@ -52,7 +52,9 @@ def is_behaviour(source: str) -> bool:
 def collect(
     environment: str, source: str, size: int, seed: int, how: Apprenticeship | None = None
 ) -> Batch:
-    """Return `size` transitions of each behaviour in `source`, as "random+medium"; mixed has its own.
+    """Return `size` transitions of each behaviour in `source`, as "random+medium", in one batch.
+
+    mixed has as many as the agent took.
 
     Raises:
         InputError: no such behaviour or environment, or the agent learned too little.
@@ -117,7 +119,8 @@ class _Apprentice:
         if not at_end > chance:
             raise InputError(f"{self.name}: the agent that makes batches did not learn",
                              got=f"return {at_end:.4g} after {self.how.steps} steps",
-                             expected=f"above chance, {chance:.4g}", do="give more steps")  # fmt: skip
+                             expected=f"above chance, {chance:.4g}",
+                             do="give more --behaviour-steps")  # fmt: skip
         needed = chance + SHARE * (at_end - chance)
         parts, value, weights = next(one for one in judged if one[1] >= needed)
         expert = self.agent.policy.get_weights()

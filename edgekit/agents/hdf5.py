@@ -107,8 +107,8 @@ def _episode(where: str, group: Any, limit: Array) -> tuple[Array, ...]:
             raise InputError(f"{where}: {name}", got="no vectors", expected="[T, size]")
     seen, a = np.asarray(group["observations"]), np.asarray(group["actions"])
     if len(seen) != len(a) + 1:
-        raise InputError(f"{where}: observations", got=len(seen), expected=f"{len(a) + 1}: one more "
-                         "than actions")  # fmt: skip
+        raise InputError(f"{where}: observations", got=len(seen),
+                         expected=f"{len(a) + 1}: one more than actions")  # fmt: skip
     r, ended = np.asarray(group["rewards"]), np.asarray(group["terminations"])
     columns = (seen[:-1], _scaled(where, a, limit), r, seen[1:], ended)
     return tuple(column.astype(np.float32) for column in columns)

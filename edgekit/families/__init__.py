@@ -19,6 +19,7 @@ MODULES = {
     "deeplab_v3": "edgekit.families.deeplab_v3",
     "gp": "edgekit.families.gp",
     "phylogeny": "edgekit.families.phylogeny",
+    "bear": "edgekit.families.bear",
 }
 
 
