@@ -5,6 +5,7 @@ Agents see observations normalised and act in -1..1; `Scaling` leads to the envi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ class Agent(Protocol):
 
     REPORTS: tuple[str, ...]  # what an update tells
     samples: int  # actions that it chooses among
+    optimizers: Mapping[str, Any]
 
     def draw(self, rows: int, seed: Any) -> tuple[Any, ...]:
         """Return the noise of updates on that many rows of a batch, `[rows, ...]` each."""

@@ -24,8 +24,8 @@ class BehaviourCloning(tf.Module):  # type: ignore[misc]
         self.policy = build_policy(observations, actions, hidden)
         # The deviation that a policy has beside its mean is not trained.
         self.trained = [v for v in self.policy.trainable_variables if "log_std" not in v.name]
-        self.optimizer = keras.optimizers.Adam(learning_rate)
-        self.optimizer.build(self.trained)
+        self.optimizers = {"policy": keras.optimizers.Adam(learning_rate)}
+        self.optimizers["policy"].build(self.trained)
 
     def draw(self, rows: int, seed: Any) -> tuple[Any, ...]:
         """Return nothing: no chance plays but in the choice of rows."""
@@ -36,7 +36,7 @@ class BehaviourCloning(tf.Module):  # type: ignore[misc]
         s, a, *_ = batch
         with tf.GradientTape() as tape:
             error = tf.reduce_mean((tf.tanh(self.policy(s)[0]) - a) ** 2)
-        descend(self.optimizer, tape, error, self.trained)
+        descend(self.optimizers["policy"], tape, error, self.trained)
         return {"error": error}
 
     def choose(self, s: Any, noise: Any) -> Any:

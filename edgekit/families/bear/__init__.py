@@ -48,7 +48,7 @@ class Config:
     normalise: bool = True  # observations, by the batch's mean and deviation
     transitions: int = 10_000  # of each behaviour, where the batch is made here
     behaviour_steps: int = 15_000  # for which the soft actor-critic that makes it learns
-    student_units: tuple[int, ...] = (64, 64)  # of the deterministic student
+    student_units: tuple[int, ...] = (60, 60)  # of the deterministic student
     rounds: int = 8  # of its lessons; 0: no student
     form: str = "student"  # of the files: student, or sampling: the agent with noise as an input
 
