@@ -35,7 +35,7 @@ class Config:
     vae_rate: float = 1e-3
     alpha_rate: float = 1e-3
     kernel: str = "laplacian"  # of the MMD, or gaussian
-    sigma: float = 10.0  # its width
+    sigma: float = 20.0  # its width
     samples: int = 4  # actions of actor and behaviour each, in the MMD
     target_samples: int = 10  # actions of the target actor in a next state
     act_samples: int = 100  # actions among which the agent chooses
@@ -94,18 +94,18 @@ def _describe(config: Config) -> Mapping[str, Any]:
 
 _D4RL: dict[str, Any] = {  # Fu et al., arXiv:2004.07219: what their runs of BEAR had
     "updates": 1_000, "hidden_units": (256, 256), "vae_units": (750, 750), "actor_rate": 1e-4,
-    "critic_rate": 3e-4, "vae_rate": 3e-4, "sigma": 20.0, "warm_up": 40_000,
+    "critic_rate": 3e-4, "vae_rate": 3e-4, "warm_up": 40_000,
     "transitions": 1_000_000, "behaviour_steps": 1_000_000,
 }  # fmt: skip
 _ORIGINAL: dict[str, Any] = {  # the authors' own
-    "updates": 1_000, "hidden_units": (400, 300), "vae_units": (750, 750), "warm_up": 40_000,
-    "transitions": 1_000_000, "behaviour_steps": 1_000_000,
+    "updates": 1_000, "hidden_units": (400, 300), "vae_units": (750, 750), "sigma": 10.0,
+    "warm_up": 40_000, "transitions": 1_000_000, "behaviour_steps": 1_000_000,
 }  # fmt: skip
 _LONG = {"epochs": 500, "batch_size": 256}
 
 # Config, the student's parameters and MAdds, training.
 _PRESETS: dict[str, tuple[Config, int, int, dict[str, Any]]] = {
-    "pendulum": (Config(), 4_489, 4_356, {"epochs": 10, "batch_size": 128}),
+    "pendulum": (Config(), 4_489, 4_356, {"epochs": 8, "batch_size": 128}),
     "hopper": (Config("Hopper-v5", 11, 3, **_D4RL), 5_151, 4_992, _LONG),
     "hopper-original": (Config("Hopper-v5", 11, 3, **_ORIGINAL), 5_151, 4_992,
                         {"epochs": 500, "batch_size": 100}),
