@@ -241,8 +241,9 @@ class Study:
                 half = float(np.diff(interval(apart))[0] / 2)
                 rows.append(Row(
                     f"{name}, {self.updates} updates", f"return of BEAR less d3rlpy's {variant}",
-                    "reward", float(apart.mean()), interval=interval(apart), target=f">= {-half:.4g}",
-                    anchor=float(theirs.mean()), anchor_source=f"{PACKAGE} {variant}, its return",
+                    "reward", float(apart.mean()), interval=interval(apart),
+                    target=f">= {-half:.4g}", anchor=float(theirs.mean()),
+                    anchor_source=f"{PACKAGE} {variant}, its return",
                 ))  # fmt: skip
                 ratio = self._values(name, variant, "cpu_s") / self._values(name, "bear", "cpu_s")
                 rows.append(Row(
