@@ -249,8 +249,6 @@ class Study:
                 rows.append(Row(
                     f"{name}, {self.updates} updates", f"updates a CPU second, d3rlpy {variant}",
                     "x", float(ratio.mean()), interval=interval(ratio), target=">= 3",
-                    anchor=self.updates / float(self._values(name, variant, "cpu_s").mean()),
-                    anchor_source="d3rlpy's, in x of one a second",
                 ))  # fmt: skip
         compiling = self._values(BOTH, "bear", "compiling_s")
         rows.append(Row("BEAR", "compiling, once, not in the updates' time", "CPU s",
