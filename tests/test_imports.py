@@ -19,8 +19,8 @@ HEAVY = {
     "onnxscript", "skl2onnx", "h5py",
 }  # fmt: skip
 LIGHT_ROOMS = (
-    "report", "profile", "evaluate", "parity", "device", "runtime", "tasks", "artifact", "files",
-    "errors",
+    "report", "profile", "evaluate", "play", "parity", "device", "runtime", "tasks", "environments",
+    "artifact", "files", "errors",
 )  # fmt: skip
 # All that the layers from `report` down may load beside the standard library, and its own needs.
 ALLOWED = {

@@ -110,8 +110,9 @@ DEFAULT_SCHEMES = "f32"
 )
 @click.option(
     "--form",
-    type=click.Choice(["exact", "inducing", "eigen"]),
-    help="Of a gp: which; the better of inducing and eigen if not given.",
+    type=click.Choice(["exact", "inducing", "eigen", "student", "sampling"]),
+    help="Of a gp: exact, inducing or eigen; the better of the last two if not given. Of a bear: "
+    "its student, or the agent itself that samples, with noise as an input.",
 )
 @click.option(
     "--answer",

@@ -91,12 +91,13 @@ def command(
     weights: str | None, sha256: str | None, qat: bool, teacher: str | None, resume: bool,
     distributed: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Train FAMILY, or a PRESET of it, on pictures with labels, masks or boxes, tables or
-    simulations.
+    """Train FAMILY, or a PRESET of it, on pictures, a table, simulations or a batch of transitions.
 
     Pictures with labels: a folder of class folders, an .npz or digits. With masks: a folder with
     images/, masks/ and labels.txt, Pascal VOC, or scenes (drawn). With boxes: Pascal VOC or COCO,
-    or scattered (drawn digits). A table: a CSV. phylogeny simulates its own matrices.
+    or scattered (drawn digits). A table: a CSV. phylogeny simulates its own matrices. bear: a
+    batch of random, medium, mixed or expert behaviour that is made now (or several, as
+    random+medium), an earlier run's .npz, a D4RL .hdf5 or a Minari folder.
 
     \b
     edgekit train mobilenet_v2:digits --qat -o run
@@ -107,6 +108,7 @@ def command(
     edgekit train --resume -o run
     edgekit train gp --data table.csv --target COLUMN --kernel "se + white" -o run
     edgekit train phylogeny:branching -o run
+    edgekit train bear:pendulum --data random+medium -o run
     """  # noqa: D301
     from edgekit.families import family
     from edgekit.families.run import Run, open_run
@@ -194,10 +196,17 @@ def _assign(config: Any, settings: tuple[str, ...]) -> Any:
             raise InputError(f"--set {setting}", got=name, expected="one of " + ", ".join(known))
         kind = type(known[name])
         try:
-            changes[name] = {"true": True, "false": False}[text] if kind is bool else kind(text)
+            changes[name] = _read(text, kind)
         except (ValueError, KeyError):
             raise InputError(f"--set {setting}", got=text, expected=kind.__name__) from None
     return replace(config, **changes)
+
+
+def _read(text: str, kind: type) -> Any:
+    """Return a value as the type of its field; a tuple is of integers, as 64,64."""
+    if kind is bool:
+        return {"true": True, "false": False}[text]
+    return tuple(int(part) for part in text.split(",")) if kind is tuple else kind(text)
 
 
 def _check_resumed(
@@ -244,12 +253,14 @@ def _table(run: Any) -> Any:
     shares, shown = share is not None, [share] if share else metrics
     best = {"accuracy": "best on validation", "agreement": "likeness on validation",
             "mIOU": "best mIOU on validation", "AP50": "best AP50 on validation"}  # fmt: skip
+    figures = {"cost": "best on validation", "return": "return on validation, at the end"}
     titles = [f"test {name}" for name in shown]
     if share:
         titles = ["test" if share == "accuracy" else f"{share} on test"]
     for title in (
         "phase",
-        best.get(share or "", "best on validation" if "cost" in metrics else "log likelihood"),
+        best.get(share or "")
+        or next((figures[m] for m in metrics if m in figures), "log likelihood"),
         *titles,
     ):
         table.add_column(title, justify="left" if title == "phase" else "right")

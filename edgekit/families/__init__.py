@@ -20,6 +20,7 @@ MODULES = {
     "ssdlite": "edgekit.families.ssdlite",
     "gp": "edgekit.families.gp",
     "phylogeny": "edgekit.families.phylogeny",
+    "bear": "edgekit.families.bear",
 }
 
 
