@@ -216,7 +216,9 @@ def pointed(run: Run, folder: Path, kept: Path | None) -> list[Row]:
     ways = {f"best of {ORDERS} orders": best_of_orders(network, signed(values))[0]}
     for scheme, format in (("f32", "tflite"), ("f32", "onnx"), ("w8a8", "tflite")):
         scores = answers(made, signed(values), "scores", scheme, format)
-        ways[f"likeliest order, {scheme} .{format}"] = (scores > 0).astype(np.uint8)
+        passed = (made.file(scheme=scheme, format=format).parity or {}).get("passed")
+        doubt = "" if passed else " (fails its parity gate)"
+        ways[f"likeliest order, {scheme} .{format}{doubt}"] = (scores > 0).astype(np.uint8)
     rows = [Row(case, "training, one thread", "minutes", minutes(run), target="<= 60")]
     for way, found in ways.items():
         free = conflict_free(found)

@@ -7,6 +7,7 @@ evaluated here by ONNX's reference implementation, and inference goes on from th
 
 from __future__ import annotations
 
+from collections import ChainMap
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ def infer(model: Any) -> Any:
         InferenceError: the graph contradicts itself.
     """
     inferred = shape_inference.infer_shapes(model, data_prop=True)
-    if all(name in _known(inferred) for node in model.graph.node for name in node.output if name):
+    known = _known(inferred)
+    if all(name in known for node in model.graph.node for name in node.output if name):
         return inferred
     values, folded = _constants(model), model
     while found := _evaluate(folded, _known(inferred), values):
@@ -79,8 +81,8 @@ def _constants(model: Any) -> Values:
 def _evaluate(model: Any, shapes: dict[str, tuple[int, ...]], values: Values) -> Values:
     """Return the values of nodes that depend on nothing but known shapes and values."""
     found: Values = {}
+    known = ChainMap(found, values)
     for node in model.graph.node:
-        known = values | found
         names = [name for name in node.input if name]
         if node.domain not in ("", "ai.onnx"):
             continue
@@ -114,10 +116,8 @@ def _without(model: Any, found: Values) -> Any:
     kept = [node for node in folded.graph.node if not set(node.output) <= set(found)]
     del folded.graph.node[:]
     folded.graph.node.extend(kept)
-    used = {name for node in kept for name in node.input}
-    used |= {output.name for output in folded.graph.output}
     folded.graph.initializer.extend(
-        numpy_helper.from_array(value, name) for name, value in found.items() if name in used
+        numpy_helper.from_array(value, name) for name, value in found.items()
     )
     return folded
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import InputError
+
+if TYPE_CHECKING:  # the command line reads the options from here, and takes no array
+    import numpy as np
+    import numpy.typing as npt
 
 OPTIMIZERS = ("adamw", "sgd", "rmsprop")
 SCHEDULES = ("cosine", "poly", "constant")

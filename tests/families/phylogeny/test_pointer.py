@@ -93,12 +93,12 @@ def test_the_loss_makes_cheaper_orders_likelier() -> None:
 
 
 def test_the_best_of_many_orders_is_the_best_that_there_is() -> None:
-    """One 0 of the second row taken for a 1; an untrained network finds it among 300 orders."""
+    """One 0 taken for a 1; an untrained network finds it among 300 orders."""
     network = build(SMALL)
     found, cost = best_of_orders(network, MATRIX.astype(np.int8), orders=300)
     assert float(cost[0]) == pytest.approx(GAMMA * math.log((1 - 0.002) / 0.1), rel=1e-5)
     changed = np.argwhere(found[0] != (MATRIX[0] > 0)).tolist()
-    assert changed in ([[0, 2]], [[1, 1]], [[2, 0]])  # each ends the conflict of columns 1 and 2
+    assert changed in ([[1, 1]], [[2, 0]])  # either ends the conflict of columns 1 and 2
     few, dear = best_of_orders(network, MATRIX.astype(np.int8), orders=1)
     assert few.shape == found.shape
     assert dear[0] >= cost[0]
