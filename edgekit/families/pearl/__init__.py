@@ -12,7 +12,7 @@ from edgekit.errors import InputError
 
 FACTORS = ("variance", "precision", "embedding")
 VALUES = ("network", "twin")
-CONTEXTS = ("transitions", "trajectories")
+CONTEXTS = ("transitions", "trajectories", "session")
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,17 @@ class Config:
     latent: int = 5  # dimensions of z
     hidden_units: tuple[int, ...] = (300, 300, 300)  # of policy, critics and value
     encoder_units: tuple[int, ...] = (200, 200, 200)
-    # What the encoder says of one transition. variance: a Gaussian by its variance, as the authors'.
+    # What the encoder says of one transition. variance: a Gaussian by its variance (the authors').
     # precision: by its precision; the prior is one more factor of the product, and a transition
     # that says nothing weighs nothing. embedding: z is the mean, without bottleneck: an ablation.
     factors: str = "variance"
     next_state: bool = False  # whether the context holds the states that followed
     kl_weight: float = 0.1  # lambda, of the KL summed over tasks and dimensions
+    kl_warm_up: int = 0  # updates over which lambda and the next weight rise from 0
+    # Of KL(q(z | whole context) | q(z | its first trajectories)) summed likewise: what is believed
+    # before the task is known covers what may turn out (Garnelo et al., arXiv:1807.01622, equation
+    # 9). The critics then see z of whole contexts alone. 0: not in the loss, as the authors'.
+    prefix_weight: float = 0.0
     # SAC of 2018 has a network for V; twin takes it from two target critics (SAC of 2019).
     value: str = "network"
     temperature: float | None = 1.0  # of the entropy; None: learned
@@ -69,15 +74,19 @@ class Plan:
     updates: int = 2000  # gradient steps of an iteration
     tasks_collected: int = 5  # tasks that gather new data in an iteration
     initial_steps: int = 2000  # of every task, before the first iteration
-    initial_actions: str = "policy"  # or "directions": one random action held for an episode
+    # Share of tasks whose context is gathered by one random action held for a trajectory: 1 before
+    # the first iteration, then falling to 0 over so many. 0: the policy gathers all, as the
+    # authors' does, which does not find sparse rewards by itself.
+    scouting: int = 0
     prior_steps: int = 400  # z from the prior, for encoder and critics
     posterior_steps: int = 0  # z from the posterior, for encoder and critics
     extra_steps: int = 400  # z from the posterior, for the critics alone
     meta_batch: int = 16  # tasks of a gradient step
     batch: int = 256  # transitions of each
     context: int = 64  # transitions that the encoder sees of each
-    # The context is drawn from all transitions of the encoder's buffer, as the authors do, or is
-    # its first 1, 2, ... trajectories, as many as at meta-test.
+    # transitions: the context is drawn from all of the encoder's buffer, as the authors do.
+    # trajectories: it is its first 1, 2, ... trajectories, as many as at meta-test. session: it is
+    # all of the buffer, and its first trajectories are what `prefix_weight` speaks of.
     context_of: str = "transitions"
     replay: int = 100_000  # transitions of each task that are kept (the authors': a million)
 
@@ -98,8 +107,7 @@ class Plan:
              f"up to {self.train_tasks}, the tasks that there are"),
             (self.context_of not in CONTEXTS, "context_of", self.context_of,
              " or ".join(CONTEXTS)),
-            (self.initial_actions not in ("policy", "directions"), "initial_actions",
-             self.initial_actions, "policy or directions"),
+            (self.scouting < 0, "scouting", self.scouting, "0 or more iterations"),
         ])  # fmt: skip
 
 

@@ -18,7 +18,14 @@ from edgekit.agents.networks import (
 )
 from edgekit.agents.sac import critic_loss, policy_loss, soft_target, temperature_loss
 from edgekit.families.pearl import Config
-from edgekit.families.pearl.encoder import build_encoder, encode, kl_divergence, posterior
+from edgekit.families.pearl.encoder import (
+    add_up,
+    build_encoder,
+    encode,
+    kl_between,
+    kl_divergence,
+    posterior,
+)
 
 
 def value_loss(value: Any, values: Any, log_pi: Any, temperature: Any) -> Any:
@@ -35,7 +42,7 @@ def penalty(mean: Any, log_std: Any, weight: float) -> Any:
 class Pearl(tf.Module):  # type: ignore[misc]
     """An agent; actions are in -1..1."""
 
-    REPORTS = ("critics", "kl", "policy", "temperature")
+    REPORTS = ("critics", "kl", "prefix", "policy", "temperature")
 
     def __init__(self, observations: int, actions: int, config: Config) -> None:
         super().__init__("pearl")
@@ -52,6 +59,7 @@ class Pearl(tf.Module):  # type: ignore[misc]
         self.targets = clone(self.value or self.critics)
         start = 1.0 if c.temperature is None else c.temperature
         self.log_temperature = tf.Variable(tf.math.log(start), name="log_temperature")
+        self.updates = tf.Variable(0, dtype=tf.int32, trainable=False, name="updates")
         # Adam keeps its moments by weight: one of them for critics and encoder is as good as three.
         self.trained = {
             "critics": [*self.critics.trainable_variables, *self.encoder.trainable_variables],
@@ -70,7 +78,8 @@ class Pearl(tf.Module):  # type: ignore[misc]
 
         Args:
             batch: s `[M, B, O]`, a `[M, B, A]`, r `[M, B]`, following, ended of M tasks; then their
-                context `[M, C, W]` and which of it is there, `[M, C]`.
+                context `[M, C, W]`, what of it z is inferred from and what of that was first, each
+                `[M, C]` of 1 and 0.
             seed: of the noise, `[2]`.
         """
         m, b = batch[0].shape[:2]
@@ -82,11 +91,11 @@ class Pearl(tf.Module):  # type: ignore[misc]
 
     def update_with(self, batch: Any, noise: Any) -> dict[str, Any]:
         """Take the same step with given noise: of z `[M, Z]`, actions and next ones `[M B, A]`."""
-        c, (*steps, context, seen) = self.config, batch
+        c, (*steps, context, seen, first) = self.config, batch
         s, a, r, following, ended = (tf.reshape(x, (-1, *x.shape[2:])) for x in steps)
         temperature = tf.exp(self.log_temperature)
         with tf.GradientTape() as tape:
-            z, kl = self.infer(context, seen, noise[0])
+            z, kl, gap = self.infer(context, seen, first, noise[0])
             z = tf.repeat(z, steps[0].shape[1], axis=0)
             fixed = tf.stop_gradient(z)
             target = soft_target(
@@ -95,7 +104,8 @@ class Pearl(tf.Module):  # type: ignore[misc]
             of_critics = critic_loss(
                 self.critics(tf.concat([s, a, z], -1)), tf.stop_gradient(target)
             )
-            loss = of_critics + c.kl_weight * kl
+            bottleneck = c.kl_weight * kl + c.prefix_weight * gap
+            loss = of_critics + self._risen() * bottleneck
         self._descend("critics", tape, loss)
         x = tf.concat([s, fixed], -1)
         with tf.GradientTape() as tape:
@@ -113,19 +123,34 @@ class Pearl(tf.Module):  # type: ignore[misc]
                 loss = temperature_loss(self.log_temperature, log_pi, -float(self.actions))
             self._descend("temperature", tape, loss)
         follow(self.targets, self.value or self.critics, c.tau)
-        return {"critics": of_critics, "kl": kl / context.shape[0], "policy": of_policy,
-                "temperature": temperature}  # fmt: skip
+        self.updates.assign_add(1)
+        tasks = context.shape[0]
+        return {"critics": of_critics, "kl": kl / tasks, "prefix": gap / tasks,
+                "policy": of_policy, "temperature": temperature}  # fmt: skip
 
-    def infer(self, context: Any, seen: Any, noise: Any) -> tuple[Any, Any]:
-        """Return z `[M, Z]` of each task, and the KL of their posteriors from the prior."""
-        return self.fuse(*encode(self.encoder, context, seen), noise)
+    def infer(self, context: Any, seen: Any, first: Any, noise: Any) -> tuple[Any, Any, Any]:
+        """Return z `[M, Z]`, and KL of its posterior from the prior and from that of the `first`.
 
-    def fuse(self, precision: Any, weighted: Any, noise: Any) -> tuple[Any, Any]:
-        """Return z and KL, given the sums `[M, Z]` over a context."""
+        Both are summed. The second teaches the posterior of the first transitions alone.
+        """
+        c, factors = self.config, encode(self.encoder, context)
+        sums = add_up(factors, seen)
+        z = self.fuse(*sums, noise)
+        if c.factors == "embedding":
+            return z, tf.constant(0.0), tf.constant(0.0)
+        mean, variance = posterior(*sums, c.factors)
+        gap = tf.constant(0.0)
+        if c.prefix_weight:
+            known = tf.stop_gradient(mean), tf.stop_gradient(variance)
+            gap = kl_between(*known, *posterior(*add_up(factors, first), c.factors))
+        return z, kl_divergence(mean, variance), gap
+
+    def fuse(self, precision: Any, weighted: Any, noise: Any) -> Any:
+        """Return z `[M, Z]`, given the sums of natural parameters `[M, Z]` over a context."""
         if self.config.factors == "embedding":
-            return weighted / precision, tf.constant(0.0)
+            return weighted / precision
         mean, variance = posterior(precision, weighted, self.config.factors)
-        return mean + tf.sqrt(variance) * noise, kl_divergence(mean, variance)
+        return mean + tf.sqrt(variance) * noise
 
     def prior(self, noise: Any) -> Any:
         """Return z before any transition, `[M, Z]`; 0 where there is no bottleneck."""
@@ -145,6 +170,12 @@ class Pearl(tf.Module):  # type: ignore[misc]
         raw, log_pi, _, _ = self.sample(x, noise)
         values = self.targets(tf.concat([following, tf.tanh(raw), z], -1))
         return tf.reduce_min(values, axis=0) - tf.exp(self.log_temperature) * log_pi
+
+    def _risen(self) -> Any:
+        """Return what share of its weight the bottleneck has by now."""
+        if not self.config.kl_warm_up:
+            return 1.0
+        return tf.minimum(tf.cast(self.updates, tf.float32) / self.config.kl_warm_up, 1.0)
 
     def _descend(self, name: str, tape: Any, loss: Any) -> None:
         descend(self.optimizers[name], tape, loss, self.trained[name])

@@ -52,19 +52,21 @@ def build_encoder(inputs: int, latent: int, hidden: Sequence[int], factors: str)
     return keras.Model(x, NaturalParameters(factors, name="encoder_natural")(raw), name="encoder")
 
 
-def encode(encoder: Any, context: Any, seen: Any) -> tuple[Any, Any]:
-    """Return the sums of natural parameters of each task's context, `[M, Z]` each.
+def encode(encoder: Any, context: Any) -> tuple[Any, Any]:
+    """Return the natural parameters of transitions `[M, C, W]`: `[M, C, Z]` each."""
+    precision, weighted = encoder(tf.reshape(context, (-1, context.shape[-1])))
+    shape = (-1, context.shape[1], precision.shape[-1])
+    return tf.reshape(precision, shape), tf.reshape(weighted, shape)
+
+
+def add_up(factors: tuple[Any, Any], seen: Any) -> tuple[Any, Any]:
+    """Return the sums of natural parameters over each task's transitions, `[M, Z]` each.
 
     Args:
-        encoder: see `build_encoder`.
-        context: transitions `[M, C, W]`.
-        seen: `[M, C]`, 1 where there is a transition, 0 where there is none.
+        factors: see `encode`.
+        seen: `[M, C]`, 1 where a transition counts, else 0.
     """
-    flat = encoder(tf.reshape(context, (-1, context.shape[-1])))
-    shape = (-1, context.shape[1], flat[0].shape[-1])
-    precision, weighted = (
-        tf.reduce_sum(seen[..., None] * tf.reshape(part, shape), axis=1) for part in flat
-    )
+    precision, weighted = (tf.reduce_sum(seen[..., None] * part, axis=1) for part in factors)
     return precision, weighted
 
 
@@ -82,6 +84,12 @@ def posterior(precision: Any, weighted: Any, factors: str) -> tuple[Any, Any]:
 def kl_divergence(mean: Any, variance: Any) -> Any:
     """Return KL(N(mean, variance) | N(0, I)) in nats, summed over tasks and dimensions."""
     return 0.5 * tf.reduce_sum(variance + mean**2 - 1.0 - tf.math.log(variance))
+
+
+def kl_between(mean: Any, variance: Any, other_mean: Any, other_variance: Any) -> Any:
+    """Return KL(N(mean, variance) | N(other mean, other variance)), summed likewise."""
+    deviation = (mean - other_mean) / tf.sqrt(other_variance)
+    return kl_divergence(deviation, variance / other_variance)
 
 
 def _halves(size: int, first: float, second: float) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from edgekit.families.pearl import Plan
 from edgekit.families.pearl.agent import Pearl
 from edgekit.families.pearl.replay import TaskReplay, sampler
 from edgekit.families.pearl.rollout import Episodes, Players, Policy, play, unknown
+from edgekit.train.checkpoint import Checkpoints
 
 Array = npt.NDArray[Any]
 Report = dict[str, float]
@@ -48,7 +50,8 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
             raise InputError(f"pearl: sparse rewards of {family.name}", got="none",
                              do="set sparse to False")  # fmt: skip
         if len(parameters) != plan.train_tasks:
-            raise InputError("pearl: tasks", got=len(parameters), expected=plan.train_tasks)
+            raise InputError("pearl: tasks", got=len(parameters),
+                             expected=str(plan.train_tasks))  # fmt: skip
         self.agent, self.family, self.parameters = agent, family, parameters
         self.plan, self.seed = plan, seed
         self.horizon = family.make(parameters[:1], seed).horizon
@@ -66,16 +69,32 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
                                         batch=plan.meta_batch)  # fmt: skip
         self._players = Players(agent, sparse=plan.sparse, rng=np.random.default_rng())
 
-    def run(self, watch: Callable[[int, Report], bool | None] | None = None) -> list[Report]:
+    def checkpoints(self, folder: Path) -> Checkpoints:
+        """Return what saves and restores all of the run: networks, Adam's moments and buffers."""
+        state = tf.train.Checkpoint(run=self, epoch=self.iteration, step=tf.Variable(0))
+        return Checkpoints(folder, state)
+
+    def run(
+        self, watch: Callable[[int, Report], bool | None] | None = None, folder: Path | None = None
+    ) -> list[Report]:
         """Train to the end of the plan and return the losses of each iteration.
 
         Args:
             watch: called with the number of complete iterations and their losses; True ends the
                 run there.
+            folder: where every iteration leaves a checkpoint; a run goes on from the newest.
+
+        Raises:
+            InputError: the checkpoint is damaged or of another run, or losses are not finite.
         """
+        kept = self.checkpoints(folder) if folder else None
+        if kept:
+            kept.restore()
         told = []
         while int(self.iteration) < self.plan.iterations:
             told.append(self.iterate())
+            if kept:
+                kept.save()
             if watch and watch(int(self.iteration), told[-1]):
                 break
         return told
@@ -109,12 +128,9 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
         return max(steps, self.plan.context)
 
     def _collect_first(self, tasks: Array) -> None:
-        """Gather the first data of every task, with z from the prior or in random directions."""
+        """Gather the first data of every task, with z from the prior or by scouting."""
         for _ in range(self.plan.initial_steps // self.horizon):
-            policy = (self._players.directions(len(tasks))
-                      if self.plan.initial_actions == "directions"
-                      else self._policy(self._players.prior(len(tasks))))  # fmt: skip
-            self._keep(tasks, self._play(tasks, policy))
+            self._explore(tasks, self._players.prior(len(tasks)))
 
     def _collect(self, tasks: Array) -> None:
         """Gather data of K tasks (lines 4 to 9); the encoder forgets what it had of them."""
@@ -122,16 +138,26 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
         self.contexts.clear(tasks)
         belief = unknown(len(tasks), self.agent.config.latent)
         for _ in range(plan.prior_steps // self.horizon):
-            episodes = self._play(tasks, self._policy(players.prior(len(tasks))))
-            self._keep(tasks, episodes)
+            episodes = self._explore(tasks, players.prior(len(tasks)))
             belief = players.see(belief, episodes)
         for _ in range(plan.posterior_steps // self.horizon):
-            episodes = self._play(tasks, self._policy(players.posterior(belief)))
-            self._keep(tasks, episodes)
+            episodes = self._explore(tasks, players.posterior(belief))
             belief = players.see(belief, episodes)
         for _ in range(plan.extra_steps // self.horizon):
             episodes = self._play(tasks, self._policy(players.posterior(belief)))
             self.steps.add(tasks, episodes.transitions())
+
+    def _explore(self, tasks: Array, z: Array) -> Episodes:
+        """Play a trajectory that both buffers keep."""
+        policy, left = self._policy(z), 1.0 - int(self.iteration) / max(self.plan.scouting, 1)
+        if self.plan.scouting and left > 0:
+            policy = self._players.scout(policy, left, len(tasks))
+        episodes = self._play(tasks, policy)
+        self.steps.add(tasks, episodes.transitions())
+        context = episodes.context(sparse=self.plan.sparse,
+                                   next_state=self.agent.config.next_state)  # fmt: skip
+        self.contexts.add(tasks, [context])
+        return episodes
 
     def _policy(self, z: Array) -> Policy:
         return self._players.policy(z, stochastic=True)
@@ -141,10 +167,3 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
         seed = int(self._players.rng.integers(1 << 31))
         rare = partial(self.family.sparse, parameters) if self.family.sparse else None
         return play(self.family.make(parameters, seed), policy, rare)
-
-    def _keep(self, tasks: Array, episodes: Episodes) -> None:
-        """Add to both buffers."""
-        self.steps.add(tasks, episodes.transitions())
-        context = episodes.context(sparse=self.plan.sparse,
-                                   next_state=self.agent.config.next_state)  # fmt: skip
-        self.contexts.add(tasks, [context])

@@ -51,7 +51,7 @@ class TaskReplay(tf.Module):  # type: ignore[misc]
         return tf.minimum(tf.gather(self.added, tasks), self.capacity)
 
     def sample(self, tasks: Any, count: int, seed: Any) -> list[Any]:
-        """Return `count` transitions of each of R tasks, drawn with replacement: `[R, count, *]`."""
+        """Return `count` transitions of each of R tasks, drawn with replacement: `[R, count]`."""
         share = tf.random.stateless_uniform((tf.shape(tasks)[0], count), seed)
         filled = self.filled(tasks)[:, None]
         at = tf.minimum(tf.cast(share * tf.cast(filled, tf.float32), tf.int64), filled - 1)
@@ -80,14 +80,22 @@ def sampler(steps: TaskReplay, contexts: TaskReplay, plan: Plan, horizon: int) -
         tasks = tf.random.stateless_uniform((rows,), seed, 0, plan.train_tasks, tf.int64)
         batch = steps.sample(tasks, plan.batch, seed + 1)
         if plan.context_of == "transitions":
-            (context,) = contexts.sample(tasks, plan.context, seed + 2)
-            return (*batch, context, tf.ones((rows, plan.context)))
-        (context,) = contexts.first(tasks, plan.context)
-        played = tf.minimum(contexts.filled(tasks), plan.context) // horizon
+            everything = tf.ones((rows, plan.context))
+            return (*batch, *contexts.sample(tasks, plan.context, seed + 2), everything, everything)
+        filled = tf.minimum(contexts.filled(tasks), plan.context)
         share = tf.random.stateless_uniform((rows,), seed + 2)
-        kept = 1 + tf.cast(share * tf.cast(played, tf.float32), tf.int64)
-        length = tf.minimum(kept, played)[:, None] * horizon
-        seen = tf.cast(tf.range(plan.context, dtype=tf.int64)[None] < length, tf.float32)
-        return (*batch, context, seen)
+        first = _mask(_part(filled // horizon, share) * horizon, plan.context)
+        seen = first if plan.context_of == "trajectories" else _mask(filled, plan.context)
+        return (*batch, *contexts.first(tasks, plan.context), seen, first)
 
     return sample
+
+
+def _part(count: Any, share: Any) -> Any:
+    """Return whole numbers from 1 to `count` `[R]`, where `share` `[R]` lies in 0 to 1."""
+    return tf.minimum(1 + tf.cast(share * tf.cast(count, tf.float32), tf.int64), count)
+
+
+def _mask(length: Any, places: int) -> Any:
+    """Return 1 in the first `length` `[R]` places, then 0: `[R, places]`."""
+    return tf.cast(tf.range(places, dtype=tf.int64)[None] < length[:, None], tf.float32)

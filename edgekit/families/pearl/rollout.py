@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from edgekit.environments import Environment
 from edgekit.families.pearl.agent import Pearl
-from edgekit.families.pearl.encoder import encode
+from edgekit.families.pearl.encoder import add_up, encode
 
 Array = npt.NDArray[Any]
 
@@ -75,8 +75,8 @@ def play(environment: Environment, policy: Policy, sparse: Sparse | None = None)
         rare = sparse(step.following) if sparse else step.reward
         rows.append((s, a, step.reward, step.following, step.ended.astype(np.float32), rare))
         s = step.observation
-    *columns, rare = (np.stack(column, axis=1) for column in zip(*rows, strict=True))
-    return Episodes(*columns, rare if sparse else None)
+    s, a, r, following, ended, rare = (np.stack(c, axis=1) for c in zip(*rows, strict=True))
+    return Episodes(s, a, r, following, ended, rare if sparse else None)
 
 
 class Players:
@@ -96,7 +96,7 @@ class Players:
         if not belief.transitions:
             return self.prior(len(belief.precision))
         noise = self._normal(*belief.precision.shape)
-        return np.asarray(self.agent.fuse(belief.precision, belief.weighted, noise)[0])
+        return np.asarray(self.agent.fuse(belief.precision, belief.weighted, noise))
 
     def see(self, belief: Belief, episodes: Episodes) -> Belief:
         """Return the belief with the episodes added."""
@@ -115,10 +115,11 @@ class Players:
 
         return act
 
-    def directions(self, tasks: int) -> Policy:
-        """Return a policy that holds one random action, for a first look around."""
+    def scout(self, policy: Policy, share: float, tasks: int) -> Policy:
+        """Return the policy with a random action held instead, in about that share of K tasks."""
         held = self.rng.uniform(-1.0, 1.0, (tasks, self.agent.actions)).astype(np.float32)
-        return lambda s: held
+        chosen = self.rng.random((tasks, 1)) < share
+        return lambda s: np.where(chosen, held, policy(s))
 
     def _normal(self, *shape: int) -> Array:
         return self.rng.standard_normal(shape).astype(np.float32)
@@ -127,4 +128,4 @@ class Players:
         return tf.tanh(self.agent.sample(tf.concat([s, z], -1), noise)[0])
 
     def _sums(self, context: Any) -> Any:
-        return encode(self.agent.encoder, context, tf.ones(tf.shape(context)[:2]))
+        return add_up(encode(self.agent.encoder, context), tf.ones(tf.shape(context)[:2]))
