@@ -1,8 +1,8 @@
 """PEARL on the point robot: are held-out goals found, and how soon, from dense and sparse rewards?
 
 Every seed draws 80 goals to train on and 100 others to be scored on, which nothing else looks at.
-Trajectories act by the policy's mean, the sparse ones before the last by draws from the policy, as
-in meta-training. Training runs on one thread; its CPU minutes count compilation too. Run:
+Trajectory k acts by the policy's mean after k - 1 others, which drew actions from the policy as in
+meta-training. Training runs on one thread; its CPU minutes count compilation too. Run:
 python benchmarks/pearl_point_robot.py [--smoke] [--reward dense|sparse] [--train CASE --seed N];
 runs are kept in runs/, and --train makes only one of them.
 """
@@ -146,7 +146,7 @@ def judged(case: Case, runs: Path) -> list[Row]:
         agent, told = trained(case, seed, runs)
         places = goals(seed, held_out=True)
         played = meta_test(agent, tasks("point-robot"), places, trajectories=trajectories,
-                           seed=seed, sparse=plan.sparse, stochastic=plan.sparse,
+                           seed=seed, sparse=plan.sparse, explore=True,
                            adapt=case.adapt)  # fmt: skip
         ends = np.stack([e.following[:, -1] for e in played])
         found.append((np.linalg.norm(ends - places, axis=2) <= RADIUS).mean(1))

@@ -28,17 +28,19 @@ class Config:
     factors: str = "variance"
     next_state: bool = False  # whether the context holds the states that followed
     kl_weight: float = 0.1  # lambda, of the KL summed over tasks and dimensions
-    kl_warm_up: int = 0  # updates over which lambda and the next weight rise from 0
     # Of KL(q(z | whole context) | q(z | its first trajectories)) summed likewise: what is believed
     # before the task is known covers what may turn out (Garnelo et al., arXiv:1807.01622, equation
     # 9). The critics then see z of whole contexts alone. 0: not in the loss, as the authors'.
     prefix_weight: float = 0.0
+    prefix_warm_up: int = 0  # updates over which that weight rises from 0, lest z says nothing
     # SAC of 2018 has a network for V; twin takes it from two target critics (SAC of 2019).
     value: str = "network"
     temperature: float | None = 1.0  # of the entropy; None: learned
     reward_scale: float = 5.0  # of rewards in the critics' targets, not in the context
     penalty: float = 1e-3  # of mean^2 and log std^2 of the policy
     learning_rate: float = 3e-4  # of Adam, for every network
+    decay: int = 0  # updates over which it falls to 0 by half a cosine; 0: it stays
+    clip: float | None = None  # greatest norm of all of a loss's gradients together
     discount: float = 0.99
     tau: float = 0.005  # by which target networks follow
 

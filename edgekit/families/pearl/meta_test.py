@@ -23,10 +23,10 @@ def meta_test(
     trajectories: int,
     seed: int,
     sparse: bool = False,
-    stochastic: bool = False,
+    explore: bool = False,
     adapt: bool = True,
 ) -> list[Episodes]:
-    """Return the trajectories of K tasks, the first with z from the prior.
+    """Return K tasks' trajectories by the policy's mean, the first with z from the prior.
 
     Args:
         agent: trained.
@@ -35,7 +35,8 @@ def meta_test(
         trajectories: how many, each with a z drawn anew from the posterior so far.
         seed: of latents, environments and actions.
         sparse: whether the context holds the sparse rewards.
-        stochastic: whether actions are drawn; else they are the policy's mean, as the authors' are.
+        explore: whether the context is gathered by drawn actions, as in meta-training: one more
+            trajectory for each z, of which only the context learns. Else it is what is returned.
         adapt: False draws every z from the prior: an ablation.
     """
     environment = family.make(parameters, seed)
@@ -45,7 +46,9 @@ def meta_test(
     played = []
     for _ in range(trajectories):
         z = players.posterior(belief)
-        played.append(play(environment, players.policy(z, stochastic=stochastic), rare))
+        played.append(play(environment, players.policy(z, stochastic=False), rare))
         if adapt:
-            belief = players.see(belief, played[-1])
+            seen = (play(environment, players.policy(z, stochastic=True), rare)
+                    if explore else played[-1])  # fmt: skip
+            belief = players.see(belief, seen)
     return played
