@@ -39,6 +39,8 @@ def tasks(name: str) -> TaskFamily:
     Raises:
         InputError: there is none.
     """
+    from edgekit.environments import mujoco_tasks  # noqa: F401  (registers itself)
+
     if name not in TASKS:
         raise InputError(f"tasks {name}: unknown", expected="one of " + ", ".join(TASKS))
     return TASKS[name]

@@ -32,7 +32,7 @@ class Config:
     # before the task is known covers what may turn out (Garnelo et al., arXiv:1807.01622, equation
     # 9). The critics then see z of whole contexts alone. 0: not in the loss, as the authors'.
     prefix_weight: float = 0.0
-    prefix_warm_up: int = 0  # updates over which that weight rises from 0, lest z says nothing
+    warm_up: int = 0  # updates over which both weights rise from 0, lest z says nothing
     # SAC of 2018 has a network for V; twin takes it from two target critics (SAC of 2019).
     value: str = "network"
     temperature: float | None = 1.0  # of the entropy; None: learned

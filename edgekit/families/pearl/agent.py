@@ -111,7 +111,8 @@ class Pearl(tf.Module):  # type: ignore[misc]
             of_critics = critic_loss(
                 self.critics(tf.concat([s, a, z], -1)), tf.stop_gradient(target)
             )
-            loss = of_critics + c.kl_weight * kl + self._prefix_weight() * gap
+            bottleneck = c.kl_weight * kl + c.prefix_weight * gap
+            loss = of_critics + self._risen() * bottleneck
         self._descend("critics", tape, loss)
         x = tf.concat([s, fixed], -1)
         with tf.GradientTape() as tape:
@@ -177,12 +178,11 @@ class Pearl(tf.Module):  # type: ignore[misc]
         values = self.targets(tf.concat([following, tf.tanh(raw), z], -1))
         return tf.reduce_min(values, axis=0) - tf.exp(self.log_temperature) * log_pi
 
-    def _prefix_weight(self) -> Any:
-        c = self.config
-        if not c.prefix_warm_up:
-            return c.prefix_weight
-        risen = tf.cast(self.updates, tf.float32) / c.prefix_warm_up
-        return c.prefix_weight * tf.minimum(risen, 1.0)
+    def _risen(self) -> Any:
+        """Return what share of its weight the bottleneck has by now."""
+        if not self.config.warm_up:
+            return 1.0
+        return tf.minimum(tf.cast(self.updates, tf.float32) / self.config.warm_up, 1.0)
 
     def _descend(self, name: str, tape: Any, loss: Any) -> None:
         descend(self.optimizers[name], tape, loss, self.trained[name])

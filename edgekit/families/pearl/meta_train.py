@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from edgekit.agents.updates import compile_updates
+from edgekit.environments import Environment
 from edgekit.environments.tasks import TaskFamily
 from edgekit.errors import InputError
 from edgekit.families.pearl import Plan
@@ -24,6 +26,14 @@ from edgekit.train.checkpoint import Checkpoints
 Array = npt.NDArray[Any]
 Report = dict[str, float]
 CALL = 100  # gradient steps of one compiled call, at the most
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where data of some tasks is gathered."""
+
+    tasks: Array  # their numbers, [K]
+    environment: Environment
 
 
 class MetaTraining(tf.Module):  # type: ignore[misc]
@@ -129,41 +139,43 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
 
     def _collect_first(self, tasks: Array) -> None:
         """Gather the first data of every task, with z from the prior or by scouting."""
+        place = self._place(tasks)
         for _ in range(self.plan.initial_steps // self.horizon):
-            self._explore(tasks, self._players.prior(len(tasks)))
+            self._explore(place, self._players.prior(len(tasks)))
 
     def _collect(self, tasks: Array) -> None:
         """Gather data of K tasks (lines 4 to 9); the encoder forgets what it had of them."""
-        players, plan = self._players, self.plan
+        players, plan, place = self._players, self.plan, self._place(tasks)
         self.contexts.clear(tasks)
         belief = unknown(len(tasks), self.agent.config.latent)
         for _ in range(plan.prior_steps // self.horizon):
-            episodes = self._explore(tasks, players.prior(len(tasks)))
+            episodes = self._explore(place, players.prior(len(tasks)))
             belief = players.see(belief, episodes)
         for _ in range(plan.posterior_steps // self.horizon):
-            episodes = self._explore(tasks, players.posterior(belief))
+            episodes = self._explore(place, players.posterior(belief))
             belief = players.see(belief, episodes)
         for _ in range(plan.extra_steps // self.horizon):
-            episodes = self._play(tasks, self._policy(players.posterior(belief)))
-            self.steps.add(tasks, episodes.transitions())
+            policy = players.policy(players.posterior(belief), stochastic=True)
+            self.steps.add(tasks, self._play(place, policy).transitions())
 
-    def _explore(self, tasks: Array, z: Array) -> Episodes:
+    def _explore(self, place: Place, z: Array) -> Episodes:
         """Play a trajectory that both buffers keep."""
-        policy, left = self._policy(z), 1.0 - int(self.iteration) / max(self.plan.scouting, 1)
-        if self.plan.scouting and left > 0:
+        tasks, plan = place.tasks, self.plan
+        policy = self._players.policy(z, stochastic=True)
+        left = 1.0 - int(self.iteration) / max(plan.scouting, 1)
+        if plan.scouting and left > 0:
             policy = self._players.scout(policy, left, len(tasks))
-        episodes = self._play(tasks, policy)
+        episodes = self._play(place, policy)
         self.steps.add(tasks, episodes.transitions())
-        context = episodes.context(sparse=self.plan.sparse,
-                                   next_state=self.agent.config.next_state)  # fmt: skip
+        context = episodes.context(sparse=plan.sparse, next_state=self.agent.config.next_state)
         self.contexts.add(tasks, [context])
         return episodes
 
-    def _policy(self, z: Array) -> Policy:
-        return self._players.policy(z, stochastic=True)
-
-    def _play(self, tasks: Array, policy: Policy) -> Episodes:
-        parameters = self.parameters[tasks]
+    def _place(self, tasks: Array) -> Place:
         seed = int(self._players.rng.integers(1 << 31))
-        rare = partial(self.family.sparse, parameters) if self.family.sparse else None
-        return play(self.family.make(parameters, seed), policy, rare)
+        return Place(tasks, self.family.make(self.parameters[tasks], seed))
+
+    def _play(self, place: Place, policy: Policy) -> Episodes:
+        rare = self.family.sparse
+        sparse = partial(rare, self.parameters[place.tasks]) if rare else None
+        return play(place.environment, policy, sparse)

@@ -75,11 +75,11 @@ PRESETS = {
     ),
     # The first trajectories of a whole collection are taught what all of it says (prefix_weight).
     "sparse-point-robot-small": Preset(
-        Config(hidden_units=(64, 64), encoder_units=(64, 64), factors="precision",
-               kl_weight=5e-4, prefix_weight=2e-3, prefix_warm_up=10_000, clip=5.0,
+        Config(hidden_units=(64, 64), encoder_units=(32, 32), factors="precision",
+               kl_weight=1e-3, prefix_weight=1e-3, warm_up=10_000, clip=5.0,
                temperature=0.01, reward_scale=1.0, learning_rate=1e-3, discount=0.9),
-        Plan("point-robot", 80, 20, sparse=True, iterations=240, updates=250, tasks_collected=80,
-             initial_steps=200, scouting=160, prior_steps=20, posterior_steps=180, extra_steps=40,
+        Plan("point-robot", 80, 20, sparse=True, iterations=240, updates=250, tasks_collected=40,
+             initial_steps=200, scouting=240, prior_steps=20, posterior_steps=180, extra_steps=40,
              batch=32, context=200, context_of="session", replay=20_000),
     ),
 }  # fmt: skip
