@@ -8,19 +8,16 @@ import tensorflow as tf
 import tf_keras as keras
 
 from edgekit.agents.networks import (
-    LOG_STD,
     build_critics,
-    build_policy,
     clone,
     descend,
     follow,
-    log_density,
 )
 from edgekit.agents.sac import critic_loss, policy_loss, soft_target, temperature_loss
 from edgekit.families.pearl import Config
+from edgekit.families.pearl.actor import Actor
 from edgekit.families.pearl.encoder import (
     add_up,
-    build_encoder,
     encode,
     kl_between,
     kl_divergence,
@@ -39,19 +36,14 @@ def penalty(mean: Any, log_std: Any, weight: float) -> Any:
     return weight * (tf.reduce_mean(mean**2) + tf.reduce_mean(log_std**2))
 
 
-class Pearl(tf.Module):  # type: ignore[misc]
+class Pearl(Actor):
     """An agent; actions are in -1..1."""
 
     REPORTS = ("critics", "kl", "prefix", "policy", "temperature")
 
     def __init__(self, observations: int, actions: int, config: Config) -> None:
-        super().__init__("pearl")
-        c = self.config = config
-        self.actions = actions
-        self.context_width = observations + actions + 1 + observations * c.next_state
-        seen = observations + c.latent
-        self.encoder = build_encoder(self.context_width, c.latent, c.encoder_units, c.factors)
-        self.policy = build_policy(seen, actions, c.hidden_units)
+        super().__init__(observations, actions, config)
+        c, seen = config, observations + config.latent
         self.critics = build_critics(seen + actions, c.hidden_units, 2)
         self.value = (
             build_critics(seen, c.hidden_units, 1, "value") if c.value == "network" else None
@@ -151,24 +143,6 @@ class Pearl(tf.Module):  # type: ignore[misc]
             known = tf.stop_gradient(mean), tf.stop_gradient(variance)
             gap = kl_between(*known, *posterior(*add_up(factors, first), c.factors))
         return z, kl_divergence(mean, variance), gap
-
-    def fuse(self, precision: Any, weighted: Any, noise: Any) -> Any:
-        """Return z `[M, Z]`, given the sums of natural parameters `[M, Z]` over a context."""
-        if self.config.factors == "embedding":
-            return weighted / precision
-        mean, variance = posterior(precision, weighted, self.config.factors)
-        return mean + tf.sqrt(variance) * noise
-
-    def prior(self, noise: Any) -> Any:
-        """Return z before any transition, `[M, Z]`; 0 where there is no bottleneck."""
-        return tf.zeros_like(noise) if self.config.factors == "embedding" else noise
-
-    def sample(self, x: Any, noise: Any) -> tuple[Any, Any, Any, Any]:
-        """Return pre-tanh actions, their log density, mean and log std in states beside z."""
-        mean, log_std = self.policy(x)
-        log_std = tf.clip_by_value(log_std, *LOG_STD)
-        raw = mean + tf.exp(log_std) * noise
-        return raw, log_density(mean, log_std, noise), mean, log_std
 
     def _next_value(self, following: Any, z: Any, noise: Any) -> Any:
         x = tf.concat([following, z], -1)

@@ -73,11 +73,13 @@ def add_up(factors: tuple[Any, Any], seen: Any) -> tuple[Any, Any]:
 def posterior(precision: Any, weighted: Any, factors: str) -> tuple[Any, Any]:
     """Return mean and variance of the product of factors (equation 2), `[M, Z]` each.
 
-    The prior N(0, I) is one more of them where they are precisions. Where they are variances it is
-    not, and the product of no factor at all is not defined.
+    The prior N(0, I) is one more of them where they are precisions. Where they are variances it
+    stands for a product of no factor at all.
     """
     if factors == "precision":
         precision = precision + 1.0
+    else:
+        precision = tf.where(precision > 0, precision, 1.0)
     return weighted / precision, 1.0 / precision
 
 

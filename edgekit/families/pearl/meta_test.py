@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.environments.tasks import TaskFamily
-from edgekit.families.pearl.agent import Pearl
+from edgekit.families.pearl.actor import Actor
 from edgekit.families.pearl.rollout import Episodes, Players, play, unknown
 
 Array = npt.NDArray[Any]
 
 
 def meta_test(
-    agent: Pearl,
+    agent: Actor,
     family: TaskFamily,
     parameters: Array,
     *,

@@ -68,7 +68,7 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
         if min(plan.initial_steps, plan.prior_steps) < self.horizon:
             raise InputError("pearl: steps", got=min(plan.initial_steps, plan.prior_steps),
                              expected=f"at least a trajectory's, {self.horizon}")  # fmt: skip
-        o, a = agent.policy.input_shape[1] - agent.config.latent, agent.actions
+        o, a = agent.observations, agent.actions
         self.steps = TaskReplay(plan.train_tasks, plan.replay, ((o,), (a,), (), (o,), ()))
         self.contexts = TaskReplay(plan.train_tasks, self._context_places(),
                                    ((agent.context_width,),))  # fmt: skip

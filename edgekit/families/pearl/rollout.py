@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from edgekit.environments import Environment
-from edgekit.families.pearl.agent import Pearl
+from edgekit.families.pearl.actor import Actor
 from edgekit.families.pearl.encoder import add_up, encode
 
 Array = npt.NDArray[Any]
@@ -47,7 +47,6 @@ class Belief:
 
     precision: Array  # [K, Z]
     weighted: Array  # [K, Z]
-    transitions: int = 0
 
 
 Sparse = Callable[[Array], Array]
@@ -82,28 +81,25 @@ def play(environment: Environment, policy: Policy, sparse: Sparse | None = None)
 class Players:
     """An agent's compiled functions for K tasks at a time, and the generator of their noise."""
 
-    def __init__(self, agent: Pearl, *, sparse: bool, rng: np.random.Generator) -> None:
+    def __init__(self, agent: Actor, *, sparse: bool, rng: np.random.Generator) -> None:
         self.agent, self.sparse, self.rng = agent, sparse, rng
         self._act = tf.function(self._action, autograph=False, reduce_retracing=True)
         self._encode = tf.function(self._sums, autograph=False, reduce_retracing=True)
 
     def prior(self, tasks: int) -> Array:
         """Return z `[K, Z]` before any transition."""
-        return np.asarray(self.agent.prior(self._normal(tasks, self.agent.config.latent)))
+        return self.posterior(unknown(tasks, self.agent.config.latent))
 
     def posterior(self, belief: Belief) -> Array:
-        """Return z `[K, Z]` drawn from what is believed; from the prior before any transition."""
-        if not belief.transitions:
-            return self.prior(len(belief.precision))
+        """Return z `[K, Z]` drawn from what is believed."""
         noise = self._normal(*belief.precision.shape)
         return np.asarray(self.agent.fuse(belief.precision, belief.weighted, noise))
 
     def see(self, belief: Belief, episodes: Episodes) -> Belief:
         """Return the belief with the episodes added."""
         context = episodes.context(sparse=self.sparse, next_state=self.agent.config.next_state)
-        precision, weighted = self._encode(context.astype(np.float32))
-        return Belief(belief.precision + precision.numpy(), belief.weighted + weighted.numpy(),
-                      belief.transitions + context.shape[1])  # fmt: skip
+        precision, weighted = (np.asarray(x) for x in self._encode(context.astype(np.float32)))
+        return Belief(belief.precision + precision, belief.weighted + weighted)
 
     def policy(self, z: Array, *, stochastic: bool) -> Policy:
         """Return the policy of K tasks whose latents are z `[K, Z]`."""

@@ -149,7 +149,6 @@ def test_a_belief_is_a_running_sum() -> None:
                                                                1), rtol=1e-5)  # fmt: skip
     np.testing.assert_allclose(belief.weighted, tf.reduce_sum(tf.reshape(weighted, (2, -1, 2)), 1),
                                rtol=1e-4, atol=1e-5)  # fmt: skip
-    assert belief.transitions == 40
 
 
 def test_presets_are_the_authors() -> None:

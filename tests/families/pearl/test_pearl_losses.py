@@ -258,7 +258,15 @@ def test_an_embedding_is_a_mean() -> None:
     agent = Pearl(2, 1, replace(SMALL, factors="embedding"))
     sums = tf.fill((3, 2), 4.0), tf.fill((3, 2), 6.0)
     np.testing.assert_allclose(agent.fuse(*sums, tf.ones((3, 2))), np.full((3, 2), 1.5))
-    assert not np.any(agent.prior(tf.ones((3, 2))))
+    nothing = tf.zeros((3, 2))
+    assert not np.any(agent.fuse(nothing, nothing, tf.ones((3, 2))))
+
+
+@pytest.mark.parametrize("factors", ["variance", "precision"])
+def test_no_transition_leaves_the_prior(factors: str) -> None:
+    agent, nothing = Pearl(2, 1, replace(SMALL, factors=factors)), tf.zeros((1, 2))
+    noise = np.array([[0.5, -2.0]], np.float32)
+    np.testing.assert_array_equal(agent.fuse(nothing, nothing, noise), noise)
 
 
 def test_nonsense_is_refused() -> None:

@@ -1,0 +1,165 @@
+"""A smaller encoder and policy, taught by a trained agent, for a device.
+
+The encoder learns natural parameters, since those of all transitions add up, and their errors with
+them. The policy learns from states that its own actions lead to (DAgger: Ross et al., AISTATS 2011,
+algorithm 3.1), with z as the teacher believes it after 0, 1, 2, ... trajectories.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tf_keras as keras
+
+from edgekit.agents.networks import LOG_STD, descend
+from edgekit.agents.replay import sample_rows
+from edgekit.agents.updates import compile_updates
+from edgekit.environments.tasks import TaskFamily
+from edgekit.families.pearl.actor import Actor
+from edgekit.families.pearl.rollout import Players, Policy, play, unknown
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """How a student is taught."""
+
+    hidden_units: tuple[int, ...] = (32, 32)  # of its policy
+    encoder_units: tuple[int, ...] = (32, 32)
+    rounds: int = 4  # of gathering states and learning; the teacher acts in the first
+    updates: int = 5000  # of a round
+    trajectories: int = 3  # of every task in a round
+    batch: int = 256
+    learning_rate: float = 1e-3
+    call: int = 500  # updates of one compiled call
+
+
+class Student(Actor):
+    """An actor that learns from another."""
+
+    REPORTS = ("encoder", "policy")
+
+    def __init__(self, teacher: Actor, lessons: Lessons) -> None:
+        config = replace(teacher.config, hidden_units=lessons.hidden_units,
+                         encoder_units=lessons.encoder_units)  # fmt: skip
+        super().__init__(teacher.observations, teacher.actions, config)
+        self.teacher = teacher
+        self.scale = tf.Variable(tf.ones((2, config.latent)), trainable=False)
+        self.taught = [*self.encoder.trainable_variables, *self.policy.trainable_variables]
+        steps = lessons.rounds * lessons.updates
+        rate = keras.optimizers.schedules.CosineDecay(lessons.learning_rate, steps)
+        self.optimizer = keras.optimizers.Adam(rate)
+        self.optimizer.build(self.taught)
+
+    def measure(self, context: Array) -> None:
+        """Take the scale of each natural parameter, its deviation over transitions `[N, W]`."""
+        parts = [tf.math.reduce_std(part, axis=0) for part in self.teacher.encoder(context)]
+        self.scale.assign(tf.maximum(tf.stack(parts), 1e-6))
+
+    def update(self, batch: Any, seed: Any) -> dict[str, Any]:
+        """Take one step on states beside z `[N, O + Z]` and transitions `[N, W]`."""
+        x, context = batch
+        known, aims = self.teacher.encoder(context), _bounded(self.teacher.policy(x))
+        with tf.GradientTape() as tape:
+            told = self.encoder(context)
+            of_encoder = natural_loss(told, known, self.scale)
+            of_policy = imitation_loss(_bounded(self.policy(x)), aims)
+            loss = of_encoder + of_policy
+        descend(self.optimizer, tape, loss, self.taught)
+        return {"encoder": of_encoder, "policy": of_policy}
+
+
+def natural_loss(told: Any, known: Any, scale: Any) -> Any:
+    """Return the mean squared error of natural parameters, `[N, Z]` each, by their scales."""
+    errors = [(told[k] - known[k]) / scale[k] for k in range(2)]
+    return tf.reduce_mean(tf.stack(errors) ** 2)
+
+
+def imitation_loss(told: Any, known: Any) -> Any:
+    """Return the mean squared error of the mean action, and a tenth of that of log std."""
+    mean, log_std = (tf.reduce_mean((told[k] - known[k]) ** 2) for k in range(2))
+    return mean + 0.1 * log_std
+
+
+def _bounded(told: Any) -> tuple[Any, Any]:
+    mean, log_std = told
+    return tf.tanh(mean), tf.clip_by_value(log_std, *LOG_STD)
+
+
+def distill(
+    teacher: Actor,
+    family: TaskFamily,
+    parameters: Array,
+    lessons: Lessons,
+    *,
+    seed: int,
+    sparse: bool = False,
+) -> tuple[Student, list[dict[str, float]]]:
+    """Return a student, and the losses of its rounds.
+
+    Args:
+        teacher: trained.
+        family: of the tasks.
+        parameters: of the tasks that it learns on, `[T, P]`.
+        lessons: how it is taught.
+        seed: of all that is drawn.
+        sparse: whether the context holds sparse rewards.
+    """
+    student, rng = Student(teacher, lessons), np.random.default_rng(seed)
+    players = [Players(actor, sparse=sparse, rng=rng) for actor in (teacher, student)]
+    gathered: list[tuple[Array, Array]] = []
+    told = []
+    for number in range(lessons.rounds):
+        gathered += _gather(players[0], players[min(number, 1)], family, parameters, lessons, rng)
+        columns = [tf.constant(np.concatenate(c)) for c in zip(*gathered, strict=True)]
+        if not number:
+            student.measure(columns[1])
+        told.append(_learn(student, columns, lessons, seed, number))
+    return student, told
+
+
+def _gather(teacher: Players, actor: Players, family: TaskFamily, parameters: Array,
+            lessons: Lessons, rng: np.random.Generator) -> list[tuple[Array, Array]]:  # fmt: skip
+    """Return states beside z, and transitions, of trajectories in which `actor` acts."""
+    environment = family.make(parameters, int(rng.integers(1 << 31)))
+    belief = unknown(len(parameters), teacher.agent.config.latent)
+    found = []
+    for number in range(lessons.trajectories):
+        z = teacher.posterior(belief)
+        policy: Policy = actor.policy(z, stochastic=bool(number % 2))
+        episodes = play(environment, policy, _sparse(family, parameters))
+        belief = teacher.see(belief, episodes)
+        beside = np.broadcast_to(z[:, None], (*episodes.s.shape[:2], z.shape[1]))
+        x = np.concatenate([episodes.s, beside], axis=-1)
+        context = episodes.context(sparse=teacher.sparse,
+                                   next_state=teacher.agent.config.next_state)  # fmt: skip
+        found.append(tuple(_flat(part) for part in (x, context)))
+    return found  # type: ignore[return-value]
+
+
+def _learn(student: Student, columns: list[Any], lessons: Lessons, seed: int,
+           number: int) -> dict[str, float]:  # fmt: skip
+    """Take a round's updates and return the losses of the last call."""
+
+    def sample(rows: int, drawn: Any) -> tuple[Any, ...]:
+        return sample_rows(columns, tf.constant(len(columns[0]), tf.int64), rows, drawn)
+
+    count = min(lessons.call, lessons.updates)
+    updates = compile_updates(sample, student.update, student.REPORTS, count=count,
+                              batch=lessons.batch)  # fmt: skip
+    first = number * lessons.updates
+    return [updates(seed, first + k) for k in range(0, lessons.updates - count + 1, count)][-1]
+
+
+def _sparse(family: TaskFamily, parameters: Array) -> Any:
+    rare = family.sparse
+    return (lambda at: rare(parameters, at)) if rare else None
+
+
+def _flat(x: Array) -> Array:
+    return x.reshape(-1, x.shape[-1]).astype(np.float32)
