@@ -26,6 +26,7 @@ import tf_keras as keras
 from edgekit.environments.point_robot import RADIUS, STRIDE, PointRobot
 from edgekit.environments.tasks import tasks
 from edgekit.families.pearl.agent import Pearl
+from edgekit.families.pearl.distill import Lessons, distill
 from edgekit.families.pearl.meta_test import meta_test
 from edgekit.families.pearl.meta_train import MetaTraining
 from edgekit.families.pearl.presets import Preset, preset
@@ -166,11 +167,41 @@ def judged(case: Case, runs: Path) -> list[Row]:
              target=least, anchor=float(np.mean(oracle)),
              anchor_source="full speed along both axes to the goal")
     )  # fmt: skip
+    if case.name == "dense":
+        rows += students(what, case, runs)
     rows.append(
         _row(what, "CPU minutes of a training, at the most", "minutes", [max(minutes)],
              target=f"<= {budget}" if budget else None)
     )  # fmt: skip
     return rows
+
+
+def students(what: str, case: Case, runs: Path) -> list[Row]:
+    """Return rows of small encoders and policies that the agents teach on their training goals.
+
+    Retention is (student - random) / (teacher - random) of the dense return of the last trajectory,
+    on the same held-out goals with the same seeds.
+    """
+    family, kept = tasks("point-robot"), []
+    lessons = Lessons() if case.preset.plan.iterations > 2 else Lessons(rounds=2, updates=20)
+    for seed in case.seeds:
+        teacher, _ = trained(case, seed, runs)
+        student, _ = distill(teacher, family, goals(seed, held_out=False), lessons, seed=seed)
+        places = goals(seed, held_out=True)
+        best, small = (
+            float(meta_test(actor, family, places, trajectories=3, seed=seed)[-1].r.sum(1).mean())
+            for actor in (teacher, student)
+        )
+        rng = np.random.default_rng(seed)
+        chance = play(PointRobot(places), lambda s: rng.uniform(-1, 1, s.shape))  # noqa: B023
+        worst = float(chance.r.sum(1).mean())
+        kept.append((small - worst) / (best - worst))
+    size = student.encoder.count_params() + student.policy.count_params()
+    return [
+        _row(what, "retention of a student pair, closed loop", "1", kept, target=">= 0.95"),
+        Row(what, "encoder and policy of a student, float32", "KiB", 4 * size / 1024,
+            target="<= 16"),
+    ]  # fmt: skip
 
 
 def _row(case: str, metric: str, unit: str, values: Sequence[float], **rest: Any) -> Row:

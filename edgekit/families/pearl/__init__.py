@@ -76,9 +76,8 @@ class Plan:
     updates: int = 2000  # gradient steps of an iteration
     tasks_collected: int = 5  # tasks that gather new data in an iteration
     initial_steps: int = 2000  # of every task, before the first iteration
-    # Share of tasks whose context is gathered by one random action held for a trajectory: 1 before
-    # the first iteration, then falling to 0 over so many. 0: the policy gathers all, as the
-    # authors' does, which does not find sparse rewards by itself.
+    # Iterations over which scouts hand over to the policy: before the first they gather the context
+    # of every task. 0: the policy gathers all, as the authors' does.
     scouting: int = 0
     prior_steps: int = 400  # z from the prior, for encoder and critics
     posterior_steps: int = 0  # z from the posterior, for encoder and critics

@@ -21,6 +21,7 @@ from edgekit.families.pearl import Plan
 from edgekit.families.pearl.agent import Pearl
 from edgekit.families.pearl.replay import TaskReplay, sampler
 from edgekit.families.pearl.rollout import Episodes, Players, Policy, play, unknown
+from edgekit.families.pearl.scout import Scouts, guided
 from edgekit.train.checkpoint import Checkpoints
 
 Array = npt.NDArray[Any]
@@ -34,6 +35,7 @@ class Place:
 
     tasks: Array  # their numbers, [K]
     environment: Environment
+    heard: Array  # [K]: where a scout acts
 
 
 class MetaTraining(tf.Module):  # type: ignore[misc]
@@ -72,6 +74,7 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
         self.steps = TaskReplay(plan.train_tasks, plan.replay, ((o,), (a,), (), (o,), ()))
         self.contexts = TaskReplay(plan.train_tasks, self._context_places(),
                                    ((agent.context_width,),))  # fmt: skip
+        self.scouts = Scouts(plan.train_tasks, a)
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
         sample = sampler(self.steps, self.contexts, plan, self.horizon)
         self._call = min(plan.updates, CALL)
@@ -162,18 +165,21 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
         """Play a trajectory that both buffers keep."""
         tasks, plan = place.tasks, self.plan
         policy = self._players.policy(z, stochastic=True)
-        left = 1.0 - int(self.iteration) / max(plan.scouting, 1)
-        if plan.scouting and left > 0:
-            policy = self._players.scout(policy, left, len(tasks))
-        episodes = self._play(place, policy)
+        held = self.scouts.look(tasks, self._players.rng)
+        episodes = self._play(place, guided(policy, held, place.heard))
+        heard = place.heard
+        self.scouts.learn(tasks[heard], held[heard], episodes.r[heard])
         self.steps.add(tasks, episodes.transitions())
         context = episodes.context(sparse=plan.sparse, next_state=self.agent.config.next_state)
         self.contexts.add(tasks, [context])
         return episodes
 
     def _place(self, tasks: Array) -> Place:
-        seed = int(self._players.rng.integers(1 << 31))
-        return Place(tasks, self.family.make(self.parameters[tasks], seed))
+        rng, scouting = self._players.rng, self.plan.scouting
+        share = 1.0 - int(self.iteration) / scouting if scouting else 0.0
+        heard = rng.random(len(tasks)) < share
+        seed = int(rng.integers(1 << 31))
+        return Place(tasks, self.family.make(self.parameters[tasks], seed), heard)
 
     def _play(self, place: Place, policy: Policy) -> Episodes:
         rare = self.family.sparse

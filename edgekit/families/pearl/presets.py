@@ -79,7 +79,7 @@ PRESETS = {
                kl_weight=1e-3, prefix_weight=1e-3, warm_up=10_000, clip=5.0,
                temperature=0.01, reward_scale=1.0, learning_rate=1e-3, discount=0.9),
         Plan("point-robot", 80, 20, sparse=True, iterations=240, updates=250, tasks_collected=40,
-             initial_steps=200, scouting=240, prior_steps=20, posterior_steps=180, extra_steps=40,
+             initial_steps=600, scouting=120, prior_steps=20, posterior_steps=180, extra_steps=40,
              batch=32, context=200, context_of="session", replay=20_000),
     ),
 }  # fmt: skip

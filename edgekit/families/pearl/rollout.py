@@ -111,12 +111,6 @@ class Players:
 
         return act
 
-    def scout(self, policy: Policy, share: float, tasks: int) -> Policy:
-        """Return the policy with a random action held instead, in about that share of K tasks."""
-        held = self.rng.uniform(-1.0, 1.0, (tasks, self.agent.actions)).astype(np.float32)
-        chosen = self.rng.random((tasks, 1)) < share
-        return lambda s: np.where(chosen, held, policy(s))
-
     def _normal(self, *shape: int) -> Array:
         return self.rng.standard_normal(shape).astype(np.float32)
 

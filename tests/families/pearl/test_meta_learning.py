@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from edgekit.families.pearl.meta_train import MetaTraining
 from edgekit.families.pearl.presets import PRESETS, preset
 from edgekit.families.pearl.replay import TaskReplay, sampler
 from edgekit.families.pearl.rollout import Players, play, unknown
+from edgekit.families.pearl.scout import Scouts, guided
 
 SMALL = Config(latent=2, hidden_units=(8,), encoder_units=(8,), factors="precision")
 PLAN = Plan("point-robot", 4, 2, iterations=3, updates=4, tasks_collected=2, initial_steps=40,
@@ -194,3 +196,26 @@ def test_nonsense_is_refused() -> None:
             replace(PLAN, **wrong)
     with pytest.raises(InputError, match="at least a trajectory"):
         run(replace(PLAN, prior_steps=10))
+
+
+def test_scouts_find_sparse_rewards_by_dense_ones() -> None:
+    """In the third ten trajectories nearly every scout comes by its goal."""
+    family, rng, everyone = tasks("point-robot"), np.random.default_rng(0), np.arange(100)
+    goals = family.draw(100, rng)
+    environment, scouts = family.make(goals, 0), Scouts(100, 2)
+    assert family.sparse is not None
+    found = np.zeros((30, 100), bool)
+    for k in range(30):
+        held = scouts.look(everyone, rng)
+        policy = guided(lambda s: np.zeros((100, 2), np.float32), held, everyone >= 0)
+        episodes = play(environment, policy, partial(family.sparse, goals))
+        scouts.learn(everyone, held, episodes.r)
+        assert episodes.sparse is not None
+        found[k] = episodes.sparse.max(1) > 0
+    assert found[20:].any(0).mean() > 0.9
+
+
+def test_where_no_scout_is_heard_the_policy_acts() -> None:
+    s, held = np.ones((2, 2)), np.zeros((2, 2))
+    acted = guided(lambda s: s, held, np.array([True, False]))(s)
+    np.testing.assert_array_equal(acted, [[0.0, 0.0], [1.0, 1.0]])
