@@ -183,7 +183,9 @@ def students(what: str, case: Case, runs: Path) -> list[Row]:
     on the same held-out goals with the same seeds.
     """
     family, kept = tasks("point-robot"), []
-    lessons = Lessons() if case.preset.plan.iterations > 2 else Lessons(rounds=2, updates=20)
+    lessons = (
+        Lessons() if case.preset.plan.iterations > 2 else Lessons(rounds=2, updates=20, call=20)
+    )
     for seed in case.seeds:
         teacher, _ = trained(case, seed, runs)
         student, _ = distill(teacher, family, goals(seed, held_out=False), lessons, seed=seed)

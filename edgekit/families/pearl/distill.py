@@ -19,6 +19,7 @@ from edgekit.agents.networks import LOG_STD, descend
 from edgekit.agents.replay import sample_rows
 from edgekit.agents.updates import compile_updates
 from edgekit.environments.tasks import TaskFamily
+from edgekit.errors import InputError
 from edgekit.families.pearl.actor import Actor
 from edgekit.families.pearl.rollout import Players, Policy, play, unknown
 
@@ -37,6 +38,16 @@ class Lessons:
     batch: int = 256
     learning_rate: float = 1e-3
     call: int = 500  # updates of one compiled call
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            InputError: the updates are no multiple of a call's.
+        """
+        if self.updates % self.call or self.updates < 1:
+            raise InputError("pearl: updates of a round", got=self.updates,
+                             expected=f"a multiple of {self.call}")  # fmt: skip
 
 
 class Student(Actor):
@@ -149,11 +160,10 @@ def _learn(student: Student, columns: list[Any], lessons: Lessons, seed: int,
     def sample(rows: int, drawn: Any) -> tuple[Any, ...]:
         return sample_rows(columns, tf.constant(len(columns[0]), tf.int64), rows, drawn)
 
-    count = min(lessons.call, lessons.updates)
-    updates = compile_updates(sample, student.update, student.REPORTS, count=count,
+    updates = compile_updates(sample, student.update, student.REPORTS, count=lessons.call,
                               batch=lessons.batch)  # fmt: skip
     first = number * lessons.updates
-    return [updates(seed, first + k) for k in range(0, lessons.updates - count + 1, count)][-1]
+    return [updates(seed, first + k) for k in range(0, lessons.updates, lessons.call)][-1]
 
 
 def _sparse(family: TaskFamily, parameters: Array) -> Any:

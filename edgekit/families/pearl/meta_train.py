@@ -55,7 +55,8 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
 
         Raises:
             InputError: the plan is for sparse rewards, which these tasks have not, for another
-                number of tasks, or for less than one trajectory.
+                number of tasks, or for less than one trajectory; or the agent is for other
+                observations or actions.
         """
         super().__init__("meta_training")
         if plan.sparse and family.sparse is None:
@@ -66,18 +67,21 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
                              expected=str(plan.train_tasks))  # fmt: skip
         self.agent, self.family, self.parameters = agent, family, parameters
         self.plan, self.seed = plan, seed
-        self.horizon = family.make(parameters[:1], seed).horizon
+        one = family.make(parameters[:1], seed)
+        self.horizon, o, a = one.horizon, agent.observations, agent.actions
+        if (o, a) != (one.observations, one.actions):
+            raise InputError(f"pearl: observations and actions of {family.name}", got=f"{o}, {a}",
+                             expected=f"{one.observations}, {one.actions}")  # fmt: skip
         if min(plan.initial_steps, plan.prior_steps) < self.horizon:
             raise InputError("pearl: steps", got=min(plan.initial_steps, plan.prior_steps),
                              expected=f"at least a trajectory's, {self.horizon}")  # fmt: skip
-        o, a = agent.observations, agent.actions
         self.steps = TaskReplay(plan.train_tasks, plan.replay, ((o,), (a,), (), (o,), ()))
         self.contexts = TaskReplay(plan.train_tasks, self._context_places(),
                                    ((agent.context_width,),))  # fmt: skip
         self.scouts = Scouts(plan.train_tasks, a)
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
         sample = sampler(self.steps, self.contexts, plan, self.horizon)
-        self._call = min(plan.updates, CALL)
+        self._call = max(n for n in range(1, CALL + 1) if plan.updates % n == 0)
         self._updates = compile_updates(sample, agent.update, agent.REPORTS, count=self._call,
                                         batch=plan.meta_batch)  # fmt: skip
         self._players = Players(agent, sparse=plan.sparse, rng=np.random.default_rng())
@@ -125,7 +129,7 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
             self._collect_first(everyone)
         self._collect(np.sort(rng.choice(everyone, self.plan.tasks_collected, replace=False)))
         collected = time.perf_counter()
-        calls = range(0, self.plan.updates - self._call + 1, self._call)
+        calls = range(0, self.plan.updates, self._call)
         told = [self._updates(self.seed, number * self.plan.updates + k) for k in calls]
         self.iteration.assign_add(1)
         losses = {name: float(np.mean([t[name] for t in told])) for name in told[0]}

@@ -196,6 +196,10 @@ def test_nonsense_is_refused() -> None:
             replace(PLAN, **wrong)
     with pytest.raises(InputError, match="at least a trajectory"):
         run(replace(PLAN, prior_steps=10))
+    family = tasks("point-robot")
+    goals = family.draw(4, np.random.default_rng(0))
+    with pytest.raises(InputError, match="got 3, 2, expected 2, 2"):
+        MetaTraining(Pearl(3, 2, SMALL), family, goals, PLAN, seed=0)
 
 
 def test_scouts_find_sparse_rewards_by_dense_ones() -> None:
