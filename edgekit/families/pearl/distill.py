@@ -17,7 +17,7 @@ import tf_keras as keras
 
 from edgekit.agents.networks import LOG_STD, descend
 from edgekit.agents.replay import sample_rows
-from edgekit.agents.updates import compile_updates
+from edgekit.agents.updates import Updates, compile_updates
 from edgekit.environments.tasks import TaskFamily
 from edgekit.errors import InputError
 from edgekit.families.pearl.actor import Actor
@@ -111,7 +111,7 @@ def distill(
     seed: int,
     sparse: bool = False,
 ) -> tuple[Student, list[dict[str, float]]]:
-    """Return a student, and the losses of its rounds.
+    """Return a student, and the losses at the end of each round.
 
     Args:
         teacher: trained.
@@ -124,13 +124,19 @@ def distill(
     student, rng = Student(teacher, lessons), np.random.default_rng(seed)
     players = [Players(actor, sparse=sparse, rng=rng) for actor in (teacher, student)]
     gathered: list[tuple[Array, Array]] = []
+    columns = [tf.Variable(tf.zeros((0, width)), shape=(None, width), trainable=False)
+               for width in (student.policy.input_shape[1], student.context_width)]  # fmt: skip
+    updates = _compiled(student, columns, lessons)
     told = []
     for number in range(lessons.rounds):
         gathered += _gather(players[0], players[min(number, 1)], family, parameters, lessons, rng)
-        columns = [tf.constant(np.concatenate(c)) for c in zip(*gathered, strict=True)]
+        for column, values in zip(columns, zip(*gathered, strict=True), strict=True):
+            column.assign(np.concatenate(values))
         if not number:
             student.measure(columns[1])
-        told.append(_learn(student, columns, lessons, seed, number))
+        first = number * lessons.updates
+        calls = range(first, first + lessons.updates, lessons.call)
+        told.append([updates(seed, k) for k in calls][-1])
     return student, told
 
 
@@ -153,17 +159,15 @@ def _gather(teacher: Players, actor: Players, family: TaskFamily, parameters: Ar
     return found  # type: ignore[return-value]
 
 
-def _learn(student: Student, columns: list[Any], lessons: Lessons, seed: int,
-           number: int) -> dict[str, float]:  # fmt: skip
-    """Take a round's updates and return the losses of the last call."""
+def _compiled(student: Student, columns: list[Any], lessons: Lessons) -> Updates:
+    """Return a call's updates on rows of the columns, however many there are by then."""
 
-    def sample(rows: int, drawn: Any) -> tuple[Any, ...]:
-        return sample_rows(columns, tf.constant(len(columns[0]), tf.int64), rows, drawn)
+    def sample(rows: int, seed: Any) -> tuple[Any, ...]:
+        filled = tf.shape(columns[0], tf.int64)[0]
+        return sample_rows(columns, filled, rows, seed)
 
-    updates = compile_updates(sample, student.update, student.REPORTS, count=lessons.call,
-                              batch=lessons.batch)  # fmt: skip
-    first = number * lessons.updates
-    return [updates(seed, first + k) for k in range(0, lessons.updates, lessons.call)][-1]
+    return compile_updates(sample, student.update, student.REPORTS, count=lessons.call,
+                           batch=lessons.batch)  # fmt: skip
 
 
 def _sparse(family: TaskFamily, parameters: Array) -> Any:
