@@ -22,7 +22,7 @@ from edgekit.runtime import open_model
 from edgekit.sources.run import load
 from edgekit.tasks.perfect import UNKNOWN
 from edgekit.train import Options
-from edgekit.train.loop import read_history
+from edgekit.train.history import read_history
 
 RUNS = Path(__file__).parents[1] / "runs"  # git-ignored; a finished run is not trained again
 TUMOURS = {"TNBC": "tnbc", "ALL6": "acute_lymphocytic_leukemia6", "CRC1": "colorectal1"}

@@ -19,7 +19,7 @@ HEAVY = {
     "onnxscript", "skl2onnx", "h5py",
 }  # fmt: skip
 LIGHT_ROOMS = (
-    "report", "profile", "evaluate", "parity", "device", "runtime", "tasks", "environments",
+    "report", "profile", "evaluate", "play", "parity", "device", "runtime", "tasks", "environments",
     "artifact", "files", "errors",
 )  # fmt: skip
 # All that the layers from `report` down may load beside the standard library, and its own needs.

@@ -35,6 +35,7 @@ class SoftActorCritic(tf.Module):  # type: ignore[misc]
     """An agent; actions are in -1..1."""
 
     REPORTS = ("critics", "policy", "temperature")
+    samples = 1
 
     def __init__(
         self, observations: int, actions: int, hidden: Sequence[int], *,
@@ -54,10 +55,14 @@ class SoftActorCritic(tf.Module):  # type: ignore[misc]
         self.optimizers["critics"].build(self.critics.trainable_variables)
         self.optimizers["temperature"].build([self.log_temperature])
 
-    def update(self, batch: Any, seed: Any) -> dict[str, Any]:
-        """Take one step of each optimizer on a batch of transitions; return the losses."""
-        s, a, r, following, ended = batch
-        noise = tf.random.stateless_normal((2, tf.shape(s)[0], self.actions), seed)
+    def draw(self, rows: int, seed: Any) -> tuple[Any, ...]:
+        """Return the noise of the next state's actions and of this one's, `[rows, A]` each."""
+        noise = tf.random.stateless_normal((2, rows, self.actions), seed)
+        return noise[0], noise[1]
+
+    def update(self, batch: Any, seed: Any = None) -> dict[str, Any]:
+        """Take one step of each optimizer on transitions with noise; return the losses."""
+        s, a, r, following, ended, *noise = batch
         temperature = tf.exp(self.log_temperature)
         raw, log_next = act(self.policy, following, noise[0])
         values = self.targets(tf.concat([following, tf.tanh(raw)], -1))
@@ -76,3 +81,7 @@ class SoftActorCritic(tf.Module):  # type: ignore[misc]
         descend(self.optimizers["temperature"], tape, entropy, [self.log_temperature])
         follow(self.targets, self.critics, self.tau)
         return {"critics": of_critics, "policy": of_policy, "temperature": temperature}
+
+    def choose(self, s: Any, noise: Any) -> Any:
+        """Return the mean action, `[N, A]`."""
+        return tf.tanh(self.policy(s)[0])

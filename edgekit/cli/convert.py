@@ -110,13 +110,15 @@ DEFAULT_SCHEMES = "f32"
 )
 @click.option(
     "--form",
-    type=click.Choice(["exact", "inducing", "eigen"]),
-    help="Of a gp: which; the better of inducing and eigen if not given.",
+    type=click.Choice(["exact", "inducing", "eigen", "student", "sampling"]),
+    help="Of a gp: exact, inducing or eigen; the better of the last two if not given. Of a bear: "
+    "its student, or the agent itself that samples, with noise as an input.",
 )
 @click.option(
     "--answer",
-    type=click.Choice(["labels", "logits", "probabilities"]),
-    help="Of a deeplab_v3: what its files say of each place. [default: as trained]",
+    type=click.Choice(["labels", "logits", "probabilities", "raw", "boxes", "postprocess"]),
+    help="What files say: of a deeplab_v3 labels, logits or probabilities; of an ssdlite raw "
+    "(codes and logits), boxes or postprocess. [default: as trained]",
 )
 @click.option(
     "--answer-stride",

@@ -91,20 +91,24 @@ def command(
     weights: str | None, sha256: str | None, qat: bool, teacher: str | None, resume: bool,
     distributed: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Train FAMILY, or a PRESET of it, on pictures with labels or masks, on a table or simulations.
+    """Train FAMILY, or a PRESET of it, on pictures, a table, simulations or a batch of transitions.
 
     Pictures with labels: a folder of class folders, an .npz or digits. With masks: a folder with
-    images/, masks/ and labels.txt, Pascal VOC, or scenes (drawn). A table: a CSV. phylogeny
-    simulates its own matrices.
+    images/, masks/ and labels.txt, Pascal VOC, or scenes (drawn). With boxes: Pascal VOC or COCO,
+    or scattered (drawn digits). A table: a CSV. phylogeny simulates its own matrices. bear: a
+    batch of random, medium, mixed or expert behaviour that is made now (or several, as
+    random+medium), an earlier run's .npz, a D4RL .hdf5 or a Minari folder.
 
     \b
     edgekit train mobilenet_v2:digits --qat -o run
     edgekit train mobilenet_v2:0.35-96 --data photos/ --weights imagenet -o run
     edgekit train --teacher run --data photos/ -o quantized
     edgekit train deeplab_v3:scenes --qat -o run
+    edgekit train ssdlite:scattered --qat -o run
     edgekit train --resume -o run
     edgekit train gp --data table.csv --target COLUMN --kernel "se + white" -o run
     edgekit train phylogeny:branching -o run
+    edgekit train bear:pendulum --data random+medium -o run
     """  # noqa: D301
     from edgekit.families import family
     from edgekit.families.run import Run, open_run
@@ -192,10 +196,17 @@ def _assign(config: Any, settings: tuple[str, ...]) -> Any:
             raise InputError(f"--set {setting}", got=name, expected="one of " + ", ".join(known))
         kind = type(known[name])
         try:
-            changes[name] = {"true": True, "false": False}[text] if kind is bool else kind(text)
+            changes[name] = _read(text, kind)
         except (ValueError, KeyError):
             raise InputError(f"--set {setting}", got=text, expected=kind.__name__) from None
     return replace(config, **changes)
+
+
+def _read(text: str, kind: type) -> Any:
+    """Return a value as the type of its field; a tuple is of integers, as 64,64."""
+    if kind is bool:
+        return {"true": True, "false": False}[text]
+    return tuple(int(part) for part in text.split(",")) if kind is tuple else kind(text)
 
 
 def _check_resumed(
@@ -236,16 +247,20 @@ def _table(run: Any) -> Any:
     table = Table(title=heading, title_justify="left")
     last = list(run.test)[-1:] if run.teacher else list(run.test)
     metrics = list(run.test[last[0]]) if last else []
-    share = next((name for name in ("accuracy", "agreement", "mIOU") if name in metrics), None)
+    share = next(
+        (name for name in ("accuracy", "agreement", "mIOU", "AP50") if name in metrics), None
+    )
     shares, shown = share is not None, [share] if share else metrics
     best = {"accuracy": "best on validation", "agreement": "likeness on validation",
-            "mIOU": "best mIOU on validation"}  # fmt: skip
+            "mIOU": "best mIOU on validation", "AP50": "best AP50 on validation"}  # fmt: skip
+    figures = {"cost": "best on validation", "return": "return on validation, at the end"}
     titles = [f"test {name}" for name in shown]
     if share:
         titles = ["test" if share == "accuracy" else f"{share} on test"]
     for title in (
         "phase",
-        best.get(share or "", "best on validation" if "cost" in metrics else "log likelihood"),
+        best.get(share or "")
+        or next((figures[m] for m in metrics if m in figures), "log likelihood"),
         *titles,
     ):
         table.add_column(title, justify="left" if title == "phase" else "right")

@@ -19,8 +19,9 @@ TESTED: dict[str, str] = {
     "tensorflow": "2.21.0", "tf-keras": "2.21.0", "tensorflow-model-optimization": "0.8.1",
     "h5py": "3.14.0", "pillow": "13.0.0", "pooch": "1.9.0", "scikit-learn": "1.9.1",
     "scipy": "1.17.1", "threadpoolctl": "3.8.0", "safetensors": "0.8.0",
-    "tensorboard": "2.21.0", "jinja2": "3.1.6", "matplotlib": "3.11.2", "anndata": "0.12.19",
-    "gymnasium": "1.4.0", "mujoco": "4.0.0", "imageio": "2.38.1",
+    "tensorboard": "2.21.0", "pycocotools": "2.0.11", "jinja2": "3.1.6",
+    "matplotlib": "3.11.2", "anndata": "0.12.19", "gymnasium": "1.4.0",
+    "mujoco": "4.0.0", "imageio": "2.38.1",
 }  # fmt: skip
 if sys.version_info < (3, 11):
     TESTED |= {

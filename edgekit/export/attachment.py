@@ -149,7 +149,7 @@ def _with_buffer(old: bytes, metadata: bytes, builder: Any, kept: Kept) -> dict[
     entries = [kept(entry._tab.Pos) for entry in present if entry.Name() != ENTRY]
     buffers = [kept(root.Buffers(i)._tab.Pos) for i in range(root.BuffersLength())]
     entries.append(_write_entry(builder, len(buffers)))
-    buffers.append(_write_buffer(builder, metadata))
+    buffers.append(write_buffer(builder, metadata))
     return {_BUFFERS: write_vector(builder, buffers), _METADATA: write_vector(builder, entries)}
 
 
@@ -172,7 +172,11 @@ def _write_entry(builder: Any, buffer: int) -> int:
     return int(schema.MetadataEnd(builder))
 
 
-def _write_buffer(builder: Any, content: bytes) -> int:
+def write_buffer(builder: Any, content: bytes) -> int:
+    """Write a table Buffer, its content aligned; return its offset."""
+    if not content:
+        schema.BufferStart(builder)
+        return int(schema.BufferEnd(builder))
     builder.StartVector(1, len(content), ALIGNMENT)
     builder.head -= len(content)
     builder.Bytes[builder.head : builder.head + len(content)] = content

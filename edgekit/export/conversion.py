@@ -22,6 +22,7 @@ from edgekit.export.description import describe_file, describe_task, describe_to
 from edgekit.export.files import Wanted, names_axis, write_file
 from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
 from edgekit.export.source import Source
+from edgekit.export.tail import Tails
 from edgekit.parity import gate_of
 from edgekit.quantize.advice import few_samples
 from edgekit.quantize.calibration import Calibration, open_calibration, random_examples
@@ -72,11 +73,12 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
     contents: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
         networks = _lower(source, plan, Path(scratch))
+        tails = Tails(source.tail, Path(scratch))
         signature = networks["float"].signature
         _check_labels(source, signature)
         examples = _examples(signature, source, plan)
         check_started = time.process_time()
-        reference = _reference(networks, examples)
+        reference = _reference(networks, examples, tails)
         checking += time.process_time() - check_started
         calibrated = {id(n): n for s in plan.schemes if s.calibrated
                       for n in [networks[_network_of(s, source)]]}  # fmt: skip
@@ -85,8 +87,9 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
             network = networks[_network_of(scheme, source)]
             path = Path(scratch) / f"{_file_name(source.name)}.{scheme.name}.{format}"
             made = write_file(
-                path, network, scheme, source, examples, observed.get(id(network)), plan.wanted
-            )
+                path, network, scheme, source, examples, observed.get(id(network)), plan.wanted,
+                tails,
+            )  # fmt: skip
             reference |= {
                 f"{change}/{path.name}/{tensor}": values
                 for change, by_tensor in vars(made.changes).items()
@@ -203,7 +206,7 @@ def _with_normalisation(network: Lowered, source: Source) -> Lowered:
 def _check_labels(source: Source, signature: Signature) -> None:
     """Compare the labels with the scores before anything is converted."""
     labels = (source.task or {}).get("labels")
-    if labels is None or not names_axis(signature):
+    if labels is None or not names_axis(signature, source):
         return
     shapes = [list(spec.shape) for spec in signature.outputs]
     if len(shapes) != 1 or shapes[0][-1:] != [len(labels)]:
@@ -221,7 +224,7 @@ def _examples(signature: Signature, source: Source, plan: Plan) -> Calibration:
     return random_examples(signature.inputs, REFERENCE_EXAMPLES, plan.seed)
 
 
-def _reference(networks: Mapping[str, Lowered], examples: Calibration) -> Arrays:
+def _reference(networks: Mapping[str, Lowered], examples: Calibration, tails: Tails) -> Arrays:
     """Return inputs and each network's own answers, `[N, ...]` under "input/", "float/", "qat/".
 
     Raises:
@@ -232,7 +235,7 @@ def _reference(networks: Mapping[str, Lowered], examples: Calibration) -> Arrays
         for name, value in example.items():
             kept.setdefault(f"input/{name}", []).append(value)
         for network, lowered in networks.items():
-            for name, value in lowered(example).items():
+            for name, value in tails.answer(lowered(example)).items():
                 if value.dtype.kind == "f" and not np.isfinite(value).all():
                     raise InputError(
                         f"output {name} of the model itself",

@@ -17,7 +17,7 @@ from edgekit.errors import InputError
 from edgekit.export.lowering import Arrays
 from edgekit.export.source import Source
 from edgekit.files import file_sha256
-from edgekit.parity.answers import answer
+from edgekit.parity.answers import answer, compare_all
 from edgekit.profile.graph import read_graph
 from edgekit.profile.summary import summarize
 from edgekit.quantize.scheme import Scheme
@@ -57,7 +57,7 @@ def describe_file(
             for name, signature in session.signatures.items()
         }
         answers = answer(session, signatures, reference_inputs(reference, signatures))
-    figures = [parity.compare(name, expected[name], answers[name], gate) for name in expected]
+    figures = compare_all(expected, answers, gate)
     costs = summarize(read_graph(path), allow_unknown=True)
     return ModelFile(
         path=path.name,

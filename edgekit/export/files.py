@@ -17,6 +17,7 @@ from edgekit.export.lowering import Lowered
 from edgekit.export.metadata import add_metadata
 from edgekit.export.signatures import add_signatures
 from edgekit.export.source import Source
+from edgekit.export.tail import Tails
 from edgekit.export.targets import Refusal, check_target
 from edgekit.quantize.calibration import Calibration
 from edgekit.quantize.mixed import choose
@@ -59,6 +60,7 @@ def write_file(
     examples: Calibration,
     observed: Network | None,
     wanted: Wanted,
+    tails: Tails,
 ) -> Made:
     """Make one file at `path`, whose ending says the format.
 
@@ -70,6 +72,7 @@ def write_file(
         examples: for calibration.
         observed: the network's float .tflite over them, where 8 bits are prepared by us.
         wanted: the rest.
+        tails: what files compute behind the network, if anything.
 
     Raises:
         InputError: the scheme lacks what it needs, or the target refuses an op.
@@ -82,7 +85,8 @@ def write_file(
         from edgekit.export import onnx  # tf2onnx and ONNX Runtime take a second to import
 
         learned = tflite.convert(network, scheme, io_dtype="float32") if scheme.learned else None
-        path.write_bytes(onnx.convert(network, scheme, samples=samples, tflite=learned))
+        content = onnx.convert(network, scheme, samples=samples, tflite=learned)
+        path.write_bytes(tails.join(content, "onnx"))
         return Made(network.signature)
     made, prepared = _prepare(network, scheme, observed, wanted)
 
@@ -104,7 +108,7 @@ def write_file(
             )  # fmt: skip
             if prepared:  # for another quantizer, whose weights it replaces
                 content = put_weights(content, prepared.content, prepared.steps)
-        path.write_bytes(content)
+        path.write_bytes(tails.join(content, "tflite"))
         return check_target(path, wanted.target) if wanted.target else ()
 
     refused = write(per_channel_dense=True)
@@ -117,19 +121,27 @@ def write_file(
             got="; ".join(map(str, refused)),
             do="take another scheme or a newer runtime",
         )
+    labels = (source.task or {}).get("labels")
+    detector = (source.task or {}).get("name") == "detect" and source.tail is not None
     content = add_metadata(
         add_signatures(path.read_bytes(), source.signatures),
         name=source.name,
         description=f"{source.name} in {scheme.name}, made by edgekit {__version__}",
         inputs=made.signature.inputs,
-        labels=(source.task or {}).get("labels") if names_axis(network.signature) else None,
+        labels=labels if detector or names_axis(network.signature, source) else None,
+        detector=detector,
     )
     path.write_bytes(content)
     return made
 
 
-def names_axis(signature: Signature) -> bool:
-    """Whether labels name the last axis of the output; those of a map of labels name its values."""
+def names_axis(signature: Signature, source: Source) -> bool:
+    """Whether labels name the last axis of the only output.
+
+    Those of a map of labels name its values; a detector's name those of one output of several.
+    """
+    if (source.task or {}).get("name") == "detect":
+        return False
     return not any(np.dtype(spec.dtype).kind in "iu" for spec in signature.outputs)
 
 

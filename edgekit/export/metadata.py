@@ -12,6 +12,9 @@ from edgekit.export.metadata_schema import ModelMetadata, TensorMetadata, decode
 from edgekit.signature import TensorSpec
 
 LABELS = "labels.txt"
+# How MediaPipe finds a detector's outputs (object_detector's graph, 1.2).
+_DETECTOR_NAMES = {"boxes": "location", "classes": "category", "scores": "score",
+                   "count": "number of detections"}  # fmt: skip
 
 
 def add_metadata(
@@ -21,6 +24,7 @@ def add_metadata(
     inputs: Sequence[TensorSpec],
     outputs: Sequence[TensorSpec] = (),
     labels: Sequence[str] | None = None,
+    detector: bool = False,
     description: str = "",
     version: str = "",
     author: str = "",
@@ -34,7 +38,9 @@ def add_metadata(
         inputs: one spec an input, found by the name of its signature or of its tensor; `layout`
             "NHWC" makes it a picture, `mean` and `std` its normalisation.
         outputs: names for outputs, found in the same way; the file's own names where not given.
-        labels: names of the only output's last axis, in order.
+        labels: names of the only output's last axis, in order, or of a detector's classes.
+        detector: whether it answers with boxes, classes, scores and their count, which MediaPipe
+            then calls by names of its own.
         description: of the model, as the next three.
         version: any text.
         author: any text.
@@ -48,7 +54,12 @@ def add_metadata(
         graph = _Graph(open_root(model))
     except DAMAGE as error:
         raise InputError("not a whole .tflite file", got=error) from None
-    label_file = None if labels is None else LABELS
+    ends = graph.arrange(outputs, "output") if outputs else graph.outputs
+    if detector:
+        described = tuple(_of_detector(spec.name, labels is not None) for spec in ends)
+    else:
+        file = None if labels is None else LABELS
+        described = tuple(TensorMetadata(spec.name, label_file=file) for spec in ends)
     metadata = ModelMetadata(
         name,
         description,
@@ -56,12 +67,11 @@ def add_metadata(
         author,
         license,
         inputs=tuple(_describe(spec) for spec in graph.arrange(inputs, "input")),
-        outputs=tuple(
-            TensorMetadata(spec.name, label_file=label_file)
-            for spec in (graph.arrange(outputs, "output") if outputs else graph.outputs)
-        ),
+        outputs=described,
     )
-    files = {} if labels is None else {LABELS: _label_lines(labels, graph)}
+    if labels is not None and not detector:
+        _check_axis(labels, graph)
+    files = {} if labels is None else {LABELS: _label_lines(labels)}
     return attach(model, encode(metadata), files)
 
 
@@ -156,8 +166,18 @@ def _describe(spec: TensorSpec) -> TensorMetadata:
     return TensorMetadata(spec.name, color, mean, std, low, high)
 
 
-def _label_lines(labels: Sequence[str], graph: _Graph) -> bytes:
-    """Return the label file: one a line, UTF-8."""
+def _of_detector(name: str, labelled: bool) -> TensorMetadata:
+    """Return the metadata of one of a detector's four outputs."""
+    return TensorMetadata(
+        _DETECTOR_NAMES.get(name, name),
+        label_file=LABELS if labelled and name == "classes" else None,
+        names_values=labelled and name == "classes",
+        boxes=name == "boxes",
+    )
+
+
+def _check_axis(labels: Sequence[str], graph: _Graph) -> None:
+    """Compare the labels with the only output's last axis."""
     if len(graph.outputs) != 1:
         raise InputError(
             "metadata: labels", got=f"a model of {len(graph.outputs)} outputs", expected="one"
@@ -165,6 +185,10 @@ def _label_lines(labels: Sequence[str], graph: _Graph) -> bytes:
     classes = graph.outputs[0].shape[-1] if graph.outputs[0].shape else 1
     if len(labels) != classes:
         raise InputError("metadata: labels", got=len(labels), expected=f"{classes}, as the output")
+
+
+def _label_lines(labels: Sequence[str]) -> bytes:
+    """Return the label file: one a line, UTF-8."""
     for number, label in enumerate(labels):
         if not label or set(label) & set("\n\r\0") or not _is_text(label):
             raise InputError(

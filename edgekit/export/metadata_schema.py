@@ -28,12 +28,15 @@ INPUTS, OUTPUTS = 2, 3
 CONTENT, PROCESS_UNITS, STATS, FILES = 3, 4, 5, 6
 # The tables below these.
 UNION_TYPE, UNION_VALUE = 0, 1  # of Content and of ProcessUnit
-FEATURE_PROPERTIES, IMAGE_PROPERTIES = 1, 2  # ContentProperties
+FEATURE_PROPERTIES, IMAGE_PROPERTIES, BOX_PROPERTIES = 1, 2, 3  # ContentProperties
 NORMALIZATION_OPTIONS = 1  # ProcessUnitOptions
 COLOR_SPACE, COLOR_SPACES = 0, {"RGB": 1, "GRAYSCALE": 2}  # ImageProperties
 MEAN, STD = 0, 1  # NormalizationOptions
 MAX, MIN = 0, 1  # Stats
-FILE_TYPE, TENSOR_AXIS_LABELS = 2, 2  # AssociatedFile
+FILE_TYPE, TENSOR_AXIS_LABELS, TENSOR_VALUE_LABELS = 2, 2, 3  # AssociatedFile
+BOX_INDEX, BOX_TYPE, BOX_BOUNDARIES = 0, 1, 1  # BoundingBoxProperties; coordinates: shares, 0
+# Where left, top, right and bottom stand among our top, left, bottom, right.
+_EDGES = (1, 0, 3, 2)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class TensorMetadata:
     minimum: tuple[float, ...] = ()  # of the values, per channel or one for all
     maximum: tuple[float, ...] = ()
     label_file: str | None = None  # names the last axis' entries, one a line
+    names_values: bool = False  # whether it names the tensor's values instead
+    boxes: bool = False  # whether it holds boxes: top, left, bottom, right, in shares of the input
 
 
 @dataclass(frozen=True)
@@ -119,9 +124,13 @@ def _tensor(tensor: TensorMetadata) -> _Fields:
     if tensor.color_space:
         picture = {COLOR_SPACE: COLOR_SPACES[tensor.color_space]}
         content = {UNION_TYPE: IMAGE_PROPERTIES, UNION_VALUE: picture}
+    if tensor.boxes:
+        content = {UNION_TYPE: BOX_PROPERTIES,
+                   UNION_VALUE: {BOX_INDEX: _EDGES, BOX_TYPE: BOX_BOUNDARIES}}  # fmt: skip
     normalization = {MEAN: tensor.mean, STD: tensor.std}
     units = [{UNION_TYPE: NORMALIZATION_OPTIONS, UNION_VALUE: normalization}]
-    files = [{NAME: tensor.label_file, FILE_TYPE: TENSOR_AXIS_LABELS}]
+    kind = TENSOR_VALUE_LABELS if tensor.names_values else TENSOR_AXIS_LABELS
+    files = [{NAME: tensor.label_file, FILE_TYPE: kind}]
     return {
         NAME: tensor.name,
         CONTENT: content,
@@ -149,13 +158,20 @@ def _write(builder: Any, value: Any) -> int:
     items = [_write(builder, item) for item in value] if tables else value
     builder.StartVector(4, len(items), 4)
     for item in reversed(items):
-        builder.PrependUOffsetTRelative(item) if tables else builder.PrependFloat32(item)
+        if tables:
+            builder.PrependUOffsetTRelative(item)
+        elif isinstance(item, int):
+            builder.PrependUint32(item)
+        else:
+            builder.PrependFloat32(item)
     return int(builder.EndVector())
 
 
 def _read_tensor(table: Any) -> TensorMetadata:
     stats, options = _table(table, STATS), _normalization(table)
-    labels = [f for f in _tables(table, FILES) if _byte(f, FILE_TYPE) == TENSOR_AXIS_LABELS]
+    content = _table(table, CONTENT)
+    kinds = (TENSOR_AXIS_LABELS, TENSOR_VALUE_LABELS)
+    labels = [f for f in _tables(table, FILES) if _byte(f, FILE_TYPE) in kinds]
     return TensorMetadata(
         _text(table, NAME),
         color_space=_color_space(table),
@@ -164,6 +180,8 @@ def _read_tensor(table: Any) -> TensorMetadata:
         minimum=_floats(stats, MIN),
         maximum=_floats(stats, MAX),
         label_file=_text(labels[0], NAME) if labels else None,
+        names_values=bool(labels) and _byte(labels[0], FILE_TYPE) == TENSOR_VALUE_LABELS,
+        boxes=content is not None and _byte(content, UNION_TYPE) == BOX_PROPERTIES,
     )
 
 

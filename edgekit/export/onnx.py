@@ -55,6 +55,16 @@ def convert(
     )
 
 
+def join(network: bytes, tail: bytes) -> bytes:
+    """Return an .onnx that answers what `tail` makes of `network`'s answers, paired by name."""
+    first, second = onnx.load_from_string(network), onnx.load_from_string(tail)
+    names = [value.name for value in second.graph.input]
+    second = onnx.compose.add_prefix(second, "tail/", rename_inputs=True, rename_outputs=False)
+    first.ir_version = second.ir_version = max(first.ir_version, second.ir_version)
+    model = onnx.compose.merge_models(first, second, [(n, f"tail/{n}") for n in names])
+    return bytes(model.SerializeToString())
+
+
 def channels_first(spec: TensorSpec) -> bool:
     """Whether this tensor of the source is transposed in the ONNX file."""
     return spec.layout == "NHWC"

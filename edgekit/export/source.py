@@ -20,6 +20,8 @@ class Source:
     learned: Any = field(default=None, repr=False)  # the fake-quantized network, for qat- schemes
     # By activation bits, what builds the network of calibrated schemes, if not the float one.
     integer: Mapping[int, Callable[[], Any]] = field(default_factory=dict, repr=False)
+    # By format, what files compute in float behind the network's answers, as a Keras model.
+    tail: Callable[[str], Any] | None = field(default=None, repr=False)
     signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further: outputs
     family: str | None = None
     task: Mapping[str, Any] | None = None  # as the manifest holds it; None where nobody said

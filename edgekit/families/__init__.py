@@ -17,8 +17,10 @@ from edgekit.errors import InputError, MissingExtraError
 MODULES = {
     "mobilenet_v2": "edgekit.families.mobilenet_v2",
     "deeplab_v3": "edgekit.families.deeplab_v3",
+    "ssdlite": "edgekit.families.ssdlite",
     "gp": "edgekit.families.gp",
     "phylogeny": "edgekit.families.phylogeny",
+    "bear": "edgekit.families.bear",
 }
 
 
@@ -53,6 +55,7 @@ class Family:
     distills: bool = False  # whether its float network can teach a fake-quantized copy
     integer: bool = False  # whether integer schemes are made from a network of their own
     finishes: bool = False  # whether files answer with more than the network that is trained
+    tails: bool = False  # whether something in float may follow, whatever the scheme
     signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further: outputs
     describe: Callable[[Any], Mapping[str, Any]] = lambda config: {}  # a config's task parameters
 
@@ -63,6 +66,13 @@ class Family:
     def finish(self, network: Any, config: Any) -> Any:
         """Return a built network with what its files have behind it: in most families nothing."""
         return self._heavy("network").finish(network, config) if self.finishes else network
+
+    def tail(self, config: Any) -> Callable[[str], Any] | None:
+        """Return what builds, for a format, what files compute in float behind the network."""
+        found: Callable[[str], Any] | None = None
+        if self.tails:
+            found = self._heavy("network").tail(config)
+        return found
 
     def task_of(self, config: Any) -> str:
         """Return the task of a network of `config`, the family's unless the config says another."""

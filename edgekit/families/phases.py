@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
@@ -11,8 +12,11 @@ import tensorflow as tf
 from edgekit.errors import EdgekitError
 from edgekit.families.run import Run, write_run
 from edgekit.quantize.qat import freeze_epoch, quantize_aware, set_ranges
+from edgekit.train.batch_norm import restore_statistics
 from edgekit.train.distribute import replicate, shard
 from edgekit.train.loop import Data, Loss, Phase, Predict, train
+
+_log = logging.getLogger("edgekit")
 
 # How good a network is: on "validation", where the best epoch is chosen, or on "test".
 Judge = Callable[[Predict, str], Mapping[str, float]]
@@ -59,6 +63,8 @@ def train_phases(
         CheckFailedError: training diverged.
     """
     network = replicate(network, strategy)
+    if not resume and (count := restore_statistics(network, data.glance())):
+        _log.info("%s: %d folded batch norms take statistics of the data", network.name, count)
     run = _train(run, "float", network, loss, data, judge, strategy, watch, resume)
     if run.qat:
         with strategy.scope():

@@ -44,6 +44,7 @@ def source(run: Run, **dial: Any) -> Source:
             "weights_sha256": weights,
         },
         learned=learned,
+        tail=kind.tail(run.config),
         family=run.family,
         task={"name": kind.task_of(run.config), **kind.describe(run.config)}
         | ({"labels": list(run.classes)} if run.classes else {}),

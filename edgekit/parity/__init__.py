@@ -51,6 +51,9 @@ GATES = {
 }
 
 
+# Batch norms of random weights make a difference larger with every layer (Yang et al.,
+# arXiv:1902.08129): behind seventy of them the last bit of a float has grown a hundredfold.
+_UNTRAINED_FLOAT = Gate(tolerance=(1e-4, 1e-4), min_agreement=0.999)
 _UNTRAINED = Gate()
 
 
@@ -58,10 +61,10 @@ def gate_of(scheme: str, provenance: Mapping[str, Any]) -> Gate:
     """Return the gate of a scheme.
 
     A network of random weights turns the least rounding into another answer, so that of a scheme
-    that rounds only finite values are asked; floats must still agree.
+    that rounds only finite values are asked; floats must still agree, if not to the last digits.
     """
-    if provenance.get("weights") == "random" and scheme != "f32":
-        return _UNTRAINED
+    if provenance.get("weights") == "random":
+        return _UNTRAINED_FLOAT if scheme == "f32" else _UNTRAINED
     if stated := (provenance.get("gates") or {}).get(scheme):  # by the family, with a reason
         tolerance = stated.get("tolerance")
         return Gate(

@@ -10,6 +10,7 @@ import numpy as np
 from edgekit.artifact import Artifact, ModelFile
 from edgekit.errors import InputError
 from edgekit.parity import Array, Arrays, Gate, Parity, compare, gate_of
+from edgekit.parity.detections import are_detections, compare_detections
 from edgekit.runtime import Session
 from edgekit.signature import Signature, TensorSpec, main_signature
 
@@ -23,7 +24,14 @@ def check_file(artifact: Artifact, file: ModelFile, session: Session) -> list[Pa
     inputs, expected = artifact.reference_of(file)
     answers = answer(session, file.signatures, inputs)
     gate = gate_of(file.scheme, artifact.manifest.provenance)
-    return [compare(name, expected[name], answers[name], gate) for name in expected]
+    return compare_all(expected, answers, gate)
+
+
+def compare_all(reference: Arrays, answers: Arrays, gate: Gate) -> list[Parity]:
+    """Compare answers `[N, ...]` output by output, or boxes as the things that they find."""
+    if are_detections(reference):
+        return [compare_detections(reference, answers, gate)]
+    return [compare(name, reference[name], answers[name], gate) for name in reference]
 
 
 def answer(
@@ -43,7 +51,7 @@ def answer(
             for spec in signature.inputs
         }
         for output, value in session(raw).items():
-            collected.setdefault(output, []).append(specs[output].dequantize(value))
+            collected.setdefault(output, []).append(np.atleast_1d(specs[output].dequantize(value)))
     return {name: np.concatenate(values) for name, values in collected.items()}
 
 
@@ -69,8 +77,8 @@ def compare_sessions(one: Session, other: Session, inputs: Arrays, gate: Gate) -
     first = answer(one, {name: _arranged(reference, inputs)}, inputs)
     second = answer(other, {other_name: _arranged(candidate, given)}, given)
     outputs = _paired(reference.outputs, candidate.outputs, "outputs")
-    return [compare(name, first[name], _like(second[outputs[name]], first[name], name), gate)
-            for name in first]  # fmt: skip
+    paired = {name: _like(second[outputs[name]], first[name], name) for name in first}
+    return compare_all(first, paired, gate)
 
 
 def _like(answer: Array, reference: Array, name: str) -> Array:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from edgekit.errors import InputError
 from edgekit.signature import TensorSpec
+from edgekit.tasks.boxed_images import holds_boxes, read_boxed_images
 from edgekit.tasks.classify import encode
 from edgekit.tasks.images import Pixels, read_labelled_images, read_pictures
 from edgekit.tasks.masks import holds_masks, read_masked_images
@@ -187,6 +188,9 @@ def _pictures(source: str | Path) -> Pictures:
     path = Path(source)
     if path.is_dir() and (pictures := read_pictures(path)):
         return len(pictures), pictures.pixels
+    if holds_boxes(source):
+        boxed = read_boxed_images(source, "train").pictures
+        return len(boxed), lambda index: boxed[index].pixels()
     if holds_masks(source):
         examples = read_masked_images(source, "train").examples
         return len(examples), lambda index: examples[index][0]

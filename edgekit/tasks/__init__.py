@@ -99,4 +99,6 @@ def task(params: Params) -> Task:
 register("classify", "edgekit.tasks.classify")
 register("regress", "edgekit.tasks.regress")
 register("segment", "edgekit.tasks.segment")
+register("detect", "edgekit.tasks.detect")
 register("phylogeny", "edgekit.tasks.phylogeny")
+register("control", "edgekit.tasks.control")

@@ -43,6 +43,35 @@ def write_key(pixels: Pixels, key: Sequence[tuple[int, str]]) -> Pixels:
     return _write(pixels, [(tuple(map(int, PALETTE[index])), name) for index, name in key])
 
 
+def write_boxes(pixels: Pixels, rows: Sequence[tuple[Any, int, str]]) -> Pixels:
+    """Return a copy of `[H, W, 3]` with boxes, each with a line of text at its top.
+
+    Args:
+        pixels: of the picture.
+        rows: box (top, left, bottom, right, in pixels), index of its colour in PALETTE, text; later
+            ones lie over earlier ones.
+    """
+    image_module, draw_module, font_module = _pillow()
+    scale = max(1, -(-MIN_SIDE // min(pixels.shape[:2])))
+    if scale > 1:
+        pixels = resize(pixels, (pixels.shape[0] * scale, pixels.shape[1] * scale))
+    image = image_module.fromarray(np.ascontiguousarray(pixels))
+    pen = draw_module.Draw(image)
+    size = max(12, min(pixels.shape[:2]) // 26)
+    font = font_module.load_default(size)
+    for box, index, text in rows:
+        top, left, bottom, right = (round(float(edge) * scale) for edge in box)
+        colour = tuple(map(int, PALETTE[index % len(PALETTE)]))
+        pen.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=max(2, size // 6))
+        text = _fit(one_line(text), font, image.width - left)
+        above = max(0, top - round(size * 1.3))
+        end = left + font.getlength(text) + size // 3
+        pen.rectangle((left, above, end, above + round(size * 1.3)), fill=colour)
+        ink = "black" if sum(colour) > 380 else "white"
+        pen.text((left + size // 6, above), text, font=font, fill=ink)
+    return np.asarray(image, np.uint8)
+
+
 def _write(pixels: Pixels, lines: Sequence[tuple[Any, str]]) -> Pixels:
     image_module, draw_module, font_module = _pillow()
     scale = max(1, -(-MIN_SIDE // min(pixels.shape[:2])))

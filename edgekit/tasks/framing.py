@@ -1,7 +1,7 @@
 """How a picture lies in a network's input: scaled to fit, at the top left, padded behind.
 
-The scale is one for both sides, so that nothing is distorted. All positions are those of pixels'
-centres; the centre of the first is 0.
+The scale is one for both sides, so that nothing is distorted, unless it is stretched. All
+positions are those of pixels' centres; the centre of the first is 0.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ class Frame:
 
     picture: Size
     input: Size
+    stretched: bool = False  # whether the picture fills the input, each side by its own scale
 
     @property
     def content(self) -> tuple[int, int]:
         """What of the input the picture takes, from the top left."""
+        if self.stretched:
+            return self.input[0], self.input[1]
         scale = min(i / p for i, p in zip(self.input, self.picture, strict=True))
         height, width = (
             min(i, max(1, round(p * scale))) for i, p in zip(self.input, self.picture, strict=True)
@@ -42,6 +45,24 @@ class Frame:
         filled[...] = np.asarray(fill, np.uint8)
         filled[:height, :width] = scaled(pixels, (height, width), nearest=nearest)
         return filled
+
+    def to_input(self, boxes: Array) -> Array:
+        """Return boxes `[N, 4]` in pixels of the picture as shares of the input."""
+        found: Array = boxes * np.tile(self._shares, 2)
+        return found
+
+    def to_picture(self, boxes: Array) -> Array:
+        """Return boxes in shares of the input (top, left, bottom, right) in the picture's pixels.
+
+        What lies beyond the picture is cut off.
+        """
+        found: Array = np.clip(boxes / np.tile(self._shares, 2), 0, np.tile(self.picture, 2))
+        return found
+
+    @property
+    def _shares(self) -> Array:
+        """Of the input's sides, for each pixel of the picture."""
+        return np.divide(self.content, self.picture) / self.input
 
     def places(self, grid: Size, *, align_corners: bool) -> tuple[Array, Array]:
         """Return where the picture's rows and columns lie on a grid that spans the input.

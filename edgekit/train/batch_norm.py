@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tf_keras as keras
 
 
@@ -28,9 +30,47 @@ def batch_norms(network: Any) -> list[Any]:
 def folded(network: Any) -> bool:
     """Whether all batch norms do nothing but add: their statistics were never those of a batch."""
     found = batch_norms(network)
-    return bool(found) and all(
+    return bool(found) and all(map(_adds_alone, found))
+
+
+def restore_statistics(network: Any, batches: Iterable[Any]) -> int:
+    """Give batch norms that do nothing but add the statistics of data; return how many did.
+
+    The network answers as before: gain and offset undo what mean and variance now do. But trained
+    by the batch it goes on from there, where it would else begin with every channel scaled to one
+    variance, and with it all that was learned behind it.
+
+    Args:
+        network: of float layers, as published weights made it (see families.published).
+        batches: of inputs.
+    """
+    norms = [norm for norm in batch_norms(network) if _adds_alone(norm)]
+    if not norms:
+        return 0
+    moments = keras.Model(network.input, [norm.input for norm in norms])
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def sums(inputs: Any) -> Any:
+        found = tf.nest.flatten(moments(inputs, training=False))
+        found = [tf.reshape(x, [-1, x.shape[-1]]) for x in found]
+        return [(tf.reduce_mean(x, 0), tf.reduce_mean(tf.square(x), 0)) for x in found]
+
+    seen = [sums(batch) for batch in batches]
+    for number, norm in enumerate(norms):
+        mean, square = (
+            np.mean([np.asarray(batch[number][part], np.float64) for batch in seen], axis=0)
+            for part in (0, 1)
+        )
+        variance = np.maximum(square - mean**2, 0)
+        gain = np.asarray(norm.gamma) * np.sqrt(variance + norm.epsilon)
+        offset = np.asarray(norm.beta) + np.asarray(norm.gamma) * mean
+        norm.set_weights([gain, offset, mean, variance])
+    return len(norms)
+
+
+def _adds_alone(norm: Any) -> bool:
+    return bool(
         np.allclose(norm.moving_mean, 0) and np.allclose(norm.moving_variance, 1 - norm.epsilon)
-        for norm in found
     )
 
 

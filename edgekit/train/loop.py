@@ -6,7 +6,6 @@ are functions of seed, epoch and index, and everything else is in the checkpoint
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -18,19 +17,17 @@ import tensorflow as tf
 import tf_keras as keras
 
 from edgekit.errors import CheckFailedError
-from edgekit.files import write_file
 from edgekit.train import Options, Shard
 from edgekit.train.batch_norm import freeze_statistics
 from edgekit.train.checkpoint import Checkpoints, State, load_weights, save_weights
 from edgekit.train.distribute import shard
+from edgekit.train.history import History
 from edgekit.train.progress import EpochProgress
 from edgekit.train.schedules import build_optimizer
 
 Predict = Callable[[Any], Any]  # arrays in, arrays out, structures as the network's
 Loss = Callable[[Any, Any], Any]  # (targets, outputs) -> [N], one number an example
 Evaluate = Callable[[Predict], Mapping[str, float]]
-
-HISTORY = "history.jsonl"
 
 
 class Data(Protocol):
@@ -119,8 +116,7 @@ class _Loop:
         self.loss, self.frozen = loss, False
         self.step = _compile_step(model, loss, self.optimizer, options.batch_size, strategy)
         self.predict = _compile_predict(model, strategy)
-        self.board = tf.summary.create_noop_writer()
-        self.history: list[dict[str, Any]] = []
+        self.history = History(phase.folder, phase.name, chief=self.chief)
         self.saved_at = time.monotonic()
 
     def begin(self, resume: bool) -> None:
@@ -128,16 +124,7 @@ class _Loop:
         self.checkpoints.sweep()
         if resume:
             self.checkpoints.restore()
-        self.history = [
-            row
-            for row in read_history(self.phase.folder)
-            if row["phase"] != self.phase.name or row["epoch"] <= int(self.state.epoch)
-        ]
-        if self.chief:
-            self._write_history()  # fails here, if the folder cannot be written
-            self.board = tf.summary.create_file_writer(
-                str(self.phase.folder / "tensorboard" / self.phase.name)
-            )
+        self.history.begin(int(self.state.epoch))
 
     def run_epoch(self) -> float:
         """Run the steps of this epoch that are left; return its mean loss."""
@@ -186,19 +173,9 @@ class _Loop:
             "learning_rate": float(self.optimizer.learning_rate.numpy()),
             "seconds": round(time.monotonic() - started, 3),
         }
-        self.history.append(row)
-        if self.chief:
-            self._write_history()
-        with self.board.as_default(step=epoch):
-            for name in row.keys() - {"phase", "epoch"}:
-                tf.summary.scalar(name, row[name])
-        self.board.flush()
+        self.history.add(row)
         self._save()
         self.progress.epoch(row)
-
-    def _write_history(self) -> None:
-        lines = "".join(json.dumps(row) + "\n" for row in self.history)
-        write_file(self.phase.folder / HISTORY, lines)
 
     def _due(self, done: int) -> bool:
         """Whether a checkpoint is due inside an epoch; clocks of several workers do not agree."""
@@ -225,12 +202,6 @@ class _Loop:
                 got=f"NaN or infinity in {wrong[0]}" if wrong else f"loss {loss}",
                 do="take a smaller --learning-rate, or look at the data",
             )
-
-
-def read_history(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of a run's history, oldest first."""
-    path = folder / HISTORY
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 def _compile_step(model: Any, loss: Loss, optimizer: Any, batch_size: int, strategy: Any) -> Any:

@@ -18,7 +18,7 @@ from edgekit.agents.sac import (
     soft_target,
     temperature_loss,
 )
-from edgekit.agents.updates import compile_updates
+from edgekit.agents.updates import compile_updates, with_noise
 
 
 def transitions(count: int, seed: int = 0) -> Transitions:
@@ -77,22 +77,29 @@ def test_a_full_replay_overwrites_the_oldest() -> None:
 def test_compiled_updates_are_those_that_were_taken_one_by_one() -> None:
     replay = Replay(16, 3, 1)
     replay.add(transitions(10))
-    found = []
-    for calls, count in ((1, 4), (2, 2)):
-        tf.random.set_seed(0)
-        agent = SoftActorCritic(3, 1, (4,))
-        for variable in agent.variables:
-            if variable.dtype == tf.float32 and "kernel" in variable.name:
-                variable.assign(tf.cast(tf.reshape(tf.range(tf.size(variable)), variable.shape),
-                                        tf.float32) * 0.01)  # fmt: skip
+    rows = [tf.reshape(column[:6], (3, 2, *column.shape[1:])) for column in replay.columns]
+    one, other = agents = [SoftActorCritic(3, 1, (4,)) for _ in range(2)]
+    for network in ("policy", "critics", "targets"):
+        weights = getattr(one, network).get_weights()
+        getattr(other, network).set_weights(weights)
+    noise = one.draw(6, tf.constant([1, 2]))
+    columns = [*rows, *(tf.reshape(n, (3, 2, 1)) for n in noise)]
+    flat = [tf.reshape(c, (6, *c.shape[2:])) for c in columns]
+    told = compile_updates(lambda count, seed: tuple(flat), one.update, one.REPORTS, count=3,
+                           batch=2)(7, 0)  # fmt: skip
+    by_hand = [other.update([column[k] for column in columns]) for k in range(3)]
+    for name, value in told.items():
+        assert value == pytest.approx(np.mean([float(u[name]) for u in by_hand]), rel=1e-4)
+    for this, that in zip(*(agent.variables for agent in agents), strict=True):
+        np.testing.assert_allclose(this, that, rtol=1e-4, atol=1e-6)
 
-        def everything(rows: int, seed: object) -> tuple[object, ...]:
-            return tuple(tf.repeat(c[:1], rows, axis=0) for c in replay.columns)
 
-        updates = compile_updates(everything, agent.update, agent.REPORTS, count=count, batch=6)
-        for call in range(calls):
-            told = updates(7, call * count)
-        found.append([v.numpy() for v in agent.policy.variables])
-        assert all(math.isfinite(value) for value in told.values())
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+def test_noise_comes_behind_the_rows() -> None:
+    replay = Replay(16, 3, 1)
+    replay.add(transitions(10))
+    agent = SoftActorCritic(3, 1, (4,))
+    drawn = with_noise(replay.sample, agent.draw)(500, tf.constant([0, 1]))
+    assert [c.shape.as_list() for c in drawn[5:]] == [[500, 1], [500, 1]]
+    assert abs(float(tf.reduce_mean(drawn[5] * drawn[6]))) < 0.15  # two draws, not one
+    again = with_noise(replay.sample, agent.draw)(500, tf.constant([0, 1]))
+    np.testing.assert_array_equal(drawn[6], again[6])

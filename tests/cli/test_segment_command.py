@@ -25,7 +25,7 @@ from edgekit.profile.precision import islands
 from edgekit.runtime import RUNTIMES
 from edgekit.tasks.scenes import CLASSES, Scenes
 from edgekit.train import Options
-from edgekit.train.loop import read_history
+from edgekit.train.history import read_history
 
 SCHEMES = "f32,w8a8"
 

@@ -13,7 +13,8 @@ import tf_keras as keras  # noqa: E402
 
 from edgekit.errors import CheckFailedError, InputError  # noqa: E402
 from edgekit.train import Options  # noqa: E402
-from edgekit.train.loop import Phase, read_history, seed_everything, train  # noqa: E402
+from edgekit.train.history import read_history  # noqa: E402
+from edgekit.train.loop import Phase, seed_everything, train  # noqa: E402
 
 X = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
 Y = (X @ [1.0, -2.0, 0.5, 0.0] > 0).astype(np.int64)

@@ -49,7 +49,7 @@ class Bear(tf.Module):  # type: ignore[misc]
     def __init__(self, observations: int, actions: int, config: Config) -> None:
         super().__init__("bear")
         c = self.config = config
-        self.actions = actions
+        self.actions, self.samples = actions, c.act_samples
         self.policy = build_policy(observations, actions, c.hidden_units)
         self.critics = build_critics(observations + actions, c.hidden_units, c.critics)
         self.policy_target, self.targets = clone(self.policy), clone(self.critics)
@@ -69,22 +69,18 @@ class Bear(tf.Module):  # type: ignore[misc]
         for name, optimizer in self.optimizers.items():
             optimizer.build(self.trained[name])
 
-    def update(self, batch: Any, seed: Any) -> dict[str, Any]:
-        """Take one step of each optimizer on a batch of transitions; return what to report."""
-        return self.update_with(batch, self.draw(tf.shape(batch[0])[0], seed))
-
-    def draw(self, n: Any, seed: Any) -> tuple[Any, ...]:
-        """Return the normal noise of one update: VAE, target actions, behaviour's, actor's."""
+    def draw(self, rows: int, seed: Any) -> tuple[Any, ...]:
+        """Return the noise of updates: VAE, target actions, behaviour's, actor's."""
         c, a = self.config, self.actions
         shapes = ((2 * a,), (c.target_samples, a), (c.samples, 2 * a), (c.samples, a))
         return tuple(
-            tf.random.stateless_normal((n, *shape), seed + (number << 20))
+            tf.random.stateless_normal((rows, *shape), seed + (number << 20))
             for number, shape in enumerate(shapes)
         )
 
-    def update_with(self, batch: Any, noise: Any) -> dict[str, Any]:
-        """Take the same step with noise that is given, as `draw` returns it."""
-        s, a, r, following, ended = batch
+    def update(self, batch: Any, seed: Any = None) -> dict[str, Any]:
+        """Take one step of each optimizer on transitions with noise; return what to report."""
+        s, a, r, following, ended, *noise = batch
         with tf.GradientTape() as tape:
             of_vae = vae_loss(a, *reconstruct(self.encoder, self.decoder, s, a, noise[0]))
         descend(self.optimizers["vae"], tape, of_vae, self.trained["vae"])

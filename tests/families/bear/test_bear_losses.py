@@ -124,7 +124,7 @@ def test_one_update_of_the_critics_against_numpy() -> None:
     q = numpy_critics(agent.critics, pair)
     before = [v.numpy() for v in agent.critics.variables]
     there = [v.numpy() for v in agent.targets.variables]
-    told = agent.update_with((s, a, r, following, ended), [tf.constant(n) for n in noise])
+    told = agent.update((s, a, r, following, ended, *(tf.constant(n) for n in noise)))
     assert float(told["critics"]) == pytest.approx(((q - target) ** 2).mean(1).sum(), rel=1e-4)
     slope = 2 * (q - target).mean(1)  # of the loss by each member's last bias
     step = -SMALL.critic_rate * np.sign(slope)

@@ -26,7 +26,8 @@ from edgekit.families.rebuild import rebuild
 from edgekit.families.run import open_run
 from edgekit.quantize.qat import quantize_aware
 from edgekit.train import Options
-from edgekit.train.loop import read_history, seed_everything
+from edgekit.train.history import read_history
+from edgekit.train.loop import seed_everything
 
 ROOT = Path(__file__).parents[3]
 

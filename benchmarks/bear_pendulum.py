@@ -1,0 +1,331 @@
+"""BEAR, cloning and offline SAC on Pendulum batches; d3rlpy's BEAR on the same; students as files.
+
+Nothing was chosen on the seeds below. Run: python benchmarks/bear_pendulum.py [--smoke]; batches
+and finished cells are kept in runs/ and not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from scipy.stats import t
+
+from bear_peer import PACKAGE, VARIANTS, learn
+from edgekit.agents import Scaling
+from edgekit.agents.batch import Batch, join, read_batch, write_batch
+from edgekit.agents.collection import BEHAVIOURS, Apprenticeship, collect_all
+from edgekit.agents.distillation import Lessons, distil
+from edgekit.agents.playing import actor, compile_choice
+from edgekit.agents.replay import Replay, Transitions
+from edgekit.agents.updates import compile_updates, with_noise
+from edgekit.environments import make
+from edgekit.environments.episodes import Act, act_at_random, play
+from edgekit.export.conversion import Plan, convert
+from edgekit.export.source import Source
+from edgekit.families.bear import ALGORITHMS, FAMILY, Config
+from edgekit.families.bear.fit import build_agent
+from edgekit.families.bear.network import build_student, set_scaling
+from edgekit.play import play_file
+from edgekit.quantize.scheme import parse_schemes
+from edgekit.runtime import open_model
+from edgekit.signature import main_signature
+from edgekit.train.loop import seed_everything
+from results import FOLDER, Row, write_results
+
+KEPT = Path(__file__).parents[1] / "runs" / "bear-pendulum"  # git-ignored
+SEEDS = (1, 2, 3)
+BOTH = "random+medium"
+BATCHES = (*BEHAVIOURS, BOTH)
+COMPARED = (BOTH, "expert")  # batches that the peer learns from too
+TARGETS = {BOTH: ">= -240", "expert": ">= -320"}
+EPISODES, BEGINNING = 100, 50_000  # of a judgement; where they begin, beside the seed
+KIB = 1024
+
+
+class Learner:
+    """One algorithm, compiled once: a new seed gets new weights."""
+
+    def __init__(self, config: Config, batch_size: int, count: int) -> None:
+        self.config, self.count = config, count
+        self.agent: Any = build_agent(config)
+        self.replay = Replay(2 * config.transitions, config.observations, config.actions)
+        self.updates = compile_updates(
+            with_noise(self.replay.sample, self.agent.draw), self.agent.update,
+            self.agent.REPORTS, count=count, batch=batch_size,
+        )  # fmt: skip
+        began = time.process_time()
+        self.replay.added.assign(1)
+        self.updates(0, 0)
+        self.compiling_s = time.process_time() - began
+
+    def learn(self, batch: Batch, seed: int, updates: int) -> dict[str, float]:
+        """Begin anew, take the updates, and return the return and their CPU seconds."""
+        self.begin(batch, seed)
+        began = time.process_time()
+        for first in range(0, updates, self.count):
+            self.updates(seed, first)
+        cpu_s = time.process_time() - began
+        return {"return": judged(self.config, seed, self.act(seed)), "cpu_s": cpu_s}
+
+    def begin(self, batch: Batch, seed: int) -> None:
+        """Take the weights of a new agent, and optimizers that have seen nothing."""
+        seed_everything(seed)
+        fresh: Any = build_agent(self.config)
+        for mine, theirs in zip(self.agent.variables, fresh.variables, strict=True):
+            mine.assign(theirs)
+        for name, optimizer in self.agent.optimizers.items():
+            for mine, theirs in zip(optimizer.variables, fresh.optimizers[name].variables,
+                                    strict=True):  # fmt: skip
+                mine.assign(theirs)
+        steps = batch.steps
+        limit = make(self.config.environment).limit
+        self.scaling = Scaling.of(steps.s, limit)
+        self.replay.added.assign(0)
+        self.replay.add(Transitions(
+            self.scaling.normalise(steps.s), np.clip(steps.a, -1, 1), steps.r,
+            self.scaling.normalise(steps.following), steps.ended,
+        ))  # fmt: skip
+
+    def act(self, seed: int) -> Act:
+        """Return who acts as the agent does."""
+        return actor(compile_choice(self.agent, self.scaling), seed)
+
+
+def main() -> int:
+    """Learn, judge, compare; write results/bear_pendulum.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--smoke", action="store_true", help="few updates, no peer")
+    parser.add_argument("--peer", default=",".join(COMPARED), metavar="BATCHES",
+                        help="what d3rlpy learns from too; empty for nothing")  # fmt: skip
+    parser.add_argument("--runs", type=Path, default=KEPT, help="where cells are kept")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
+    options = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        study = Study(Path(scratch) if options.smoke else options.runs, smoke=options.smoke,
+                      peer=tuple(filter(None, options.peer.split(","))))  # fmt: skip
+        study.fill()
+        rows = study.rows()
+        folder = Path(scratch) if options.smoke else options.folder
+        write_results("bear_pendulum", rows, minutes=(time.monotonic() - began) / 60,
+                      seeds=study.seeds, folder=folder)  # fmt: skip
+    for row in rows:
+        print(f"{row.case}: {row.metric} {row.value:.4g} {row.unit}, {row.target}: {row.met}")
+    return 0
+
+
+class Study:
+    """Cells by seed, batch and learner; each is a JSON file once it is there."""
+
+    def __init__(self, place: Path, *, smoke: bool, peer: tuple[str, ...]) -> None:
+        preset = FAMILY.preset("pendulum")
+        self.place, self.smoke = place, smoke
+        self.peer = () if smoke else peer
+        self.config: Config = preset.config
+        training = preset.training
+        self.updates, self.batch_size = training["epochs"] * self.config.updates, 128
+        self.seeds: tuple[int, ...] = SEEDS
+        self.batches: tuple[str, ...] = BATCHES
+        if smoke:
+            self.config = replace(self.config, transitions=500, hidden_units=(8,), vae_units=(8,),
+                                  samples=2, target_samples=2, act_samples=4)  # fmt: skip
+            self.updates, self.seeds, self.batches = 20, (1,), ("random",)
+        self.learners: dict[str, Learner] = {}
+
+    def fill(self) -> None:
+        """Make what is missing; a peer's cell comes right behind ours."""
+        for seed in self.seeds:
+            for name in self.batches:
+                for algorithm in ("bc", "sac") if self.smoke else ALGORITHMS:
+                    self.cell(seed, name, algorithm)
+                if name in self.peer:
+                    for variant in VARIANTS:
+                        self.cell(seed, name, variant)
+
+    def cell(self, seed: int, name: str, learner: str) -> dict[str, float]:
+        """Return what one learner made of one batch."""
+        if learner in VARIANTS:
+            return self._kept(f"{seed}-{name}-d3rlpy-{learner.replace(' ', '-')}",
+                              lambda: self._peer(seed, name, learner))  # fmt: skip
+        return self._kept(f"{seed}-{name}-{learner}", lambda: self._own(seed, name, learner))
+
+    def _kept(self, name: str, make_it: Callable[[], dict[str, float]]) -> dict[str, float]:
+        path = self.place / f"{name}.json"
+        if not path.exists():
+            found = make_it()
+            self.place.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(found))
+            print(name, found, flush=True)
+        kept: dict[str, float] = json.loads(path.read_text())
+        return kept
+
+    def _own(self, seed: int, name: str, algorithm: str) -> dict[str, float]:
+        if algorithm not in self.learners:
+            config = replace(self.config, algorithm=algorithm)
+            self.learners[algorithm] = Learner(config, self.batch_size, 20 if self.smoke else 250)
+        learner = self.learners[algorithm]
+        found = learner.learn(self.batch(seed, name), seed, self.updates)
+        found["compiling_s"] = learner.compiling_s
+        taught = BOTH if not self.smoke else "random"
+        if name == taught and algorithm == ("sac" if self.smoke else "bear"):
+            found |= student(learner, seed, found["return"], rounds=1 if self.smoke else 8)
+        return found
+
+    def _peer(self, seed: int, name: str, variant: str) -> dict[str, float]:
+        self.batch(seed, name)
+        return learn({
+            "config": asdict(self.config), "batch": str(self._batch_path(seed, name)),
+            "seed": seed, "updates": self.updates, "batch_size": self.batch_size,
+            "mended": variant == "mended", "environment": self.config.environment,
+            "episodes": EPISODES, "beginning": seed + BEGINNING,
+        })  # fmt: skip
+
+    def _batch_path(self, seed: int, name: str) -> Path:
+        return self.place / f"{seed}-{name}.npz"
+
+    def batch(self, seed: int, name: str) -> Batch:
+        """Return a batch of SAC's own making, from disk if it is there."""
+        path = self._batch_path(seed, name)
+        if not path.exists():
+            seed_everything(seed)
+            wanted = ("random",) if self.smoke else BEHAVIOURS
+            how = Apprenticeship(steps=self.config.behaviour_steps)
+            made = collect_all(self.config.environment, wanted, self.config.transitions, seed, how)
+            if not self.smoke:
+                made[BOTH] = join([made["random"], made["medium"]])
+            for one, batch in made.items():
+                write_batch(self._batch_path(seed, one), batch)
+        return read_batch(path)
+
+    def rows(self) -> list[Row]:
+        """Return the table."""
+        algorithms = ("bc", "sac") if self.smoke else ALGORITHMS
+        found = {a: {n: self._values(n, a, "return") for n in self.batches} for a in algorithms}
+        rows = [
+            Row(f"{name}, {len(self.seeds)} seeds", f"return of {a.upper()}", "reward",
+                float(values.mean()), interval=interval(values),
+                target=TARGETS.get(name) if a == "bear" else None)
+            for name in self.batches for a, by_batch in found.items()
+            for values in [by_batch[name]]
+        ]  # fmt: skip
+        if not self.smoke:
+            rows += [*worst(found), *self._peer_rows(found["bear"])]
+        rows += self._student_rows()
+        cpu = sum(self.cell(seed, name, a)["cpu_s"] for seed in self.seeds
+                  for name in self.batches for a in algorithms)  # fmt: skip
+        cells = len(self.seeds) * len(self.batches) * len(algorithms)
+        rows.append(Row(f"{cells} runs of {self.updates} updates", "budget, one thread, all runs",
+                        "CPU minutes", cpu / 60))  # fmt: skip
+        return rows
+
+    def _values(self, name: str, learner: str, figure: str) -> Any:
+        return np.array([self.cell(seed, name, learner)[figure] for seed in self.seeds])
+
+    def _peer_rows(self, own: dict[str, Any]) -> list[Row]:
+        rows = []
+        for name in self.peer:
+            for variant in VARIANTS:
+                theirs = self._values(name, variant, "return")
+                apart = own[name] - theirs
+                half = float(np.diff(interval(apart))[0] / 2)
+                rows.append(Row(
+                    f"{name}, {self.updates} updates", f"return of BEAR less d3rlpy's {variant}",
+                    "reward", float(apart.mean()), interval=interval(apart),
+                    target=f">= {-half:.4g}", anchor=float(theirs.mean()),
+                    anchor_source=f"{PACKAGE} {variant}, its return",
+                ))  # fmt: skip
+                ratio = self._values(name, variant, "cpu_s") / self._values(name, "bear", "cpu_s")
+                rows.append(Row(
+                    f"{name}, {self.updates} updates", f"updates a CPU second, d3rlpy {variant}",
+                    "x", float(ratio.mean()), interval=interval(ratio), target=">= 3",
+                ))  # fmt: skip
+        compiling = self._values(BOTH, "bear", "compiling_s")
+        rows.append(Row("BEAR", "compiling, once, not in the updates' time", "CPU s",
+                        float(compiling.max())))  # fmt: skip
+        return rows
+
+    def _student_rows(self) -> list[Row]:
+        name, learner = ("random", "sac") if self.smoke else (BOTH, "bear")
+        cells = [self.cell(seed, name, learner) for seed in self.seeds]
+        case = f"student of BEAR on {name}, {EPISODES} episodes each"
+        rows = []
+        for scheme, least in (("f32", ">= 0.95"), ("w8a8", ">= 0.9")):
+            values = np.array([cell[f"retention {scheme}"] for cell in cells])
+            size = max(cell[f"bytes {scheme}"] for cell in cells) / KIB
+            step = np.array([cell[f"us {scheme}"] for cell in cells])
+            rows += [
+                Row(case, f"retention, {scheme} .tflite", "1", float(values.mean()),
+                    interval=interval(values), target=least),
+                Row(case, f"size, {scheme} .tflite", "KiB", size, target="<= 20"),
+                Row(case, f"an action in LiteRT, {scheme}", "us", float(step.mean())),
+            ]  # fmt: skip
+        return rows
+
+
+def judged(config: Config, seed: int, act: Act) -> float:
+    """Return the mean return over episodes that nothing was chosen on."""
+    return float(play(make(config.environment, EPISODES, seed + BEGINNING), act).returns.mean())
+
+
+def interval(values: Any) -> tuple[float, float]:
+    """Return the 95% interval of the mean by Student's t."""
+    n = len(values)
+    if n < 2:
+        return float(values.mean()), float(values.mean())
+    half = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5)
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def worst(found: dict[str, dict[str, Any]]) -> list[Row]:
+    """Return each algorithm's worst mean over the batches; BEAR's must be the best of them."""
+    least = {a: min((float(values.mean()), name) for name, values in by_batch.items())
+             for a, by_batch in found.items()}  # fmt: skip
+    rival = max(least["bc"][0], least["sac"][0])
+    return [
+        Row("worst of all batches", f"return of {a.upper()}, on {name}", "reward", value,
+            target=f"> {rival:.4g}" if a == "bear" else None)
+        for a, (value, name) in least.items()
+    ]  # fmt: skip
+
+
+def student(learner: Learner, seed: int, taught: float, rounds: int) -> dict[str, float]:
+    """Teach a student, convert it, play its files; return retention, sizes and times."""
+    config = learner.config
+    environment = make(config.environment, 20, seed + 2 * BEGINNING)
+    network = build_student(config)
+    set_scaling(network, learner.scaling)
+    states = distil(network, learner.act(seed), environment, Lessons(rounds, seed=seed))
+    outer = make(config.environment, EPISODES, seed + BEGINNING)
+    chance = float(play(outer, act_at_random(outer, seed)).returns.mean())
+    found = {"chance": chance}
+    with tempfile.TemporaryDirectory() as scratch:
+        examples = Path(scratch) / "examples.npz"
+        np.savez(examples, observation=states[:: max(1, len(states) // 200)])
+        source = Source("student", network, "tf_keras", {}, family=FAMILY.name,
+                        task={"name": FAMILY.task}, data=str(examples))  # fmt: skip
+        made = convert(source, Plan(parse_schemes("f32,w8a8")), Path(scratch) / "a").artifact
+        for file in made.manifest.files:
+            session = open_model(made.path(file))
+            signature = main_signature(file.signatures)[1]
+            played = play_file(session, signature, config.environment, EPISODES, seed + BEGINNING)
+            session.close()
+            gained = played.episodes.returns.mean() - chance
+            found |= {f"retention {file.scheme}": float(gained / (taught - chance)),
+                      f"bytes {file.scheme}": float(file.size_bytes),
+                      f"us {file.scheme}": played.median_us}  # fmt: skip
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

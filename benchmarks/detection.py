@@ -1,0 +1,152 @@
+"""What the detection benchmarks share: a set's boxes, a trained run, and the figures of its files.
+
+Each trains `edgekit train ssdlite:1.0-320 --set alpha=0.35` from the body of a published file,
+float and then quantization-aware, converts, and evaluates on the test split, which chose nothing:
+epochs are chosen by the tenth of the training pictures that is held out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from results import FOLDER, Row, write_results
+
+DATA = Path(os.environ.get("EDGEKIT_SHARED_DATA", Path(__file__).parents[2] / "shared/data"))
+BODY = DATA / "tflite/mobilenet_v2_035_96_embedder_with_metadata.tflite"
+PROGRAM = Path(__file__).parents[1] / "converters/published_mobilenet_v2.py"
+SCHEMES = ("f32", "w8a8", "qat-w8a8")
+NETWORK = ("ssdlite:1.0-320", "--set", "alpha=0.35", "--set", "bn_momentum=0.97")
+RECIPE = ("--epochs", "40", "--batch-size", "16", "--learning-rate", "2e-3",
+          "--qat", "--qat-epochs", "4")  # fmt: skip
+BRIEF = ("--epochs", "1", "--batch-size", "4", "--set", "resolution=64")
+CURVE = 5  # epochs between two rows of it
+
+Figures = dict[tuple[str, str], float]  # by file, "f32 tflite", and metric, in percent
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One data set, and what is asked of its float and its integer files."""
+
+    name: str  # of the result
+    case: str
+    data: Path
+    least_ap50: float | None = None  # percent, of f32
+    largest_drop: float | None = None  # points, of w8a8
+
+
+def run(benchmark: Benchmark, documentation: str) -> int:
+    """Train, convert, evaluate, write the result; the program's main."""
+    parser = argparse.ArgumentParser(description=documentation.splitlines()[0])
+    parser.add_argument("--smoke", action="store_true", help="one epoch; figures mean nothing")
+    parser.add_argument("--run", type=Path, help="a finished run of seed 0, in place of training")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
+    options = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        data, dropped = without_flat_boxes(benchmark.data, Path(scratch) / "data",
+                                           limit=12 if options.smoke else None)  # fmt: skip
+        run = options.run or trained(data, Path(scratch), smoke=options.smoke)
+        schemes = SCHEMES[:2] if options.smoke else SCHEMES
+        found = evaluate(run, data, Path(scratch), schemes)
+        rows = list(summarize(benchmark, found, run, dropped))
+        minutes = (time.monotonic() - began) / 60
+        folder = Path(scratch) if options.smoke else options.folder
+        write_results(benchmark.name, rows, minutes=minutes, seeds=[0], folder=folder)
+    for row in rows:
+        print(f"{row.case}: {row.metric} {row.value:.4g} {row.unit}, {row.target}: {row.met}")
+    return 0
+
+
+def without_flat_boxes(source: Path, target: Path, limit: int | None = None) -> tuple[Path, int]:
+    """Copy a set in Pascal VOC's form, but for boxes without area, and say how many those were.
+
+    `edgekit train` refuses such a set by file and object; whoever trains on it has to mend it.
+    """
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.jpg", "*.png"))
+    dropped = 0
+    for path in sorted(target.rglob("*.xml")):
+        tree = ElementTree.parse(path)
+        for item in list(tree.getroot().iter("object")):
+            box = {tag: float(item.findtext(f"bndbox/{tag}", "0"))
+                   for tag in ("xmin", "ymin", "xmax", "ymax")}  # fmt: skip
+            if box["xmax"] <= box["xmin"] or box["ymax"] <= box["ymin"]:
+                tree.getroot().remove(item)
+                dropped += 1
+        tree.write(path)
+    for folder in {p.parent for p in source.rglob("*.jpg")}:
+        place = target / folder.relative_to(source)
+        place.mkdir(exist_ok=True)
+        for picture in folder.iterdir():
+            (place / picture.name).symlink_to(picture.resolve())
+    for lists in (target / "ImageSets/Main").glob("*.txt") if limit else ():
+        lists.write_text("".join(lists.read_text().splitlines(keepends=True)[:limit]))
+    return target, dropped
+
+
+def trained(data: Path, scratch: Path, *, smoke: bool) -> Path:
+    """Return a run that was trained from the published body."""
+    subprocess.run([sys.executable, PROGRAM, BODY, "-o", scratch / "body"], check=True,
+                   capture_output=True)  # fmt: skip
+    edgekit("train", *NETWORK, "--data", data, "--weights", scratch / "body/weights.h5",
+            *(BRIEF if smoke else RECIPE), "-o", scratch / "run")  # fmt: skip
+    return scratch / "run"
+
+
+def evaluate(run: Path, data: Path, scratch: Path, schemes: Sequence[str]) -> Figures:
+    """Return every figure of every file, in percent."""
+    edgekit("convert", run, "--scheme", ",".join(schemes), "--to", "tflite,onnx", "--calibrate",
+            data, "-o", scratch / "artifact", may_fail=True)  # fmt: skip
+    rows = json.loads(edgekit("evaluate", scratch / "artifact", "--data", data, "--json"))["rows"]
+    return {(f"{r['scheme']} {r['format']}", r["metric"]): 100 * r["value"] for r in rows}
+
+
+def summarize(
+    benchmark: Benchmark, found: Mapping[tuple[str, str], float], run: Path, dropped: int
+) -> Iterator[Row]:
+    """Yield the files' figures, the drops of the integer ones, and the run's curve."""
+    case = f"SSDLite 0.35/320, {benchmark.case}"
+    for (file, metric), value in found.items():
+        target = None
+        if benchmark.least_ap50 and file.startswith("f32") and metric == "VOC AP50":
+            target = f">= {benchmark.least_ap50:g}"
+        yield Row(f"{case}, {file}", metric, "%", value, target=target)
+    for scheme in SCHEMES[1:]:
+        if (f"{scheme} tflite", "VOC AP50") not in found:
+            continue
+        drop = found["f32 tflite", "VOC AP50"] - found[f"{scheme} tflite", "VOC AP50"]
+        limit = benchmark.largest_drop
+        yield Row(f"{case}, {scheme} tflite", "AP50 below f32", "points", drop,
+                  target=f"<= {limit:g}" if limit is not None else None)  # fmt: skip
+    history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    minutes = sum(row["seconds"] for row in history) / 60
+    yield Row(f"{case}, float and QAT", "training", "minutes", minutes)
+    for row in history:
+        last = row["phase"] == "qat" or row["epoch"] == len([h for h in history
+                                                             if h["phase"] == "float"])  # fmt: skip
+        if last or row["epoch"] % CURVE == 0:
+            yield Row(f"{case}, {row['phase']} epoch {row['epoch']}", "AP50 on validation", "%",
+                      100 * row["val_AP50"])  # fmt: skip
+    if dropped:
+        yield Row(case, "boxes without area left out of the set", "", dropped, kind="counted")
+
+
+def edgekit(*arguments: Any, may_fail: bool = False) -> str:
+    """Run one command of the installed edgekit and return what it printed."""
+    command = [str(Path(sys.executable).parent / "edgekit"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode and not (may_fail and done.returncode == 1):
+        sys.exit(f"{command[1:3]}: exit {done.returncode}: {done.stderr[-1000:]}")
+    return done.stdout

@@ -1,0 +1,202 @@
+"""Batches made here: by chance, and by soft actor-critic on its way from there to an expert.
+
+random: actions drawn evenly. expert: the agent at its end. medium: the agent as it was when it
+first had a third of the expert's advantage over chance (as D4RL, arXiv:2004.07219). mixed: what the
+agent did, chance at the beginning included, up to there (D4RL's medium-replay).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from edgekit.agents import Scaling
+from edgekit.agents.batch import Batch, join
+from edgekit.agents.networks import act
+from edgekit.agents.playing import actor, compile_choice
+from edgekit.agents.replay import Array, Replay, Transitions
+from edgekit.agents.sac import SoftActorCritic
+from edgekit.agents.updates import compile_updates, with_noise
+from edgekit.environments import Environment, make
+from edgekit.environments.episodes import play
+from edgekit.errors import InputError
+
+BEHAVIOURS = ("random", "medium", "mixed", "expert")
+SHARE = 1 / 3  # of the expert's advantage over chance, that makes a medium agent
+_ROUND = 10  # vector steps between updates
+_JUDGED = 20  # episodes
+_log = logging.getLogger("edgekit")
+
+
+@dataclass(frozen=True)
+class Apprenticeship:
+    """How the agent that makes batches learns."""
+
+    steps: int = 15_000  # of the environment, and as many updates
+    hidden: tuple[int, ...] = (64, 64)
+    learning_rate: float = 1e-3
+    batch_size: int = 128
+    members: int = 10  # environments
+    random_steps: int = 1_000  # before the first update
+
+
+def is_behaviour(source: str) -> bool:
+    """Whether `source` names behaviours, as "expert" or "random+medium"."""
+    return all(part in BEHAVIOURS for part in source.split("+"))
+
+
+def collect(
+    environment: str, source: str, size: int, seed: int, how: Apprenticeship | None = None
+) -> Batch:
+    """Return `size` transitions of each behaviour in `source`, as "random+medium", in one batch.
+
+    mixed has as many as the agent took.
+
+    Raises:
+        InputError: no such behaviour or environment, or the agent learned too little.
+    """
+    if not is_behaviour(source):
+        raise InputError(f"batch {source}", expected="one of " + ", ".join(BEHAVIOURS))
+    wanted = source.split("+")
+    found = collect_all(environment, tuple(wanted), size, seed, how)
+    return join([found[name] for name in wanted])
+
+
+def collect_all(
+    environment: str, wanted: tuple[str, ...], size: int, seed: int,
+    how: Apprenticeship | None = None,
+) -> dict[str, Batch]:  # fmt: skip
+    """Return the batch of each behaviour; one agent learns for all of them."""
+    how = how or Apprenticeship()
+    outer = make(environment, how.members, seed)
+    rng = np.random.default_rng([seed, 1])
+    found = {}
+    if "random" in wanted:
+        found["random"] = _batch(environment, "random", _at_random(outer, size, rng), seed)
+    if set(wanted) - {"random"}:
+        found |= _Apprentice(environment, outer, how, seed).batches(size)
+    return {name: found[name] for name in wanted}
+
+
+class _Apprentice:
+    """Soft actor-critic that learns in an environment, and is remembered as it was."""
+
+    def __init__(self, name: str, outer: Environment, how: Apprenticeship, seed: int) -> None:
+        self.name, self.outer, self.how, self.seed = name, outer, how, seed
+        first = _at_random(outer, how.random_steps, np.random.default_rng([seed, 2]))
+        self.scaling = Scaling.of(first.s, outer.limit)
+        self.replay = Replay(how.steps + how.members * _ROUND, outer.observations, outer.actions)
+        self.raw = [first]  # transitions in the environment's units
+        self.replay.add(self._inner(first))
+        self.agent = SoftActorCritic(
+            outer.observations, outer.actions, how.hidden, learning_rate=how.learning_rate
+        )
+        count = how.members * _ROUND
+        self.updates = compile_updates(
+            with_noise(self.replay.sample, self.agent.draw), self.agent.update,
+            self.agent.REPORTS, count=count, batch=how.batch_size,
+        )  # fmt: skip
+        self.explore = _compile_exploration(self.agent, self.scaling)
+        self.choose = compile_choice(self.agent, self.scaling)
+        self.seen = outer.reset()
+
+    def batches(self, size: int) -> dict[str, Batch]:
+        """Learn, and return medium, mixed and expert batches."""
+        chance, judged = self._judge(random=True), []
+        count = self.how.members * _ROUND
+        for number, taken in enumerate(range(self.how.random_steps, self.how.steps, count)):
+            self._step(_ROUND)
+            self.updates(self.seed, taken)
+            if number % 5 == 4:
+                judged.append((len(self.raw), self._judge(), self.agent.policy.get_weights()))
+                _log.info("%s: apprentice at %d steps: return %.1f", self.name, taken,
+                          judged[-1][1])  # fmt: skip
+        at_end = judged[-1][1]
+        if not at_end > chance:
+            raise InputError(f"{self.name}: the agent that makes batches did not learn",
+                             got=f"return {at_end:.4g} after {self.how.steps} steps",
+                             expected=f"above chance, {chance:.4g}",
+                             do="give more --behaviour-steps")  # fmt: skip
+        needed = chance + SHARE * (at_end - chance)
+        parts, value, weights = next(one for one in judged if one[1] >= needed)
+        expert = self.agent.policy.get_weights()
+        found = {"mixed": _joined(self.raw[:parts])}
+        for name, policy in (("medium", weights), ("expert", expert)):
+            self.agent.policy.set_weights(policy)
+            before, self.seen = len(self.raw), self.outer.reset()
+            self._step(-(-size // self.outer.count))
+            found[name] = _first(_joined(self.raw[before:]), size)
+        told = {"chance": chance, "expert": at_end, "medium": value}
+        return {name: _batch(self.name, name, steps, self.seed, told)
+                for name, steps in found.items()}  # fmt: skip
+
+    def _step(self, steps: int) -> None:
+        """Take so many steps in every environment, with the policy's own noise."""
+        for _ in range(steps):
+            seed = tf.constant([self.seed, len(self.raw)])
+            actions = self.explore(tf.constant(self.seen), seed).numpy()
+            self.seen, taken = _taken(self.outer, self.seen, actions)
+            self.raw.append(taken)
+            self.replay.add(self._inner(taken))
+
+    def _judge(self, *, random: bool = False) -> float:
+        judged = make(self.name, _JUDGED, self.seed + 1)
+        rng = np.random.default_rng(self.seed)
+        shape = (_JUDGED, judged.actions)
+        act_out = (lambda _: rng.uniform(-1, 1, shape) * judged.limit) if random else actor(
+            self.choose, self.seed)  # fmt: skip
+        return float(play(judged, act_out).returns.mean())
+
+    def _inner(self, steps: Transitions) -> Transitions:
+        scaled = (self.scaling.normalise(x) for x in (steps.s, steps.following))
+        s, following = scaled
+        return Transitions(s, steps.a, steps.r, following, steps.ended)
+
+
+def _compile_exploration(agent: SoftActorCritic, scaling: Scaling) -> Any:
+    mean, std = tf.constant(scaling.mean), tf.constant(scaling.std)
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def explore(observations: Any, seed: Any) -> Any:
+        noise = tf.random.stateless_normal((observations.shape[0], agent.actions), seed)
+        return tf.tanh(act(agent.policy, (observations - mean) / std, noise)[0])
+
+    return explore
+
+
+def _at_random(outer: Environment, size: int, rng: np.random.Generator) -> Transitions:
+    observation, parts = outer.reset(), []
+    for _ in range(-(-size // outer.count)):
+        actions = rng.uniform(-1, 1, (outer.count, outer.actions)).astype(np.float32)
+        observation, taken = _taken(outer, observation, actions)
+        parts.append(taken)
+    return _first(_joined(parts), size)
+
+
+def _taken(outer: Environment, seen: Array, actions: Array) -> tuple[Array, Transitions]:
+    """Return what to act on next, and the step as transitions."""
+    step = outer.step(actions * outer.limit)
+    taken = Transitions(
+        seen, actions, step.reward, step.following, np.asarray(step.ended, np.float32)
+    )
+    return step.observation, taken
+
+
+def _joined(parts: list[Transitions]) -> Transitions:
+    columns = zip(*(part.arrays() for part in parts), strict=True)
+    return Transitions(*(np.concatenate(column) for column in columns))
+
+
+def _first(steps: Transitions, size: int) -> Transitions:
+    return Transitions(*(array[:size] for array in steps.arrays()))
+
+
+def _batch(
+    environment: str, behaviour: str, steps: Transitions, seed: int,
+    told: dict[str, float] | None = None,
+) -> Batch:  # fmt: skip
+    return Batch(steps, environment, {"behaviour": behaviour, "seed": seed, **(told or {})})
