@@ -21,6 +21,7 @@ TESTED: dict[str, str] = {
     "scipy": "1.17.1", "threadpoolctl": "3.8.0", "safetensors": "0.8.0",
     "tensorboard": "2.21.0", "pycocotools": "2.0.11", "jinja2": "3.1.6",
     "matplotlib": "3.11.2", "anndata": "0.12.19", "gymnasium": "1.4.0",
+    "mujoco": "4.0.0", "imageio": "2.38.1",
 }  # fmt: skip
 if sys.version_info < (3, 11):
     TESTED |= {

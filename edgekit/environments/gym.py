@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,12 @@ class GymEnvironment:
     comes with the step that led to it.
     """
 
-    def __init__(self, name: str, count: int, seed: int) -> None:
+    def __init__(
+        self, name: str, count: int, seed: int, members: Sequence[Any] | None = None
+    ) -> None:
+        """Open the environments, or take those that are open."""
         self.name, self.count = name, count
-        self.members = [open_gym(name) for _ in range(count)]
+        self.members = [open_gym(name) for _ in range(count)] if members is None else members
         first = self.members[0]
         self.observations, self.actions = (
             _size(name, first, "observation"),

@@ -1,0 +1,191 @@
+"""Meta-training (algorithm 1): collect from some tasks, take gradient steps on all, again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from edgekit.agents.updates import compile_updates
+from edgekit.environments import Environment
+from edgekit.environments.tasks import TaskFamily
+from edgekit.errors import InputError
+from edgekit.families.pearl import Plan
+from edgekit.families.pearl.agent import Pearl
+from edgekit.families.pearl.replay import TaskReplay, sampler
+from edgekit.families.pearl.rollout import Episodes, Players, Policy, play, unknown
+from edgekit.families.pearl.scout import Scouts, guided
+from edgekit.train.checkpoint import Checkpoints
+
+Array = npt.NDArray[Any]
+Report = dict[str, float]
+CALL = 100  # gradient steps of one compiled call, at the most
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where data of some tasks is gathered."""
+
+    tasks: Array  # their numbers, [K]
+    environment: Environment
+    heard: Array  # [K]: where a scout acts
+
+
+class MetaTraining(tf.Module):  # type: ignore[misc]
+    """A run: the agent, its buffers and how far it has come."""
+
+    def __init__(
+        self, agent: Pearl, family: TaskFamily, parameters: Array, plan: Plan, *, seed: int
+    ) -> None:
+        """Begin a run.
+
+        Args:
+            agent: untrained.
+            family: of the tasks.
+            parameters: of the training tasks, `[T, P]`.
+            plan: how it is trained.
+            seed: of all that is drawn.
+
+        Raises:
+            InputError: the plan is for sparse rewards, which these tasks have not, for another
+                number of tasks, or for less than one trajectory; or the agent is for other
+                observations or actions.
+        """
+        super().__init__("meta_training")
+        if plan.sparse and family.sparse is None:
+            raise InputError(f"pearl: sparse rewards of {family.name}", got="none",
+                             do="set sparse to False")  # fmt: skip
+        if len(parameters) != plan.train_tasks:
+            raise InputError("pearl: tasks", got=len(parameters),
+                             expected=str(plan.train_tasks))  # fmt: skip
+        self.agent, self.family, self.parameters = agent, family, parameters
+        self.plan, self.seed = plan, seed
+        one = family.make(parameters[:1], seed)
+        self.horizon, o, a = one.horizon, agent.observations, agent.actions
+        if (o, a) != (one.observations, one.actions):
+            raise InputError(f"pearl: observations and actions of {family.name}", got=f"{o}, {a}",
+                             expected=f"{one.observations}, {one.actions}")  # fmt: skip
+        if min(plan.initial_steps, plan.prior_steps) < self.horizon:
+            raise InputError("pearl: steps", got=min(plan.initial_steps, plan.prior_steps),
+                             expected=f"at least a trajectory's, {self.horizon}")  # fmt: skip
+        self.steps = TaskReplay(plan.train_tasks, plan.replay, ((o,), (a,), (), (o,), ()))
+        self.contexts = TaskReplay(plan.train_tasks, self._context_places(),
+                                   ((agent.context_width,),))  # fmt: skip
+        self.scouts = Scouts(plan.train_tasks, a)
+        self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
+        sample = sampler(self.steps, self.contexts, plan, self.horizon)
+        self._call = max(n for n in range(1, CALL + 1) if plan.updates % n == 0)
+        self._updates = compile_updates(sample, agent.update, agent.REPORTS, count=self._call,
+                                        batch=plan.meta_batch)  # fmt: skip
+        self._players = Players(agent, sparse=plan.sparse, rng=np.random.default_rng())
+
+    def checkpoints(self, folder: Path) -> Checkpoints:
+        """Return what saves and restores all of the run: networks, Adam's moments and buffers."""
+        state = tf.train.Checkpoint(run=self, epoch=self.iteration, step=tf.Variable(0))
+        return Checkpoints(folder, state)
+
+    def run(
+        self, watch: Callable[[int, Report], bool | None] | None = None, folder: Path | None = None
+    ) -> list[Report]:
+        """Train to the end of the plan and return the losses of each iteration.
+
+        Args:
+            watch: called with the number of complete iterations and their losses; True ends the
+                run there.
+            folder: where every iteration leaves a checkpoint; a run goes on from the newest.
+
+        Raises:
+            InputError: the checkpoint is damaged or of another run, or losses are not finite.
+        """
+        kept = self.checkpoints(folder) if folder else None
+        if kept:
+            kept.restore()
+        told = []
+        while int(self.iteration) < self.plan.iterations:
+            told.append(self.iterate())
+            if kept:
+                kept.save()
+            if watch and watch(int(self.iteration), told[-1]):
+                break
+        return told
+
+    def iterate(self) -> Report:
+        """Collect, then take the gradient steps of one iteration; return mean losses and seconds.
+
+        All that is drawn follows from the seed and the iteration's number.
+        """
+        number = int(self.iteration)
+        rng = self._players.rng = np.random.default_rng((self.seed, number))
+        began = time.perf_counter()
+        everyone = np.arange(self.plan.train_tasks)
+        if number == 0:
+            self._collect_first(everyone)
+        self._collect(np.sort(rng.choice(everyone, self.plan.tasks_collected, replace=False)))
+        collected = time.perf_counter()
+        calls = range(0, self.plan.updates, self._call)
+        told = [self._updates(self.seed, number * self.plan.updates + k) for k in calls]
+        self.iteration.assign_add(1)
+        losses = {name: float(np.mean([t[name] for t in told])) for name in told[0]}
+        if not np.isfinite(list(losses.values())).all():
+            raise InputError(f"pearl: iteration {number + 1}", got="a loss that is not finite",
+                             do="lower learning_rate or reward_scale")  # fmt: skip
+        return losses | {"collect_seconds": collected - began,
+                         "update_seconds": time.perf_counter() - collected}  # fmt: skip
+
+    def _context_places(self) -> int:
+        """Return what the encoder's buffer holds of a task: all that one collection brings."""
+        steps = max(self.plan.prior_steps + self.plan.posterior_steps, self.plan.initial_steps)
+        return max(steps, self.plan.context)
+
+    def _collect_first(self, tasks: Array) -> None:
+        """Gather the first data of every task, with z from the prior or by scouting."""
+        place = self._place(tasks)
+        for _ in range(self.plan.initial_steps // self.horizon):
+            self._explore(place, self._players.prior(len(tasks)))
+
+    def _collect(self, tasks: Array) -> None:
+        """Gather data of K tasks (lines 4 to 9); the encoder forgets what it had of them."""
+        players, plan, place = self._players, self.plan, self._place(tasks)
+        self.contexts.clear(tasks)
+        belief = unknown(len(tasks), self.agent.config.latent)
+        for _ in range(plan.prior_steps // self.horizon):
+            episodes = self._explore(place, players.prior(len(tasks)))
+            belief = players.see(belief, episodes)
+        for _ in range(plan.posterior_steps // self.horizon):
+            episodes = self._explore(place, players.posterior(belief))
+            belief = players.see(belief, episodes)
+        for _ in range(plan.extra_steps // self.horizon):
+            policy = players.policy(players.posterior(belief), stochastic=True)
+            self.steps.add(tasks, self._play(place, policy).transitions())
+
+    def _explore(self, place: Place, z: Array) -> Episodes:
+        """Play a trajectory that both buffers keep."""
+        tasks, plan = place.tasks, self.plan
+        policy = self._players.policy(z, stochastic=True)
+        held = self.scouts.look(tasks, self._players.rng)
+        episodes = self._play(place, guided(policy, held, place.heard))
+        heard = place.heard
+        self.scouts.learn(tasks[heard], held[heard], episodes.r[heard])
+        self.steps.add(tasks, episodes.transitions())
+        context = episodes.context(sparse=plan.sparse, next_state=self.agent.config.next_state)
+        self.contexts.add(tasks, [context])
+        return episodes
+
+    def _place(self, tasks: Array) -> Place:
+        rng, scouting = self._players.rng, self.plan.scouting
+        share = 1.0 - int(self.iteration) / scouting if scouting else 0.0
+        heard = rng.random(len(tasks)) < share
+        seed = int(rng.integers(1 << 31))
+        return Place(tasks, self.family.make(self.parameters[tasks], seed), heard)
+
+    def _play(self, place: Place, policy: Policy) -> Episodes:
+        rare = self.family.sparse
+        sparse = partial(rare, self.parameters[place.tasks]) if rare else None
+        return play(place.environment, policy, sparse)

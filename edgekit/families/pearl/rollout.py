@@ -1,0 +1,121 @@
+"""Episodes of many tasks side by side, with the task inferred as they go on (section 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from edgekit.environments import Environment
+from edgekit.families.pearl.actor import Actor
+from edgekit.families.pearl.encoder import add_up, encode
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Episodes:
+    """One horizon of K tasks, `[K, H, ...]`; where one ended before, another has begun in it."""
+
+    s: Array
+    a: Array  # in -1..1
+    r: Array
+    following: Array
+    ended: Array
+    sparse: Array | None  # rewards, where the family has sparse ones
+
+    def transitions(self) -> tuple[Array, ...]:
+        """Return what the critics learn from."""
+        return self.s, self.a, self.r, self.following, self.ended
+
+    def context(self, *, sparse: bool, next_state: bool) -> Array:
+        """Return what the encoder sees, `[K, H, W]`."""
+        reward = self.sparse if sparse else self.r
+        if reward is None:
+            raise ValueError("these tasks have no sparse rewards")
+        parts = [self.s, self.a, reward[..., None]] + [self.following] * next_state
+        return np.concatenate(parts, axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Belief:
+    """What is known of K tasks: sums of natural parameters over the transitions so far."""
+
+    precision: Array  # [K, Z]
+    weighted: Array  # [K, Z]
+
+
+Sparse = Callable[[Array], Array]
+Policy = Callable[[Array], Array]  # states [K, O] to actions [K, A] in -1..1
+
+
+def unknown(tasks: int, latent: int) -> Belief:
+    """Return the belief before any transition."""
+    return Belief(np.zeros((tasks, latent), np.float32), np.zeros((tasks, latent), np.float32))
+
+
+def play(environment: Environment, policy: Policy, sparse: Sparse | None = None) -> Episodes:
+    """Play one horizon of every task from a new beginning.
+
+    Args:
+        environment: of K tasks.
+        policy: for them.
+        sparse: states that followed, `[K, O]`, to sparse rewards.
+    """
+    s = environment.reset()
+    rows = []
+    for _ in range(environment.horizon):
+        a = policy(s)
+        step = environment.step(a * environment.limit)
+        rare = sparse(step.following) if sparse else step.reward
+        rows.append((s, a, step.reward, step.following, step.ended.astype(np.float32), rare))
+        s = step.observation
+    s, a, r, following, ended, rare = (np.stack(c, axis=1) for c in zip(*rows, strict=True))
+    return Episodes(s, a, r, following, ended, rare if sparse else None)
+
+
+class Players:
+    """An agent's compiled functions for K tasks at a time, and the generator of their noise."""
+
+    def __init__(self, agent: Actor, *, sparse: bool, rng: np.random.Generator) -> None:
+        self.agent, self.sparse, self.rng = agent, sparse, rng
+        self._act = tf.function(self._action, autograph=False, reduce_retracing=True)
+        self._encode = tf.function(self._sums, autograph=False, reduce_retracing=True)
+
+    def prior(self, tasks: int) -> Array:
+        """Return z `[K, Z]` before any transition."""
+        return self.posterior(unknown(tasks, self.agent.config.latent))
+
+    def posterior(self, belief: Belief) -> Array:
+        """Return z `[K, Z]` drawn from what is believed."""
+        noise = self._normal(*belief.precision.shape)
+        return np.asarray(self.agent.fuse(belief.precision, belief.weighted, noise))
+
+    def see(self, belief: Belief, episodes: Episodes) -> Belief:
+        """Return the belief with the episodes added."""
+        context = episodes.context(sparse=self.sparse, next_state=self.agent.config.next_state)
+        precision, weighted = (np.asarray(x) for x in self._encode(context.astype(np.float32)))
+        return Belief(belief.precision + precision, belief.weighted + weighted)
+
+    def policy(self, z: Array, *, stochastic: bool) -> Policy:
+        """Return the policy of K tasks whose latents are z `[K, Z]`."""
+        z = z.astype(np.float32)
+
+        def act(s: Array) -> Array:
+            noise = self._normal(len(s), self.agent.actions) * stochastic
+            return np.asarray(self._act(s, z, noise))
+
+        return act
+
+    def _normal(self, *shape: int) -> Array:
+        return self.rng.standard_normal(shape).astype(np.float32)
+
+    def _action(self, s: Any, z: Any, noise: Any) -> Any:
+        return tf.tanh(self.agent.sample(tf.concat([s, z], -1), noise)[0])
+
+    def _sums(self, context: Any) -> Any:
+        return add_up(encode(self.agent.encoder, context), tf.ones(tf.shape(context)[:2]))
