@@ -35,7 +35,7 @@ from edgekit.profile.statistics import student
 from results import FOLDER, Row, write_results
 
 RUNS = Path("runs") / "pearl_point_robot"
-SEEDS = (0, 1, 2)
+SEEDS = (1, 2, 3)  # of 0 the held-out goals were seen while settings were chosen
 HELD_OUT = 100  # goals a seed
 Array = npt.NDArray[Any]
 
