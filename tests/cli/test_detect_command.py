@@ -25,7 +25,7 @@ from edgekit.profile.graph import read_graph
 from edgekit.sources.preset import spread_activations
 from edgekit.train import Options
 from edgekit.train.checkpoint import save_weights
-from edgekit.train.loop import read_history
+from edgekit.train.history import read_history
 
 ANSWERS = ("raw", "boxes", "postprocess")
 CLASSES = ("bright", "dark")
