@@ -92,7 +92,7 @@ def test_without_labels_indices_say_so(folder: Path, capsys: Any) -> None:
         (("wide.tflite", "white.png", "a/white.jpg", "--save", "."), "two copies"),
         (("wide.tflite", "white.png", *HINTS, "--save", "labels.txt"), "cannot be written"),
         ((".", "white.png"), "not an artifact"),
-        (("wide.tflite",), "Missing argument"),
+        (("wide.tflite",), "no INPUT: expected at least one"),
     ],
 )
 def test_bad_input_is_one_line(folder: Path, arguments, line: str, capsys: Any) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import InputError
 from edgekit.families import Family, Preset, mobilenet_v2
-from edgekit.tasks.anchors import Layout
+
+if TYPE_CHECKING:  # it takes NumPy, which listing the presets must not
+    from edgekit.tasks.anchors import Layout
 
 ANSWERS = ("boxes", "postprocess", "raw")
 HEADS = ("ssdlite", "ssd")
@@ -71,6 +73,8 @@ class Config:
     @property
     def anchors(self) -> Layout:
         """Where the anchors lie: on maps of strides 16, 32 and so on."""
+        from edgekit.tasks.anchors import Layout
+
         side, maps = self.resolution, []
         for stride in range(1, 5 + len(EXTRA) + 1):
             side = -(-side // 2)
