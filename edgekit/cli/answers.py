@@ -61,8 +61,8 @@ Params = dict[str, Any]
     "--save",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Save a picture of each answer there: NAME-labelled.png, NAME-band.png over one input, or "
-    "NAME-overlay.png and NAME-mask.png.",
+    help="Save a picture of each answer there: NAME-labelled.png, NAME-boxes.png, NAME-band.png over "
+    "one input, or NAME-overlay.png and NAME-mask.png.",
 )
 @click.option(
     "--labels",
@@ -87,9 +87,9 @@ def command(
 ) -> None:  # fmt: skip
     """Answer pictures or tables with an artifact, or pictures with a bare .tflite or .onnx file.
 
-    Pictures get labels, or a label for each pixel; the rows of a CSV a mean, its deviation and a
-    95% band; a mutation matrix (.csv, .tsv, .h5ad) gets words; rows of observations get actions,
-    and a policy plays whole episodes with --env.
+    Pictures get labels, boxes, or a label for each pixel; the rows of a CSV a mean, its deviation
+    and a 95% band; a mutation matrix (.csv, .tsv, .h5ad) gets words; rows of observations get
+    actions, and a policy plays whole episodes with --env.
 
     The model is opened in a sandbox; an artifact's files are compared with their SHA-256 before. A
     bare file says nothing of its labels nor of how pixels become its input: give --labels, --mean
