@@ -61,8 +61,8 @@ Params = dict[str, Any]
     "--save",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Save a picture of each answer there: NAME-labelled.png, NAME-boxes.png, NAME-band.png over "
-    "one input, or NAME-overlay.png and NAME-mask.png.",
+    help="Save a picture of each answer there: NAME-labelled.png, NAME-boxes.png, NAME-band.png "
+    "over one input, or NAME-overlay.png and NAME-mask.png.",
 )
 @click.option(
     "--labels",
