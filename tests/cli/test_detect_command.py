@@ -192,7 +192,9 @@ def test_layers_are_compared_up_to_the_tail(place, capfd) -> None:
     """What stands behind codes and logits has no layer in the source, and is left alone."""
     assert call("verify", place / "postprocess", "--per-layer", "--json") in (0, 1)
     found = json.loads(capfd.readouterr().out)
-    names = {row["layer"] for row in found["ssdlite-run.f32.tflite"]}
+    (layers,) = (row["layers"] for row in found if row["file"] == "ssdlite-run.f32.tflite")
+    names = {row["layer"] for row in layers}
+    assert {row["verdict"] for row in layers} == {"ok"}
     assert {"Conv1", "box_0", "class_5"} <= {name.removesuffix("_flat") for name in names}
 
 
