@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from edgekit.errors import InputError
 from edgekit.families.deeplab_v3 import Config
 from edgekit.families.deeplab_v3.network import CLASSIFIER
 from edgekit.families.mobilenet_v2.layers import body_convolutions
-from edgekit.families.mobilenet_v2.pretrained import URL, assign, check_hash, fetch, read_layer
-from edgekit.files import file_sha256
+from edgekit.families.mobilenet_v2.pretrained import URL, load_body
 
 
 def load_pretrained(
@@ -18,24 +15,11 @@ def load_pretrained(
 ) -> str:
     """Load "imagenet" or a file's weights into `network` and return the file's SHA-256.
 
-    A file that knows no classifier, as keras.applications', gives the body its weights: every layer
-    of it must be there. Of any other every layer must be.
-
     Raises:
         InputError: no such checkpoint, or names, shapes or the hash differ.
         SetupError: no network.
     """
-    if weights == "imagenet":
-        path = fetch(config.backbone, sha256=sha256, url=url)
-    else:
-        path = Path(weights)
-        if not path.is_file():
-            raise InputError(f"{weights}: not found", expected='"imagenet" or a weights file')
-        check_hash(path, sha256)
-    names = [layer.name for layer in network.layers if layer.weights]
-    if not read_layer(path, CLASSIFIER):
-        names = [
-            n for c in body_convolutions(config.alpha, config.divisor) for n in (c.name, c.norm)
-        ]
-    assign(network, {name: read_layer(path, name) for name in names}, path)
-    return file_sha256(path)
+    layers = body_convolutions(config.alpha, config.divisor)
+    body = [name for c in layers for name in (c.name, c.norm)]
+    return load_body(network, config.backbone, weights, head=CLASSIFIER, body=body, sha256=sha256,
+                     url=url)  # fmt: skip

@@ -37,15 +37,46 @@ def load_pretrained(
         InputError: no such checkpoint, or names, shapes or the hash differ.
         SetupError: no network.
     """
-    if weights == "imagenet":
-        path = fetch(config, sha256=sha256, url=url)
-    else:
-        path = Path(weights)
-        if not path.is_file():
-            raise InputError(f"{weights}: not found", expected='"imagenet" or a weights file')
-        check_hash(path, sha256)
+    path = locate(config, weights, sha256=sha256, url=url)
     copy_weights(network, path, skip_top=config.classes != CLASSES)
     return file_sha256(path)
+
+
+def load_body(
+    network: Any, backbone: Config, weights: str, *, head: str, body: Sequence[str],
+    sha256: str | None = None, url: str = URL,
+) -> str:  # fmt: skip
+    """Load weights into a network that stands on this body and return the file's SHA-256.
+
+    A file that does not know the layer `head`, as keras.applications', gives the layers of `body`
+    their weights: every one of them must be there. Of any other every layer must be.
+
+    Raises:
+        InputError: no such checkpoint, or names, shapes or the hash differ.
+        SetupError: no network.
+    """
+    path = locate(backbone, weights, sha256=sha256, url=url)
+    names: Sequence[str] = [layer.name for layer in network.layers if layer.weights]
+    if not read_layer(path, head):
+        names = body
+    assign(network, {name: read_layer(path, name) for name in names}, path)
+    return file_sha256(path)
+
+
+def locate(config: Config, weights: str, *, sha256: str | None, url: str = URL) -> Path:
+    """Return the file that "imagenet" or a path means, its hash compared.
+
+    Raises:
+        InputError: no such checkpoint, or the hash differs.
+        SetupError: no network.
+    """
+    if weights == "imagenet":
+        return fetch(config, sha256=sha256, url=url)
+    path = Path(weights)
+    if not path.is_file():
+        raise InputError(f"{weights}: not found", expected='"imagenet" or a weights file')
+    check_hash(path, sha256)
+    return path
 
 
 def published_name(config: Config) -> str:

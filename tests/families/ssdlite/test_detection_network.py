@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tf_keras as keras
 
+from edgekit.errors import InputError
 from edgekit.families import family
 from edgekit.families.ssdlite import Config
 from edgekit.profile.graph import read_graph
@@ -69,6 +72,26 @@ def rows(answer: detect.Boxes) -> np.ndarray:
     found = np.column_stack([answer.classes, answer.boxes, answer.scores])
     found = found[answer.scores > answer.scores.min() + 1e-5]
     return found[np.lexsort(np.round(found[:, :5], 2).T)]
+
+
+def test_it_begins_from_a_bodys_weights_or_from_all(tmp_path: Path) -> None:
+    """A file without predictors gives the body alone its weights; its maps are then the same."""
+    config = FAMILY.tiny
+    body = family("mobilenet_v2").build(config.backbone)
+    body.save_weights(tmp_path / "body.h5")
+    network = FAMILY.build(config)
+    fresh = network.get_layer("class_0").get_weights()[0]
+    FAMILY.load_weights(network, config, str(tmp_path / "body.h5"))
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
+    top = keras.Model(network.input, network.get_layer("out_relu").output)
+    np.testing.assert_allclose(top(image), body(image), atol=1e-6)
+    np.testing.assert_array_equal(network.get_layer("class_0").get_weights()[0], fresh)
+    network.save_weights(tmp_path / "all.h5")
+    other = FAMILY.build(config)
+    FAMILY.load_weights(other, config, str(tmp_path / "all.h5"))
+    np.testing.assert_array_equal(other.get_layer("class_0").get_weights()[0], fresh)
+    with pytest.raises(InputError, match="not found"):
+        FAMILY.load_weights(other, config, str(tmp_path / "none.h5"))
 
 
 def test_maps_follow_the_resolution() -> None:
