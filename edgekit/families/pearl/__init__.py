@@ -28,6 +28,9 @@ class Config:
     factors: str = "variance"
     next_state: bool = False  # whether the context holds the states that followed
     kl_weight: float = 0.1  # lambda, of the KL summed over tasks and dimensions
+    # Nats of a task below which the KL costs nothing: the bottleneck's width, whatever the scale of
+    # rewards (Kingma et al., arXiv:1606.04934, equation 15, over all dimensions together).
+    free_nats: float = 0.0
     # Of KL(q(z | whole context) | q(z | its first trajectories)) summed likewise: what is believed
     # before the task is known covers what may turn out (Garnelo et al., arXiv:1807.01622, equation
     # 9). The critics then see z of whole contexts alone. 0: not in the loss, as the authors'.
@@ -76,11 +79,11 @@ class Plan:
     updates: int = 2000  # gradient steps of an iteration
     tasks_collected: int = 5  # tasks that gather new data in an iteration
     initial_steps: int = 2000  # of every task, before the first iteration
-    # Iterations over which scouts hand over to the policy: before the first they gather the context
-    # of every task. 0: the policy gathers all, as the authors' does.
-    scouting: int = 0
+    scouts: bool = False  # who gather these; else the policy with z from the prior, as the authors'
     prior_steps: int = 400  # z from the prior, for encoder and critics
     posterior_steps: int = 0  # z from the posterior, for encoder and critics
+    # By scouts, for encoder and critics, after those: what was looked for is shown in the end.
+    shown_steps: int = 0
     extra_steps: int = 400  # z from the posterior, for the critics alone
     meta_batch: int = 16  # tasks of a gradient step
     batch: int = 256  # transitions of each
@@ -103,12 +106,12 @@ class Plan:
         _check([
             *((getattr(self, n) < 1, n, getattr(self, n), "1 or more") for n in counts),
             (self.posterior_steps < 0, "posterior_steps", self.posterior_steps, "0 or more"),
+            (self.shown_steps < 0, "shown_steps", self.shown_steps, "0 or more"),
             (self.extra_steps < 0, "extra_steps", self.extra_steps, "0 or more"),
             (self.tasks_collected > self.train_tasks, "tasks_collected", self.tasks_collected,
              f"up to {self.train_tasks}, the tasks that there are"),
             (self.context_of not in CONTEXTS, "context_of", self.context_of,
              " or ".join(CONTEXTS)),
-            (self.scouting < 0, "scouting", self.scouting, "0 or more iterations"),
         ])  # fmt: skip
 
 

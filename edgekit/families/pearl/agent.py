@@ -103,7 +103,8 @@ class Pearl(Actor):
             of_critics = critic_loss(
                 self.critics(tf.concat([s, a, z], -1)), tf.stop_gradient(target)
             )
-            bottleneck = c.kl_weight * kl + c.prefix_weight * gap
+            free = c.free_nats * context.shape[0]
+            bottleneck = c.kl_weight * tf.maximum(kl, free) + c.prefix_weight * gap
             loss = of_critics + self._risen() * bottleneck
         self._descend("critics", tape, loss)
         x = tf.concat([s, fixed], -1)
