@@ -148,7 +148,7 @@ def judged(case: Case, runs: Path) -> list[Row]:
         places = goals(seed, held_out=True)
         played = meta_test(agent, tasks("point-robot"), places, trajectories=trajectories,
                            seed=seed, sparse=plan.sparse, explore=True,
-                           adapt=case.adapt)  # fmt: skip
+                           spread=plan.spread, adapt=case.adapt)  # fmt: skip
         ends = np.stack([e.following[:, -1] for e in played])
         found.append((np.linalg.norm(ends - places, axis=2) <= RADIUS).mean(1))
         returns.append(np.stack([e.sparse.sum(1) for e in played if e.sparse is not None]).mean(1))

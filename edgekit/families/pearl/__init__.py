@@ -35,7 +35,6 @@ class Config:
     # before the task is known covers what may turn out (Garnelo et al., arXiv:1807.01622, equation
     # 9). The critics then see z of whole contexts alone. 0: not in the loss, as the authors'.
     prefix_weight: float = 0.0
-    warm_up: int = 0  # updates over which both weights rise from 0, lest z says nothing
     # SAC of 2018 has a network for V; twin takes it from two target critics (SAC of 2019).
     value: str = "network"
     temperature: float | None = 1.0  # of the entropy; None: learned
@@ -59,6 +58,7 @@ class Config:
             (self.factors not in FACTORS, "factors", self.factors, " or ".join(FACTORS)),
             (self.value not in VALUES, "value", self.value, " or ".join(VALUES)),
             (heat is not None and heat < 0, "temperature", heat, "0 or more, or None"),
+            (self.free_nats < 0, "free_nats", self.free_nats, "0 or more"),
             (self.kl_weight < 0, "kl_weight", self.kl_weight, "0 or more"),
             (self.reward_scale <= 0, "reward_scale", self.reward_scale, "above 0"),
             (self.learning_rate <= 0, "learning_rate", self.learning_rate, "above 0"),
@@ -82,6 +82,9 @@ class Plan:
     scouts: bool = False  # who gather these; else the policy with z from the prior, as the authors'
     prior_steps: int = 400  # z from the prior, for encoder and critics
     posterior_steps: int = 0  # z from the posterior, for encoder and critics
+    # Whether the latents of those are spread evenly (see `spread`); else independent, as the
+    # authors'.
+    spread: bool = False
     # By scouts, for encoder and critics, after those: what was looked for is shown in the end.
     shown_steps: int = 0
     extra_steps: int = 400  # z from the posterior, for the critics alone
@@ -89,8 +92,8 @@ class Plan:
     batch: int = 256  # transitions of each
     context: int = 64  # transitions that the encoder sees of each
     # transitions: the context is drawn from all of the encoder's buffer, as the authors do.
-    # trajectories: it is its first 1, 2, ... trajectories, as many as at meta-test. session: it is
-    # all of the buffer, and its first trajectories are what `prefix_weight` speaks of.
+    # trajectories: it is its first 1, 2, ... trajectories, as many as at meta-test. session: those
+    # that are shown are seen beside them, and `prefix_weight` speaks of what was before.
     context_of: str = "transitions"
     replay: int = 100_000  # transitions of each task that are kept (the authors': a million)
 
@@ -112,7 +115,14 @@ class Plan:
              f"up to {self.train_tasks}, the tasks that there are"),
             (self.context_of not in CONTEXTS, "context_of", self.context_of,
              " or ".join(CONTEXTS)),
+            (self.context_of == "session" and self.context < self.collected, "context",
+             self.context, f"{self.collected} of a session, what one collection brings"),
         ])  # fmt: skip
+
+    @property
+    def collected(self) -> int:
+        """Return how many transitions the encoder's buffer is given of a task that is picked."""
+        return self.prior_steps + self.posterior_steps + self.shown_steps
 
 
 def _check(wrong: list[tuple[bool, str, object, str]]) -> None:

@@ -24,6 +24,7 @@ def meta_test(
     seed: int,
     sparse: bool = False,
     explore: bool = False,
+    spread: bool = False,
     adapt: bool = True,
 ) -> list[Episodes]:
     """Return K tasks' trajectories by the policy's mean, the first with z from the prior.
@@ -35,20 +36,22 @@ def meta_test(
         trajectories: how many, each with a z drawn anew from the posterior so far.
         seed: of latents, environments and actions.
         sparse: whether the context holds the sparse rewards.
-        explore: whether the context is gathered by drawn actions, as in meta-training: one more
-            trajectory for each z, of which only the context learns. Else it is what is returned.
+        explore: whether the context is gathered as in meta-training: by one more trajectory before
+            each but the first, with drawn actions and z of its own. Else it is what is returned.
+        spread: whether the latents of those are spread evenly (see `spread`), as the plan has it.
         adapt: False draws every z from the prior: an ablation.
     """
     environment = family.make(parameters, seed)
     players = Players(agent, sparse=sparse, rng=np.random.default_rng(seed))
     rare = partial(family.sparse, parameters) if family.sparse else None
     belief = unknown(len(parameters), agent.config.latent)
-    played = []
-    for _ in range(trajectories):
-        z = players.posterior(belief)
-        played.append(play(environment, players.policy(z, stochastic=False), rare))
-        if adapt:
-            seen = (play(environment, players.policy(z, stochastic=True), rare)
-                    if explore else played[-1])  # fmt: skip
-            belief = players.see(belief, seen)
+    noise, played = players.noise(len(parameters), spread=spread), []
+    for number in range(trajectories):
+        if explore and adapt and number:
+            looking = players.policy(players.posterior(belief, noise()), stochastic=True)
+            belief = players.see(belief, play(environment, looking, rare))
+        policy = players.policy(players.posterior(belief), stochastic=False)
+        played.append(play(environment, policy, rare))
+        if adapt and not explore:
+            belief = players.see(belief, played[-1])
     return played

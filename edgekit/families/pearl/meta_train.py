@@ -140,9 +140,7 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
 
     def _context_places(self) -> int:
         """Return what the encoder's buffer holds of a task: all that one collection brings."""
-        p = self.plan
-        steps = max(p.prior_steps + p.posterior_steps + p.shown_steps, p.initial_steps)
-        return max(steps, p.context)
+        return max(self.plan.collected, self.plan.initial_steps, self.plan.context)
 
     def _collect_first(self, tasks: Array) -> None:
         """Gather the first data of every task, by scouts or with z from the prior."""
@@ -157,12 +155,13 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
         """Gather data of K tasks (lines 4 to 9); the encoder forgets what it had of them."""
         players, plan, place = self._players, self.plan, self._place(tasks)
         self.contexts.clear(tasks)
-        belief = unknown(len(tasks), self.agent.config.latent)
+        noise = players.noise(len(tasks), spread=plan.spread)
+        belief = nothing = unknown(len(tasks), self.agent.config.latent)
         for _ in range(plan.prior_steps // self.horizon):
-            episodes = self._explore(place, players.prior(len(tasks)))
+            episodes = self._explore(place, players.posterior(nothing, noise()))
             belief = players.see(belief, episodes)
         for _ in range(plan.posterior_steps // self.horizon):
-            episodes = self._explore(place, players.posterior(belief))
+            episodes = self._explore(place, players.posterior(belief, noise()))
             belief = players.see(belief, episodes)
         for _ in range(plan.shown_steps // self.horizon):
             shown = self._scout(place, self.scouts.show(tasks, players.rng))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import tensorflow as tf
 from edgekit.environments import Environment
 from edgekit.families.pearl.actor import Actor
 from edgekit.families.pearl.encoder import add_up, encode
+from edgekit.families.pearl.spread import Spread
 
 Array = npt.NDArray[Any]
 
@@ -90,9 +92,10 @@ class Players:
         """Return z `[K, Z]` before any transition."""
         return self.posterior(unknown(tasks, self.agent.config.latent))
 
-    def posterior(self, belief: Belief) -> Array:
-        """Return z `[K, Z]` drawn from what is believed."""
-        noise = self._normal(*belief.precision.shape)
+    def posterior(self, belief: Belief, noise: Array | None = None) -> Array:
+        """Return z `[K, Z]` drawn from what is believed, by that noise or by some of its own."""
+        if noise is None:
+            noise = self._normal(*belief.precision.shape)
         return np.asarray(self.agent.fuse(belief.precision, belief.weighted, noise))
 
     def see(self, belief: Belief, episodes: Episodes) -> Belief:
@@ -110,6 +113,13 @@ class Players:
             return np.asarray(self._act(s, z, noise))
 
         return act
+
+    def noise(self, tasks: int, *, spread: bool) -> Callable[[], Array]:
+        """Return what draws noise `[K, Z]` of latents, by turns evenly spread or independent."""
+        latent = self.agent.config.latent
+        return Spread(tasks, latent, self.rng).draw if spread else partial(
+            self._normal, tasks, latent
+        )  # fmt: skip
 
     def _normal(self, *shape: int) -> Array:
         return self.rng.standard_normal(shape).astype(np.float32)

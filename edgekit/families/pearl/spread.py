@@ -1,0 +1,39 @@
+"""Noise that misses nothing for long: latents of successive trajectories, evenly spread.
+
+Independent draws from the posterior look in one place twice while others are left out. A sequence
+of low discrepancy from a random start (Cranley and Patterson, SIAM J. Numer. Anal. 13, 1976) has
+the same distribution in each of its draws, and fills the latents' space with few of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+Array = npt.NDArray[Any]
+EDGE = 1e-6  # quantiles keep so far from 0 and 1
+
+
+class Spread:
+    """Standard normal noise of K tasks, `[K, Z]` a draw."""
+
+    def __init__(self, tasks: int, latent: int, rng: np.random.Generator) -> None:
+        self._at = rng.random((tasks, latent))
+        self._step = 1.0 / golden_ratio(latent) ** np.arange(1, latent + 1)
+
+    def draw(self) -> Array:
+        """Return the next: quantiles of an additive recurrence (Weyl) in every dimension."""
+        self._at = (self._at + self._step) % 1.0
+        noise: Array = tf.math.ndtri(np.clip(self._at, EDGE, 1.0 - EDGE)).numpy()
+        return noise.astype(np.float32)
+
+
+def golden_ratio(dimensions: int) -> float:
+    """Return the root above 1 of x^(d + 1) = x + 1; its powers' inverses step evenly in d."""
+    x = 2.0
+    for _ in range(64):
+        x = (1.0 + x) ** (1.0 / (dimensions + 1))
+    return x
