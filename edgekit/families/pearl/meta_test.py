@@ -25,6 +25,7 @@ def meta_test(
     sparse: bool = False,
     explore: bool = False,
     spread: bool = False,
+    widen: float = 1.0,
     adapt: bool = True,
 ) -> list[Episodes]:
     """Return K tasks' trajectories by the policy's mean, the first with z from the prior.
@@ -39,6 +40,9 @@ def meta_test(
         explore: whether the context is gathered as in meta-training: by one more trajectory before
             each but the first, with drawn actions and z of its own. Else it is what is returned.
         spread: whether the latents of those are spread evenly (see `spread`), as the plan has it.
+        widen: what their deviation from the posterior's mean is multiplied by. Above 1 tasks at the
+            border of the prior are looked for too (Agrawal and Goyal, arXiv:1209.3352, widen the
+            posterior of Thompson sampling likewise).
         adapt: False draws every z from the prior: an ablation.
     """
     environment = family.make(parameters, seed)
@@ -48,7 +52,7 @@ def meta_test(
     noise, played = players.noise(len(parameters), spread=spread), []
     for number in range(trajectories):
         if explore and adapt and number:
-            looking = players.policy(players.posterior(belief, noise()), stochastic=True)
+            looking = players.policy(players.posterior(belief, widen * noise()), stochastic=True)
             belief = players.see(belief, play(environment, looking, rare))
         policy = players.policy(players.posterior(belief), stochastic=False)
         played.append(play(environment, policy, rare))
