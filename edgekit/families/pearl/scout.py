@@ -1,8 +1,10 @@
-"""First looks around: random actions held for a trajectory, or ones near the best that is known.
+"""First looks around, by actions held for a trajectory: random ones, or near the best known.
 
 A policy that knows nothing does not find sparse rewards, and an encoder that sees none learns
-nothing. Meta-training has dense rewards beside them: by those scouts find the goals, and the
-context shows what looking for one and finding it is like.
+nothing. Meta-training has dense rewards beside them: by those scouts find the goals. Afterwards
+they may end every collection by showing its goal, so that the encoder learns what a whole context
+says, and the policy never acts on a z that says nothing, for which it would learn to keep between
+all goals.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from edgekit.families.pearl.meta_test import meta_test
 from edgekit.families.pearl.meta_train import MetaTraining
 from edgekit.families.pearl.presets import PRESETS, preset
 from edgekit.families.pearl.replay import TaskReplay, sampler
-from edgekit.families.pearl.rollout import Players, play, unknown
+from edgekit.families.pearl.rollout import Players, Policy, play, unknown
 from edgekit.families.pearl.scout import Scouts, hold
 from edgekit.families.pearl.spread import Spread, golden_ratio
 
@@ -138,6 +138,29 @@ def test_meta_test_scores_every_trajectory_and_changes_no_weight() -> None:
     np.testing.assert_allclose(last.sparse, np.where(distance <= 0.2, 1 - distance, 0), rtol=1e-5)
     again = meta_test(agent, family, goals, trajectories=4, seed=5, sparse=True)
     np.testing.assert_array_equal(played[-1].a, again[-1].a)
+
+
+def test_exploring_latents_are_spread_and_widened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of them, by the prior: twice the evenly spread noise.
+
+    Trajectories that are scored draw from the posterior as it is.
+    """
+    drawn = []
+
+    def policy(self: Players, z: np.ndarray, *, stochastic: bool) -> Policy:
+        drawn.append((stochastic, z))
+        return hold(np.zeros((3, 2), np.float32))
+
+    monkeypatch.setattr(Players, "policy", policy)
+    family = tasks("point-robot")
+    goals = family.draw(3, np.random.default_rng(1))
+    meta_test(Pearl(2, 2, SMALL), family, goals, trajectories=2, seed=5, explore=True, spread=True,
+              widen=2.0)  # fmt: skip
+    assert [stochastic for stochastic, _ in drawn] == [False, True, False]
+    rng = np.random.default_rng(5)
+    spread = Spread(3, 2, rng)
+    np.testing.assert_allclose(drawn[0][1], rng.standard_normal((3, 2)), rtol=1e-5)
+    np.testing.assert_allclose(drawn[1][1], 2.0 * spread.draw(), rtol=1e-5)
 
 
 def test_a_belief_is_a_running_sum() -> None:
