@@ -124,9 +124,7 @@ def write_file(
     return made
 
 
-def complete(
-    path: Path, signature: Signature, made: Made, scheme: Scheme, source: Source
-) -> None:
+def complete(path: Path, signature: Signature, made: Made, scheme: Scheme, source: Source) -> None:
     """Give a .tflite the further signatures of its source, and TFLite Metadata."""
     labels = (source.task or {}).get("labels")
     detector = (source.task or {}).get("name") == "detect" and source.tail is not None

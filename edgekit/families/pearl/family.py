@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from edgekit.errors import InputError
@@ -70,7 +71,7 @@ class Recipe(Plan, Config):
 
 
 def _products(widths: Sequence[int]) -> int:
-    return sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    return sum(a * b for a, b in pairwise(widths))
 
 
 # Of the tasks' vectors: what is observed, and what is done.

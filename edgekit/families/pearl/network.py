@@ -13,7 +13,8 @@ import numpy as np
 import tf_keras as keras
 
 from edgekit.agents.networks import Affine
-from edgekit.export.source import Source, divide as divide_source
+from edgekit.export.source import Source
+from edgekit.export.source import divide as divide_source
 from edgekit.families.pearl.actor import Actor
 from edgekit.families.pearl.encoder import NaturalParameters, draw
 from edgekit.families.pearl.family import Recipe
@@ -119,7 +120,8 @@ class Drawn(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         """Return z."""
-        return draw(*inputs, self.factors)
+        precision, weighted, noise = inputs
+        return draw(precision, weighted, noise, self.factors)
 
 
 def _set_scale(layer: Any, scale: Any) -> None:
