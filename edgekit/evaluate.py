@@ -118,7 +118,8 @@ def described(
             file has.
     """
     if name not in opened or name not in manifest:
-        raise InputError(f"{where}: signatures", got=", ".join(opened), expected=name)
+        raise InputError(f"{where}: signatures", got=", ".join(opened), expected=name,
+                         do="play it with --env, if it is a policy that adapts")  # fmt: skip
     own, told = opened[name], manifest[name]
     return Signature(
         _merged(own.inputs, told.inputs, where), _merged(own.outputs, told.outputs, where)

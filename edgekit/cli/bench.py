@@ -59,7 +59,10 @@ if TYPE_CHECKING:
     metavar="NPZ",
     help="Raw tensors by input name, instead of random ones.",
 )
-@click.option("--signature", help="Entry point of a .tflite; if not given each of an artifact's, or a file's first.")
+@click.option(
+    "--signature",
+    help="Entry point of a .tflite; if not given each of an artifact's, or a file's first.",
+)
 @click.option("--cpus", metavar="N,N", help="Cores to stay on, as 0,1.")
 @click.option(
     "--max-spread",

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.errors import InputError
 from edgekit.export.attachment import (
     DAMAGE,
-    Kept,
+    IDENTIFIER,
     open_root,
-    prepend_root,
     write_buffer,
     write_vector,
 )
@@ -27,6 +27,7 @@ from edgekit.runtime import SIGNATURE
 from edgekit.signature import Signature, TensorSpec
 
 _CODES, _SUBGRAPHS, _BUFFERS, _SIGNATURES = 1, 2, 4, 7  # of the table Model
+_VERSION = 3  # of the schema
 
 
 def merge_signatures(parts: Mapping[str, Signature]) -> Signature:
@@ -53,38 +54,34 @@ def merge_signatures(parts: Mapping[str, Signature]) -> Signature:
 def join_tflite(parts: Mapping[str, bytes]) -> bytes:
     """Return one .tflite with a signature for each of `parts`, .tflite files of one subgraph.
 
+    What they say of the converter is left out: the file is written anew, as small as it can be.
+
     Raises:
         InputError: one of them has several subgraphs, or is no .tflite.
     """
+    builder = flatbuffers.Builder(4096 + sum(map(len, parts.values())))
+    empty = write_buffer(builder, b"")  # number 0 is everybody's
+    written: dict[int, list[int]] = {_CODES: [], _SUBGRAPHS: [], _BUFFERS: [empty], _SIGNATURES: []}
+    codes: dict[tuple[Any, ...], int] = {}
     try:
-        first, *others = (open_root(content) for content in parts.values())
-        for name, root in zip(parts, (first, *others), strict=True):
-            if root.SubgraphsLength() != 1 or root.SignatureDefsLength() != 1:
-                raise InputError(f"signature {name}: subgraphs", got=root.SubgraphsLength(),
+        for number, (name, content) in enumerate(parts.items()):
+            model = schema.ModelT.InitFromObj(open_root(content))
+            if len(model.subgraphs) != 1 or len(model.signatureDefs) != 1:
+                raise InputError(f"signature {name}: subgraphs", got=len(model.subgraphs),
                                  expected="one, with one signature")  # fmt: skip
-        added = [schema.ModelT.InitFromObj(root) for root in others]
-
-        def write(builder: Any, kept: Kept) -> dict[int, int]:
-            vectors = {
-                _BUFFERS: [kept(first.Buffers(i)._tab.Pos) for i in range(first.BuffersLength())],
-                _CODES: [kept(first.OperatorCodes(i)._tab.Pos)
-                         for i in range(first.OperatorCodesLength())],
-                _SUBGRAPHS: [kept(first.Subgraphs(0)._tab.Pos)],
-                _SIGNATURES: [],
-            }  # fmt: skip
-            for model in added:
-                _write_model(builder, model, vectors)
-            entries = [schema.SignatureDefT.InitFromObj(first.SignatureDefs(0))]
-            entries += [model.signatureDefs[0] for model in added]
-            for number, (name, entry) in enumerate(zip(parts, entries, strict=True)):
-                entry.signatureKey, entry.subgraphIndex = name, number
-                vectors[_SIGNATURES].append(entry.Pack(builder))
-            return {field: write_vector(builder, offsets) for field, offsets in vectors.items()}
-
-        size = sum(map(len, parts.values()))
-        return prepend_root(next(iter(parts.values())), write, size)
+            (entry,) = model.signatureDefs
+            entry.signatureKey, entry.subgraphIndex = name, number
+            _write_model(builder, model, written, codes)
+            written[_SIGNATURES].append(entry.Pack(builder))
     except DAMAGE as error:
         raise InputError("not a whole .tflite file", got=error) from None
+    vectors = {field: write_vector(builder, offsets) for field, offsets in written.items()}
+    builder.StartObject(_SIGNATURES + 1)
+    builder.PrependUint32Slot(0, _VERSION, 0)
+    for field, offset in vectors.items():
+        builder.PrependUOffsetTRelativeSlot(field, offset, 0)
+    builder.Finish(builder.EndObject(), IDENTIFIER)
+    return bytes(builder.Output())
 
 
 def name_signature(path: Path, name: str) -> None:
@@ -96,15 +93,26 @@ def name_signature(path: Path, name: str) -> None:
     onnx.save(model, path)
 
 
-def _write_model(builder: Any, model: Any, vectors: dict[int, list[int]]) -> None:
-    """Write the parts of a model, numbered behind those that there are."""
-    graph = model.subgraphs[0]
+def _write_model(
+    builder: Any, model: Any, written: dict[int, list[int]], codes: dict[tuple[Any, ...], int]
+) -> None:
+    """Write a model's ops and constants, numbered behind those that there are."""
+    (graph,) = model.subgraphs
     for operator in graph.operators:
-        operator.opcodeIndex += len(vectors[_CODES])
-    for tensor in graph.tensors:  # number 0 is everybody's empty buffer
-        tensor.buffer += len(vectors[_BUFFERS]) - 1 if tensor.buffer else 0
-    for buffer in model.buffers[1:]:
-        content = b"" if buffer.data is None else np.asarray(buffer.data, np.uint8).tobytes()
-        vectors[_BUFFERS].append(write_buffer(builder, content))
-    vectors[_CODES] += [code.Pack(builder) for code in model.operatorCodes]
-    vectors[_SUBGRAPHS].append(graph.Pack(builder))
+        code = model.operatorCodes[operator.opcodeIndex]
+        key = code.builtinCode, code.deprecatedBuiltinCode, code.version, code.customCode
+        if key not in codes:
+            codes[key] = len(codes)
+            written[_CODES].append(code.Pack(builder))
+        operator.opcodeIndex = codes[key]
+    places = {0: 0}
+    for tensor in graph.tensors:
+        if tensor.buffer not in places:
+            data = model.buffers[tensor.buffer].data
+            content = b"" if data is None else np.asarray(data, np.uint8).tobytes()
+            places[tensor.buffer] = len(written[_BUFFERS]) if content else 0
+            written[_BUFFERS] += [write_buffer(builder, content)] if content else []
+        tensor.buffer = places[tensor.buffer]
+        if tensor.quantization is not None and tensor.quantization.scale is None:
+            tensor.quantization = None  # it says nothing
+    written[_SUBGRAPHS].append(graph.Pack(builder))

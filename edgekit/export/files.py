@@ -85,7 +85,9 @@ def write_file(
         from edgekit.export import onnx  # tf2onnx and ONNX Runtime take a second to import
 
         learned = tflite.convert(network, scheme, io_dtype="float32") if scheme.learned else None
-        content = onnx.convert(network, scheme, samples=samples, tflite=learned)
+        content = onnx.convert(
+            network, scheme, samples=samples, tflite=learned, narrow=source.narrow
+        )
         path.write_bytes(tails.join(content, "onnx"))
         return Made(network.signature)
     made, prepared = _prepare(network, scheme, observed, wanted)

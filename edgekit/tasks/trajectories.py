@@ -77,7 +77,7 @@ def draw_adaptation(parameters: Array, paths: Array, rewards: Array) -> npt.NDAr
         figure.supxlabel("x" if plane else "step", fontsize=9)
         figure.supylabel("y" if plane else "return so far", fontsize=9)
 
-    return _drawn((8, 0.6 + (2.0 if plane else 2.4) * rows), fill)
+    return _drawn((8, 0.6 + (1.5 if plane else 2.4) * rows), fill)
 
 
 def _drawn(size: tuple[float, float], fill: Callable[[Any], None]) -> npt.NDArray[np.uint8]:

@@ -27,9 +27,9 @@ class Recipe(Plan, Config):
     observations: int = 2  # sizes of the tasks' vectors; training reads them from there
     actions: int = 2
     trajectories: int = 3  # of meta-test, by which the task should be known
-    student_units: tuple[int, ...] = (32, 32)  # of its encoder, and of its policy
+    student_units: tuple[int, ...] = (28, 28)  # of its encoder, and of its policy
     rounds: int = 0  # of its lessons; 0: no student
-    lesson: int = 5000  # updates of a round
+    lesson: int = 15_000  # updates of a round
     form: str = "teacher"  # of the files: teacher, the agent itself, or student
 
     def __post_init__(self) -> None:
@@ -83,7 +83,7 @@ _SIZES = {
 
 
 def _row(name: str, preset: Preset) -> Row:
-    small = {"rounds": 4, "form": "student"} if name.endswith("-small") else {}
+    small = {"rounds": 8, "form": "student"} if name.endswith("-small") else {}
     observations, actions = _SIZES[preset.plan.tasks]
     recipe = Recipe(
         **{f.name: getattr(preset.config, f.name) for f in dataclasses.fields(Config)},
