@@ -117,7 +117,7 @@ def through_file(
     artifact: Artifact, scheme: str, family: TaskFamily, parameters: Array, noise: Array,
     seed: int, host: Replayed,
 ) -> Figures:  # fmt: skip
-    """Return what a file reaches in LiteRT, what it takes, and how far its z are from the agent's."""
+    """Return what a file reaches in LiteRT, its times, and how far its z are from the agent's."""
     with opened(artifact, scheme, "litert") as entries:
         adaptation = adapt(entries, family, parameters, noise, seed=seed)
         times = entries["act"].times("act") | entries["encode"].times("encode")
