@@ -26,7 +26,6 @@ from edgekit.environments.tasks import TaskFamily, draw_tasks, tasks
 from edgekit.environments.trajectories import Trajectories, play
 from edgekit.export.conversion import Plan, convert
 from edgekit.families.pearl.family import FAMILY, FORMS, Recipe
-from edgekit.families.pearl.fit import fit
 from edgekit.families.pearl.meta_test import meta_test
 from edgekit.families.pearl.rollout import Replayed
 from edgekit.families.pearl.source import read_back
@@ -86,7 +85,9 @@ def trained(seed: int, runs: Path, smoke: bool) -> Run:
     if smoke:
         recipe = replace(recipe, iterations=1, updates=2, train_tasks=4, tasks_collected=4,
                          test_tasks=2, rounds=1, lesson=2)  # fmt: skip
-    return fit(folder, recipe, Options(seed=seed), str(FAMILY.data), resume=folder.exists())
+    run = Run(folder, FAMILY.name, recipe, Options(seed=seed), str(FAMILY.data))
+    done: Run = FAMILY.fit(run, resume=folder.exists())
+    return done
 
 
 def judged(run: Run, goals: int) -> dict[tuple[str, str], Figures]:

@@ -16,6 +16,7 @@ from onnxruntime import quantization as ort_quantization
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
 from edgekit.export.lowering import Lowered
+from edgekit.export.onnx_folding import fold
 from edgekit.export.tflite import Samples
 from edgekit.quantize.scheme import Scheme
 from edgekit.signature import TensorSpec
@@ -25,9 +26,8 @@ SCHEMES = ("f32", "w8a8", "qat-w8a8")
 
 
 def convert(
-    network: Lowered, scheme: Scheme, *, samples: Samples | None = None,
-    tflite: bytes | None = None, narrow: bool = False,
-) -> bytes:  # fmt: skip
+    network: Lowered, scheme: Scheme, *, samples: Samples | None = None, tflite: bytes | None = None
+) -> bytes:
     """Return `network` as ONNX with inputs channels first.
 
     Args:
@@ -37,9 +37,6 @@ def convert(
         samples: yields calibration examples by input name, channels last.
         tflite: the integer .tflite of the same network, which holds the learned ranges; qat-w8a8
             is translated from it.
-        narrow: whether calibrated weights keep to 7 of their 8 bits. Without VNNI x86 adds two
-            products of 8 bits in 16, and cuts off what is beyond: dense layers whose activations
-            and weights are both large reach that, and answer nonsense there.
 
     Raises:
         InputError: another scheme, what it needs is missing, or the network has an op that ONNX
@@ -49,7 +46,7 @@ def convert(
         if scheme.name == "f32":
             return bytes(_float(network).SerializeToString())
         if scheme.name == "w8a8" and samples is not None:
-            return _quantized(_float(network), network, samples, narrow)
+            return _quantized(_float(network), network, samples)
         if scheme.name == "qat-w8a8" and tflite is not None:
             return _translated(tflite, network)
     if scheme.name in SCHEMES:
@@ -92,7 +89,7 @@ def _translate(network: Lowered) -> Any:
         inputs_as_nchw=[s.name for s in inputs if channels_first(s)],
     )
     _check_ops(model.graph)
-    return model
+    return fold(model)
 
 
 def _check_ops(graph: Any) -> None:
@@ -115,7 +112,7 @@ def _nodes(graph: Any) -> Iterator[Any]:
                 yield from _nodes(inner)
 
 
-def _quantized(model: Any, network: Lowered, samples: Samples, narrow: bool) -> bytes:
+def _quantized(model: Any, network: Lowered, samples: Samples) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, source)
@@ -127,7 +124,6 @@ def _quantized(model: Any, network: Lowered, samples: Samples, narrow: bool) -> 
             activation_type=ort_quantization.QuantType.QUInt8,
             weight_type=ort_quantization.QuantType.QInt8,
             per_channel=True,
-            reduce_range=narrow,
         )
         return target.read_bytes()
 

@@ -25,7 +25,6 @@ class Source:
     signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further: outputs
     # By signature, the parts of `model` that are entered one by one instead of all at once.
     entries: Mapping[str, Source] = field(default_factory=dict, repr=False)
-    narrow: bool = False  # whether an integer .onnx keeps its weights to 7 bits: see export.onnx
     in_float: bool = False  # of an entry: whether it stays so whatever the scheme of its file
     family: str | None = None
     task: Mapping[str, Any] | None = None  # as the manifest holds it; None where nobody said

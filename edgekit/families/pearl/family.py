@@ -117,6 +117,12 @@ FAMILY = Family(
     module="edgekit.families.pearl",
     data="its own tasks",
     heeds=("seed", "checkpoint_seconds"),
+    refuses={
+        "weights": "an agent begins with random ones",
+        "sha256": "an agent begins with random weights",
+        "qat": "w8a8 is calibrated on what the agent lived through",
+        "distributed": "one process steps the environments",
+    },
     source_module="edgekit.families.pearl.source",
     dial=("form",),
     divides=True,

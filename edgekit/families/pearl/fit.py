@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from edgekit.families.pearl.meta_train import MetaTraining
 from edgekit.families.pearl.network import assemble
 from edgekit.families.run import Run, claim, write_run
 from edgekit.files import write_file
-from edgekit.train import Options
 from edgekit.train.checkpoint import save_weights
 from edgekit.train.history import History
 from edgekit.train.loop import seed_everything
@@ -37,28 +35,15 @@ JUDGED = 20  # times in a run, on tasks of its own
 Array = npt.NDArray[Any]
 
 
-def fit(
-    folder: Path,
-    config: Recipe,
-    options: Options,
-    data: str,
-    *,
-    weights: str | None = None,
-    sha256: str | None = None,
-    resume: bool = False,
-    distributed: bool = False,
-) -> Run:
-    """Train into `folder` and return the run, with its return on held-out tasks.
+def fit(run: Run, *, sha256: str | None, resume: bool, distributed: bool) -> Run:
+    """Train an agent and its student; see `Family.fit`. Scores are those of held-out tasks.
 
     Raises:
-        InputError: the configuration or the options do not fit, or training diverged.
         SetupError: the environment is not installed.
     """
-    for name, given in (("--data", data != FAMILY.data), ("--weights", weights),
-                        ("--sha256", sha256), ("--distributed", distributed),
-                        ("--qat", options.qat_epochs)):  # fmt: skip
-        if given:
-            raise InputError(f"pearl: {name}", do="leave it out")
+    folder, config, options = run.folder, run.config, run.options
+    if run.data != FAMILY.data:
+        raise InputError("pearl: --data", got=run.data, do="leave it out: tasks are drawn")
     if not resume:
         claim(folder)
     family = tasks(config.tasks)
@@ -67,8 +52,7 @@ def fit(
     config = replace(config, observations=one.observations, actions=one.actions)
     seed_everything(options.seed)
     agent = Pearl(config.observations, config.actions, config)
-    run = Run(folder=folder, family=FAMILY.name, config=config, options=options, data=data,
-              classes=(), task=FAMILY.describe(config))  # fmt: skip
+    run = replace(run, config=config, task=FAMILY.describe(config))
     training = MetaTraining(agent, family, learned_on, config, seed=options.seed)
     write_run(run)
     _train(training, run, resume)

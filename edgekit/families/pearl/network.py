@@ -68,9 +68,9 @@ def divide(source: Source, config: Recipe) -> Source:
         return _natural(config.latent, config.factors)
 
     return divide_source(source, {
-        ENCODE: {"model": encode, "tail": natural, "narrow": True},
+        ENCODE: {"model": encode, "tail": natural},
         FUSE: {"model": fuse, "in_float": True},
-        ACT: {"model": act, "narrow": True},
+        ACT: {"model": act},
     })  # fmt: skip
 
 
