@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.environments.tasks import TaskFamily
+from edgekit.environments.trajectories import Trajectories, play
 from edgekit.families.pearl.actor import Actor
-from edgekit.families.pearl.rollout import Episodes, Players, play, unknown
+from edgekit.families.pearl.rollout import Players, unknown
 
 Array = npt.NDArray[Any]
 
@@ -27,7 +28,8 @@ def meta_test(
     spread: bool = False,
     widen: float = 1.0,
     adapt: bool = True,
-) -> list[Episodes]:
+    players: Players | None = None,
+) -> list[Trajectories]:
     """Return K tasks' trajectories by the policy's mean, the first with z from the prior.
 
     Args:
@@ -44,9 +46,10 @@ def meta_test(
             border of the prior are looked for too (Agrawal and Goyal, arXiv:1209.3352, widen the
             posterior of Thompson sampling likewise).
         adapt: False draws every z from the prior: an ablation.
+        players: who plays, where noise is given; else drawn by the seed.
     """
     environment = family.make(parameters, seed)
-    players = Players(agent, sparse=sparse, rng=np.random.default_rng(seed))
+    players = players or Players(agent, sparse=sparse, rng=np.random.default_rng(seed))
     rare = partial(family.sparse, parameters) if family.sparse else None
     belief = unknown(len(parameters), agent.config.latent)
     noise, played = players.noise(len(parameters), spread=spread), []

@@ -16,11 +16,12 @@ import tensorflow as tf
 from edgekit.agents.updates import compile_updates
 from edgekit.environments import Environment
 from edgekit.environments.tasks import TaskFamily
+from edgekit.environments.trajectories import Policy, Trajectories, play
 from edgekit.errors import InputError
 from edgekit.families.pearl import Plan
 from edgekit.families.pearl.agent import Pearl
 from edgekit.families.pearl.replay import TaskReplay, sampler
-from edgekit.families.pearl.rollout import Episodes, Players, Policy, play, unknown
+from edgekit.families.pearl.rollout import Players, unknown
 from edgekit.families.pearl.scout import Scouts, hold
 from edgekit.train.checkpoint import Checkpoints
 
@@ -170,17 +171,17 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
             policy = players.policy(players.posterior(belief), stochastic=True)
             self.steps.add(tasks, self._play(place, policy).transitions())
 
-    def _explore(self, place: Place, z: Array) -> Episodes:
+    def _explore(self, place: Place, z: Array) -> Trajectories:
         """Play a trajectory that both buffers keep."""
         return self._keep(place, self._players.policy(z, stochastic=True))
 
-    def _scout(self, place: Place, held: Array) -> Episodes:
+    def _scout(self, place: Place, held: Array) -> Trajectories:
         """Let scouts hold actions `[K, A]` for one; both buffers keep it."""
         episodes = self._keep(place, hold(held))
         self.scouts.learn(place.tasks, held, episodes.r)
         return episodes
 
-    def _keep(self, place: Place, policy: Policy) -> Episodes:
+    def _keep(self, place: Place, policy: Policy) -> Trajectories:
         episodes = self._play(place, policy)
         self.steps.add(place.tasks, episodes.transitions())
         context = episodes.context(sparse=self.plan.sparse,
@@ -192,7 +193,7 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
         seed = int(self._players.rng.integers(1 << 31))
         return Place(tasks, self.family.make(self.parameters[tasks], seed))
 
-    def _play(self, place: Place, policy: Policy) -> Episodes:
+    def _play(self, place: Place, policy: Policy) -> Trajectories:
         rare = self.family.sparse
         sparse = partial(rare, self.parameters[place.tasks]) if rare else None
         return play(place.environment, policy, sparse)
