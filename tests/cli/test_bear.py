@@ -48,8 +48,8 @@ def told(capfd, *arguments: str) -> dict:
 def refused(capfd, code: int, *arguments: str) -> str:
     assert edgekit(list(arguments)) == code
     # TensorFlow, where this process has not imported it yet, has something to say as well.
-    lines = capfd.readouterr().err.splitlines()
-    (line,) = [line for line in lines if not line.startswith(("WARNING: All log", "I0000", "E0000"))]
+    noise = ("WARNING: All log messages before absl", "I0000", "E0000")
+    (line,) = [x for x in capfd.readouterr().err.splitlines() if not x.startswith(noise)]
     return line
 
 
