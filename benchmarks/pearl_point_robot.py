@@ -36,7 +36,7 @@ from edgekit.profile.statistics import student
 from results import FOLDER, Row, write_results
 
 RUNS = Path("runs") / "pearl_point_robot"
-SEEDS = (1, 2, 3)  # of 0 the held-out goals were seen while settings were chosen
+SEEDS = (4, 5, 6)  # goals of the seeds before were seen while settings were chosen
 HELD_OUT = 100  # goals a seed
 WIDEN = 1.4  # see `meta_test`; of 1, 1.2, 1.4 and 1.6, by goals of seed 0
 Array = npt.NDArray[Any]

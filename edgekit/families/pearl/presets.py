@@ -71,8 +71,8 @@ PRESETS = {
     "point-robot-small": Preset(
         Config(hidden_units=(64, 64), encoder_units=(64, 64), factors="precision",
                kl_weight=2e-4, temperature=0.01, reward_scale=1.0, learning_rate=1e-3,
-               discount=0.9, decay=60_000),
-        Plan("point-robot", 80, 20, iterations=120, updates=500, tasks_collected=80,
+               discount=0.9, decay=80_000),
+        Plan("point-robot", 80, 20, iterations=160, updates=500, tasks_collected=80,
              initial_steps=100, scouts=True, prior_steps=20, posterior_steps=40, extra_steps=0,
              batch=32, context=60, context_of="trajectories", replay=20_000),
     ),
