@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 from onnx.external_data_helper import uses_external_data
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
 
 from edgekit.errors import InputError, one_line
 from edgekit.runtime import SIGNATURE, Arrays, check_inputs, read_model, runtime_errors
@@ -89,7 +89,7 @@ def _start(path: Path, content: bytes, options: Any) -> tuple[Any, bool]:
     options.add_session_config_entry(EXACT_SUMS, "1")
     try:
         return onnxruntime.InferenceSession(content, options, providers=[PROVIDER]), True
-    except Fail:
+    except (Fail, RuntimeException):
         options.add_session_config_entry(EXACT_SUMS, "0")
         session = onnxruntime.InferenceSession(content, options, providers=[PROVIDER])
         _log.warning("%s: ONNX Runtime cannot load it with %s, so that sums of 8 bits saturate on "
