@@ -144,7 +144,8 @@ def _thing_entries(name: str, thing: Any) -> dict[str, bytes]:
 
 def _npy(array: Array) -> bytes:
     content = io.BytesIO()
-    np.lib.format.write_array(content, np.ascontiguousarray(array), version=(1, 0))
+    contiguous = np.ascontiguousarray(array)
+    np.lib.format.write_array(content, contiguous, version=(1, 0))  # type: ignore[no-untyped-call]
     return content.getvalue()
 
 

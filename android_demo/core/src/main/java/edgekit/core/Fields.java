@@ -29,7 +29,13 @@ public final class Fields {
     }
 
     public boolean has(String name) {
-        return map.get(name) != null;
+        return map.containsKey(name);
+    }
+
+    /** Refuses that this field is missing. */
+    public Fields need(String name) {
+        there(name);
+        return this;
     }
 
     public Iterable<?> names() {

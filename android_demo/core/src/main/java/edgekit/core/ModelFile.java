@@ -24,8 +24,16 @@ public final class ModelFile {
         sha256 = hash(from, "sha256");
         sizeBytes = from.integer("size_bytes", 1, Integer.MAX_VALUE);
         signature = main(from.object("signatures"));
-        madds = from.has("madds") ? from.integer("madds", 0, Long.MAX_VALUE) : null;
-        params = from.has("params") ? from.integer("params", 0, Long.MAX_VALUE) : null;
+        madds = count(from, "madds");
+        params = count(from, "params");
+        count(from, "arena_bytes");
+        if (from.has("parity")) {
+            from.object("parity").need("passed").need("outputs");
+        }
+    }
+
+    private static Long count(Fields from, String name) {
+        return from.has(name) ? from.integer(name, 0, Long.MAX_VALUE) : null;
     }
 
     /** Returns a file's name, which must not leave the folder. */

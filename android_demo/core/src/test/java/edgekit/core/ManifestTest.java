@@ -8,6 +8,8 @@ import edgekit.core.task.Tasks;
 import java.io.File;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -59,7 +61,7 @@ public final class ManifestTest {
     public void damageNeverCrashes() {
         Random random = new Random(0);
         int read = 0;
-        for (int n = 0; n < 20000; n++) {
+        for (int n = 0; n < 5000; n++) {
             StringBuilder text = new StringBuilder(Manifests.good());
             for (int i = 0; i <= n % 3; i++) {
                 int at = random.nextInt(text.length());
@@ -75,7 +77,7 @@ public final class ManifestTest {
                 assertTrue(error.getMessage().indexOf('\n') < 0);
             }
         }
-        assertTrue("" + read, read > 100 && read < 10000);
+        assertTrue("" + read, read > 25 && read < 2500);
     }
 
     /** Python's jsonschema says of each text in -Dmanifests=FILE whether the schema allows it. */
@@ -86,17 +88,20 @@ public final class ManifestTest {
         String all = new String(Files.readAllBytes(file.toPath()), StandardCharsets.UTF_8);
         List<?> cases = (List<?>) JsonReader.read(all);
         assertTrue(cases.size() > 100);
+        List<String> otherwise = new ArrayList<String>();
         for (Object one : cases) {
             Map<?, ?> entry = (Map<?, ?>) one;
-            String text = (String) entry.get("text");
             String wrong = null;
             try {
-                Manifests.read(text);
+                Manifests.read((String) entry.get("text"));
             } catch (InputError error) {
                 wrong = error.getMessage();
             }
-            assertEquals(wrong + " of " + text, entry.get("valid"), wrong == null);
+            if (!entry.get("valid").equals(wrong == null)) {
+                otherwise.add(entry.get("change") + ": " + wrong);
+            }
         }
+        assertEquals(Collections.emptyList(), otherwise);
     }
 
     private static void refused(String what, String by, String line) {

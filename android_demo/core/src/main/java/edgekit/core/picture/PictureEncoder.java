@@ -23,10 +23,10 @@ public final class PictureEncoder {
     private final Resizer resizer = new Resizer();
     private final Picture framed;
     private final byte[] fill;
-    private final byte[][] bytes; // by channel: what each pixel value becomes
-    private final float[][] floats;
-    private final byte[] lineOfBytes;
-    private final float[] lineOfFloats;
+    private final float[][] tables; // by channel: what each pixel value becomes, as it is stored
+    private final float[] floats; // one of these three is the whole input
+    private final short[] shorts;
+    private final byte[] bytes;
 
     public PictureEncoder(Tensor input, Fit fit) {
         TensorSpec spec = input.spec;
@@ -43,12 +43,11 @@ public final class PictureEncoder {
         channels = input.shape[first ? 1 : 3];
         framed = new Picture(height, width, channels);
         fill = fill(spec);
-        boolean real = spec.dtype.equals("float32");
-        floats = real ? new float[channels][] : null;
-        bytes = real ? null : new byte[channels][];
-        lineOfFloats = real ? new float[input.size()] : null;
-        lineOfBytes = real ? null : new byte[input.size()];
-        makeTables(spec);
+        tables = tables(spec, channels);
+        int size = spec.elementBytes();
+        floats = size == 4 ? new float[input.size()] : null;
+        shorts = size == 2 ? new short[input.size()] : null;
+        bytes = size == 1 ? new byte[input.size()] : null;
     }
 
     /** Fills the input. */
@@ -58,57 +57,60 @@ public final class PictureEncoder {
                 fit == Fit.STRETCH);
         frame.fill(own, fill, resizer, framed);
         boolean planes = "NCHW".equals(input.spec.layout);
-        int step = planes ? 1 : channels;
         for (int c = 0; c < channels; c++) {
-            int o = planes ? c * height * width : c;
-            for (int i = c; i < framed.pixels.length; i += channels) {
-                int pixel = framed.pixels[i] & 0xff;
-                if (floats != null) {
-                    lineOfFloats[o] = floats[c][pixel];
-                } else {
-                    lineOfBytes[o] = bytes[c][pixel];
-                }
-                o += step;
-            }
+            store(c, planes ? c * height * width : c, planes ? 1 : channels);
         }
         input.bytes.rewind();
         if (floats != null) {
-            input.bytes.asFloatBuffer().put(lineOfFloats);
+            input.bytes.asFloatBuffer().put(floats);
+        } else if (shorts != null) {
+            input.bytes.asShortBuffer().put(shorts);
         } else {
-            input.bytes.put(lineOfBytes);
+            input.bytes.put(bytes);
         }
         input.bytes.rewind();
     }
 
-    private void makeTables(TensorSpec spec) {
+    /** Stores one channel, from a place on and so far apart. */
+    private void store(int channel, int first, int step) {
+        float[] table = tables[channel];
+        byte[] pixels = framed.pixels;
+        for (int i = channel, o = first; i < pixels.length; i += channels, o += step) {
+            float value = table[pixels[i] & 0xff];
+            if (floats != null) {
+                floats[o] = value;
+            } else if (shorts != null) {
+                shorts[o] = (short) value;
+            } else {
+                bytes[o] = (byte) (int) value;
+            }
+        }
+    }
+
+    private static float[][] tables(TensorSpec spec, int channels) {
         boolean asTheyAre = spec.mean == null || spec.std == null;
+        boolean real = spec.dtype.equals("float32");
         if (asTheyAre && !spec.dtype.equals("uint8")) {
             throw new InputError("input " + spec.name + ": how pixels become " + spec.dtype
                     + " is not known").expected("mean and std, (pixel - mean) / std");
         }
-        if (spec.elementBytes() > 1 && floats == null || !asTheyAre && floats == null
-                && !spec.quantized()) {
+        if (!asTheyAre && !real && (!spec.quantized() || spec.elementBytes() > 2)) {
             throw new InputError("input " + spec.name).got(spec.dtype)
-                    .expected("float32, or uint8 or int8 with a scale");
+                    .expected("float32, or uint8, int8 or int16 with a scale");
         }
+        float[][] found = new float[channels][256];
         for (int c = 0; c < channels; c++) {
-            float mean = asTheyAre ? 0 : ofChannel(spec, spec.mean, c);
-            float std = asTheyAre ? 1 : ofChannel(spec, spec.std, c);
-            float[] real = new float[256];
-            byte[] raw = new byte[256];
+            float mean = asTheyAre ? 0 : ofChannel(spec, spec.mean, c, channels);
+            float std = asTheyAre ? 1 : ofChannel(spec, spec.std, c, channels);
             for (int pixel = 0; pixel < 256; pixel++) {
-                real[pixel] = (pixel - mean) / std;
-                raw[pixel] = (byte) (asTheyAre || floats != null ? pixel : spec.quantize(real[pixel]));
-            }
-            if (floats != null) {
-                floats[c] = real;
-            } else {
-                bytes[c] = raw;
+                float value = (pixel - mean) / std;
+                found[c][pixel] = asTheyAre || real ? value : spec.quantize(value);
             }
         }
+        return found;
     }
 
-    private float ofChannel(TensorSpec spec, double[] values, int channel) {
+    private static float ofChannel(TensorSpec spec, double[] values, int channel, int channels) {
         if (values.length != 1 && values.length != channels) {
             throw new InputError("input " + spec.name + ": mean and std")
                     .got(Arrays.toString(values)).expected("one number or " + channels);
