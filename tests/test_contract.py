@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import android_app
 import jsonschema
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from edgekit.export.files import Wanted
 from edgekit.export.source import Source
 from edgekit.families import MODULES, Family, family
 from edgekit.parity.answers import check_file
+from edgekit.parity.golden import NAME, make_golden
 from edgekit.profile.on_device import DeviceSession
 from edgekit.quantize.qat import quantize_aware
 from edgekit.quantize.scheme import parse_scheme
@@ -84,6 +87,15 @@ def test_every_scheme_and_format_is_there(made: Made) -> None:
     expected = {("tflite", s) for s in made.family.schemes}
     expected |= {("onnx", s) for s in made.family.schemes if s in ONNX_SCHEMES}
     assert found == expected
+
+
+def test_the_app_answers_the_same(made: Made, tmp_path: Path) -> None:
+    """Its core in Java prepares, reads and judges as Python does, and runs .onnx on the JVM."""
+    if reason := android_app.missing():
+        pytest.skip(reason)
+    golden = shutil.copytree(made.artifact.folder, tmp_path / made.artifact.manifest.name)
+    (golden / NAME).write_bytes(make_golden(made.artifact, made.artifact.manifest.files))
+    android_app.tests_run("vectors", f"GOLDEN={tmp_path}")
 
 
 def test_what_was_written_reads_back(made: Made) -> None:

@@ -43,7 +43,8 @@ public final class MatrixDrawing implements Drawing {
         }
         float y = size + rows * cell + 1.5f * size;
         for (String line : lines) {
-            pen.text(line, Palette.INK, size, size, y);
+            String fitting = Lettering.fit(pen, line, size, pen.width() - 2 * size);
+            pen.text(fitting, Palette.INK, size, size, y);
             y += 1.5f * size;
         }
     }

@@ -35,6 +35,6 @@ public final class PendulumDrawing implements Drawing {
         pen.line(Palette.FAINT, pen.unit(), new float[] {x - length, foot, x + length, foot});
         pen.text(String.format(Locale.ROOT, "step %d, return %.1f", step, sum), Palette.INK, size, size,
                 1.5f * size);
-        pen.text("torque", Palette.FAINT, size, size, foot + 0.4f * size);
+        pen.text("torque", Palette.FAINT, size, x - length, foot - 0.5f * size);
     }
 }

@@ -111,7 +111,8 @@ public final class PictureDrawing implements Drawing {
                 pen.fill(colours.get(i), x, y + 0.3f * size, x + size, y + 1.3f * size);
                 x += 1.5f * size;
             }
-            pen.text(lines.get(i), Palette.PAPER, size, x, y + 1.1f * size);
+            String line = Lettering.fit(pen, lines.get(i), size, pen.width() - x - 0.6f * size);
+            pen.text(line, Palette.PAPER, size, x, y + 1.1f * size);
         }
     }
 }
