@@ -16,6 +16,7 @@ import android_app
 import jsonschema
 import numpy as np
 import pytest
+from sklearn.datasets import load_sample_images
 
 import edgekit
 from edgekit.artifact import MANIFEST, Artifact, ModelFile, open_artifact
@@ -93,8 +94,11 @@ def test_the_app_answers_the_same(made: Made, tmp_path: Path) -> None:
     """Its core in Java prepares, reads and judges as Python does, and runs .onnx on the JVM."""
     if reason := android_app.missing():
         pytest.skip(reason)
+    pictures = made.source.task["name"] in ("classify", "detect", "segment")
+    photographs = load_sample_images().images if pictures else []
     golden = shutil.copytree(made.artifact.folder, tmp_path / made.artifact.manifest.name)
-    (golden / NAME).write_bytes(make_golden(made.artifact, made.artifact.manifest.files))
+    files = made.artifact.manifest.files
+    (golden / NAME).write_bytes(make_golden(made.artifact, files, photographs))
     android_app.tests_run("vectors", f"GOLDEN={tmp_path}")
 
 

@@ -47,23 +47,23 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # so that the same vectors are the same file
 Array = npt.NDArray[Any]
 
 
-def make_golden(
-    artifact: Artifact, files: Sequence[ModelFile], things: Sequence[Any] = ()
-) -> bytes:
+def make_golden(artifact: Artifact, files: Sequence[ModelFile], more: Sequence[Any] = ()) -> bytes:
     """Return the golden file for some model files of an artifact.
+
+    Its things are a few of the artifact's reference examples, and for pictures a drawn scene that
+    must be resized.
 
     Args:
         artifact: that was checked.
         files: of it; each must take one input.
-        things: as the task's `load` returns them; by default a few of the artifact's reference
-            examples, and for pictures a drawn scene that must be resized.
+        more: things besides, as the task's `load` returns them.
 
     Raises:
         InputError: a file takes several inputs, or the artifact keeps no examples.
     """
     params = artifact.manifest.task
     the_task = task(params)
-    chosen = list(things) or list(_things(artifact, files[0]))
+    chosen = [*_things(artifact, files[0]), *more]
     entries: dict[str, bytes] = {}
     for number, thing in enumerate(chosen):
         entries |= _thing_entries(f"{number}/thing", thing)

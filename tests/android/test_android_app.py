@@ -196,13 +196,14 @@ def look_inside(package: Path, artifact: Path, project: Path) -> None:
             assert load_alignments(library), interface
         file.extract("classes.dex", project / "build")
     said("zipalign", "-c", "-p", "4", package)
-    classes = said("dexdump", project / "build" / "classes.dex")
+    classes = said("dexdump", "-d", project / "build" / "classes.dex")
     for name in (
         "edgekit/demo/MainActivity",
         "edgekit/core/task/Detect",
         "org/tensorflow/lite/Interpreter",
     ):
         assert f"'L{name};'" in classes
+    assert "DEX version '035'" in classes
     assert "invoke-custom" not in classes  # lambdas, which no phone of API 23 runs
 
 

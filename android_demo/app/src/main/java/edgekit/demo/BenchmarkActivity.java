@@ -166,7 +166,7 @@ public final class BenchmarkActivity extends Activity {
             if (run.samplesMs.length > 0) {
                 Statistics latency = result.add(artifact.manifest.name, file, model.session, run,
                         loadMs, baseline);
-                add(file, latency, run);
+                add(file, latency, run, machine.peakMemoryBytes());
             }
         } catch (InputError error) {
             result.fail(file, error);
@@ -174,11 +174,12 @@ public final class BenchmarkActivity extends Activity {
         }
     }
 
-    private void add(ModelFile file, Statistics latency, Benchmark run) {
+    private void add(ModelFile file, Statistics latency, Benchmark run, Long peakBytes) {
         String p99 = latency.p99 == null ? "-" : String.format(Locale.ROOT, "%.2f", latency.p99);
         addLine(String.format(Locale.ROOT, "%s\n  first %.2f  p50 %.2f  p90 %.2f  p99 %s ms  %.0f a second\n"
-                + "  of an answer: pre %.2f  inference %.2f  post %.2f ms", file.path, run.firstMs,
-                latency.p50, latency.p90, p99, 1000 / latency.p50, run.preMs, run.invokeMs, run.postMs));
+                + "  of an answer: pre %.2f  inference %.2f  post %.2f ms; the app's peak %s MB",
+                file.path, run.firstMs, latency.p50, latency.p90, p99, 1000 / latency.p50, run.preMs,
+                run.invokeMs, run.postMs, peakBytes == null ? "?" : "" + peakBytes / 1000000));
     }
 
     private void addLine(final String line) {

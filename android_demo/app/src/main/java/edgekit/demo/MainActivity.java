@@ -16,6 +16,7 @@ import edgekit.core.ModelFile;
 import edgekit.core.Parity;
 import java.util.ArrayList;
 import java.util.List;
+import org.tensorflow.lite.TensorFlowLite;
 
 /** The models, each with its parity badge; a tap opens the screen of its task. */
 public final class MainActivity extends Activity {
@@ -105,7 +106,7 @@ public final class MainActivity extends Activity {
         }
     }
 
-    /** Compares every file with its golden vectors, once: the badge is kept by the file's hash. */
+    /** Compares every file with its golden vectors, once: the badge is kept by hash and runtime. */
     private void judgeAll() {
         new Thread("parity") {
             @Override
@@ -134,10 +135,11 @@ public final class MainActivity extends Activity {
 
     private String badge(Artifact artifact, ModelFile file) {
         SharedPreferences kept = getSharedPreferences(BADGES, MODE_PRIVATE);
-        String badge = kept.getString(file.sha256, null);
+        String key = file.sha256 + " " + TensorFlowLite.runtimeVersion();
+        String badge = kept.getString(key, null);
         if (badge == null) {
             badge = judged(artifact, file);
-            kept.edit().putString(file.sha256, badge).apply();
+            kept.edit().putString(key, badge).apply();
         }
         return badge;
     }

@@ -8,6 +8,7 @@ import android.os.Bundle;
 import android.view.View;
 import edgekit.core.Artifact;
 import edgekit.core.Golden;
+import edgekit.core.InputError;
 import edgekit.core.Model;
 import edgekit.core.draw.MatrixDrawing;
 import edgekit.core.task.Genotypes;
@@ -67,7 +68,11 @@ public final class PhylogenyActivity extends ModelActivity {
     @Override
     protected void onModel(Model model) {
         Artifact artifact = Models.open(this, getIntent());
-        show(model, (Genotypes) new Golden(artifact.folder).thing(0, "phylogeny"));
+        try {
+            show(model, (Genotypes) new Golden(artifact.folder).thing(0, "phylogeny"));
+        } catch (InputError none) {
+            say(getString(R.string.no_matrix));
+        }
     }
 
     private void judge(final String where, final String text) {
