@@ -3,6 +3,9 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.10 python3,$(she
 BIN := .venv/bin
 READY := .venv/ready
 
+# Test processes: each may take 3 GB.
+JOBS ?= 2
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check emulator artifacts numbers peers clean
 # Debian packages: qemu: devices; then those that only tests of real daemons need.
@@ -23,7 +26,7 @@ check: $(READY) ## ruff, mypy strict, import layers, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 emulator: $(READY) ## tests on emulated ARM: cores, a real sshd and adbd (as root: it installs Debian packages)
 	@for package in $(EMULATOR_PACKAGES) $(BOARD_PACKAGES); do \

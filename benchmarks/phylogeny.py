@@ -37,7 +37,7 @@ def trained(name: str, config: Config, training: dict[str, Any], runs: Path) -> 
         if run.done and (run.config, run.options) == (config, options):
             return run
         raise SystemExit(f"{folder}: another run: remove it")
-    run = FAMILY.fit(folder, config, options, "simulation")
+    run = FAMILY.fit(Run(folder, FAMILY.name, config, options, "simulation"))
     assert isinstance(run, Run)
     return run
 

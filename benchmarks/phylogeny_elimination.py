@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from edgekit.families.phylogeny.policy import ORDERS, best_of_orders
 from edgekit.families.phylogeny.simulation import add_noise, coalescent
+from edgekit.families.rebuild import rebuild
 from edgekit.families.run import Run
-from edgekit.sources.run import load
 from edgekit.tasks.elimination import eliminate, log_odds
 from edgekit.tasks.perfect import conflict_free, linear, nll
 from edgekit.tasks.phylogeny import signed
@@ -212,7 +212,7 @@ def pointed(run: Run, folder: Path, kept: Path | None) -> list[Row]:
     made = artifact(run, folder, "f32,w8a8", "tflite,onnx")
     case = f"{size}x{size} at (.002,.1), {len(values)} matrices, pointer network"
     exact = peers(values, RATES, ("phiscsb",), kept)["phiscsb"][0] if kept else None
-    network = load(str(run.folder)).model
+    network = rebuild(run)
     ways = {f"best of {ORDERS} orders": best_of_orders(network, signed(values))[0]}
     for scheme, format in (("f32", "tflite"), ("f32", "onnx"), ("w8a8", "tflite")):
         scores = answers(made, signed(values), "scores", scheme, format)

@@ -73,7 +73,7 @@ Params = dict[str, Any]
 @click.option(
     "--task",
     "task_name",
-    type=click.Choice(["classify", "segment"]),
+    type=click.Choice(["classify", "detect", "segment"]),
     help="For a bare file: what it answers. [default: classify]",
 )
 @click.option("--mean", metavar="M[,M,M]", help="For a bare file: (pixel - mean) / std goes in.")
@@ -220,6 +220,10 @@ def _from_file(
         raise InputError("--mean and --std", got="one of them", expected="both or none")
     values = _numbers("--mean", mean), _numbers("--std", std)
     params = {"name": task_name or "classify", "labels": _labels(labels)}
+    if task_name == "detect":
+        from edgekit.tasks.detect import bare
+
+        params |= bare(params["labels"])
     return _Model(path, params, lambda session: _bare(session, path, *values))
 
 

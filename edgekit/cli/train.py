@@ -134,14 +134,11 @@ def command(
         source = data or kind.data
         if source is None:
             raise InputError(f"train {name}: no --data", expected="what it shall learn from")
-        run = Run(output, name, config, training, _absolute(source), (), weights)
+        run = Run(output, name, config, training, _absolute(source), weights=weights)
     if run.teacher:
         done = family(run.family).distill(run, resume=resume, distributed=distributed)
     else:
-        done = family(run.family).fit(
-            run.folder, run.config, run.options, run.data,
-            weights=run.weights, sha256=sha256, resume=resume, distributed=distributed,
-        )  # fmt: skip
+        done = family(run.family).fit(run, sha256=sha256, resume=resume, distributed=distributed)
     emit(_data(done), as_json, *([] if as_json else [_table(done)]))
 
 

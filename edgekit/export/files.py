@@ -87,6 +87,10 @@ def write_file(
         learned = tflite.convert(network, scheme, io_dtype="float32") if scheme.learned else None
         content = onnx.convert(network, scheme, samples=samples, tflite=learned)
         path.write_bytes(tails.join(content, "onnx"))
+        if scheme.activation_bits == 8:
+            _log.warning("%s onnx: give ONNX Runtime's sessions session.x64quantprecision=1, as "
+                         "edgekit does: on an x86 without VNNI sums of 8 bits saturate else",
+                         scheme.name)  # fmt: skip
         return Made(network.signature)
     made, prepared = _prepare(network, scheme, observed, wanted)
 

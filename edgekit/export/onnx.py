@@ -16,6 +16,7 @@ from onnxruntime import quantization as ort_quantization
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
 from edgekit.export.lowering import Lowered
+from edgekit.export.onnx_folding import fold
 from edgekit.export.tflite import Samples
 from edgekit.quantize.scheme import Scheme
 from edgekit.signature import TensorSpec
@@ -88,7 +89,7 @@ def _translate(network: Lowered) -> Any:
         inputs_as_nchw=[s.name for s in inputs if channels_first(s)],
     )
     _check_ops(model.graph)
-    return model
+    return fold(model)
 
 
 def _check_ops(graph: Any) -> None:

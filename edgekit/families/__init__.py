@@ -50,6 +50,7 @@ class Family:
     module: str  # where network, data and fit lie
     data: str | None = None  # what it is trained on unless told otherwise
     heeds: tuple[str, ...] | None = None  # fields of train.Options that mean something; all if None
+    refuses: Mapping[str, str] = field(default_factory=dict)  # options of `fit`, and why
     source_module: str = "edgekit.families.trained"  # reads a run back
     dial: tuple[str, ...] = ()  # what `convert` may ask of a run, as max_bytes or answer
     distills: bool = False  # whether its float network can teach a fake-quantized copy
@@ -67,11 +68,11 @@ class Family:
         """Return a built network with what its files have behind it: in most families nothing."""
         return self._heavy("network").finish(network, config) if self.finishes else network
 
-    def tail(self, config: Any) -> Callable[[str], Any] | None:
-        """Return what builds, for a format, what files compute in float behind the network."""
+    def tail(self, network: Any, config: Any) -> Callable[[str], Any] | None:
+        """Return what builds, for a format, what files compute in float behind a built network."""
         found: Callable[[str], Any] | None = None
         if self.tails:
-            found = self._heavy("network").tail(config)
+            found = self._heavy("network").tail(network, config)
         return found
 
     def task_of(self, config: Any) -> str:
@@ -123,9 +124,28 @@ class Family:
         """Return the training and test data in `source` as the family's network takes them."""
         return self._heavy("data").load(source, config)
 
-    def fit(self, *args: Any, **options: Any) -> Any:
-        """Train; see the family's `fit` module."""
-        return self._heavy("fit").fit(*args, **options)
+    def fit(
+        self, run: Any, *, sha256: str | None = None, resume: bool = False,
+        distributed: bool = False,
+    ) -> Any:  # fmt: skip
+        """Train what a families.run.Run asks for, and return it with scores on test data.
+
+        Args:
+            run: its folder, configuration, options and data, and the weights to start from if any.
+            sha256: what those weights must hash to.
+            resume: go on from the newest checkpoint.
+            distributed: over TF_CONFIG's workers or this machine's GPUs.
+
+        Raises:
+            InputError: data, options or weights do not fit, or the family refuses one of them.
+            CheckFailedError: training diverged.
+        """
+        given = {"weights": run.weights, "sha256": sha256, "qat": run.qat, "resume": resume,
+                 "distributed": distributed}  # fmt: skip
+        for option, reason in self.refuses.items():
+            if given[option]:
+                raise InputError(f"{self.name}: --{option}", do=f"leave it out: {reason}")
+        return self._heavy("fit").fit(run, sha256=sha256, resume=resume, distributed=distributed)
 
     def distill(self, *args: Any, **options: Any) -> Any:
         """Fine-tune quantization-aware without labels; see the family's `distill` module.

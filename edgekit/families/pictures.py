@@ -5,17 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import EdgekitError, InputError
-from edgekit.families.run import Run
 from edgekit.tasks.images import Pixels
-from edgekit.train import Options, Shard
+from edgekit.train import Shard
 
 MEAN = STD = 127.5  # of a channel: inputs lie in [-1, 1]
 CACHE_BYTES = 1 << 30  # decoded pictures of one part that may stay in memory
@@ -114,27 +112,6 @@ def require_batch(source: str, count: int, batch_size: int) -> None:
             f"{source}: too few pictures to train on", got=count,
             expected=f"at least one batch of {batch_size}", do="lower --batch-size",
         )  # fmt: skip
-
-
-def begin_run(
-    folder: Path, family: str, config: Any, options: Options, data: str, classes: tuple[str, ...],
-    weights: str | None,
-) -> Run:  # fmt: skip
-    """Return the run of a network with the data's number of classes.
-
-    Raises:
-        InputError: the configuration asks for another number.
-    """
-    if config.classes not in (type(config).classes, len(classes)):
-        raise InputError(
-            f"{family}: classes", got=config.classes, expected=f"the data's {len(classes)}",
-            do=f"give --classes {len(classes)}, or a preset without a number of its own",
-        )  # fmt: skip
-    return Run(
-        folder=folder, family=family, config=replace(config, classes=len(classes)),
-        options=options, data=data, classes=classes, weights=weights,
-        input={"mean": [MEAN], "std": [STD], "layout": "NHWC"},
-    )  # fmt: skip
 
 
 def normalize(pixels: Pixels) -> npt.NDArray[np.float32]:

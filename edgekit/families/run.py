@@ -29,7 +29,7 @@ class Run:
     config: Any  # the family's own dataclass
     options: Options
     data: str  # where the training data came from
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     weights: str | None = None  # what training started from
     input: Mapping[str, Any] = field(default_factory=dict)  # {"mean", "std", "layout"}
     best: Mapping[str, float] = field(default_factory=dict)  # on validation, by phase

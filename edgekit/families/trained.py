@@ -25,7 +25,7 @@ def source(run: Run, **dial: Any) -> Source:
     changed = {name: value for name, value in dial.items() if value is not None}
     run = dataclasses.replace(run, config=dataclasses.replace(run.config, **changed))
     kind = family(run.family)
-    model = kind.finish(rebuild(run), run.config)
+    network = rebuild(run)
     weights = {"float": file_sha256(run.weights_path("float"))}
     learned = None
     if run.qat:
@@ -33,7 +33,7 @@ def source(run: Run, **dial: Any) -> Source:
         weights["qat"] = file_sha256(run.weights_path("qat"))
     return Source(
         name=f"{run.family}-{run.folder.resolve().name}",
-        model=model,
+        model=kind.finish(network, run.config),
         kind="tf_keras",
         provenance={
             "source": str(run.folder),
@@ -44,7 +44,7 @@ def source(run: Run, **dial: Any) -> Source:
             "weights_sha256": weights,
         },
         learned=learned,
-        tail=kind.tail(run.config),
+        tail=kind.tail(network, run.config),
         family=run.family,
         task={"name": kind.task_of(run.config), **kind.describe(run.config)}
         | ({"labels": list(run.classes)} if run.classes else {}),

@@ -56,7 +56,7 @@ def untrained(
         provenance={**provenance, "keras_version": keras.__version__},
         remarks=remarks,
         integer=kind.build_integer(config),
-        tail=kind.tail(config),
+        tail=kind.tail(network, config),
         signatures=kind.signatures,
         family=kind.name,
         task={"name": kind.task, **kind.describe(config)},

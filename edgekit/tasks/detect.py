@@ -77,6 +77,8 @@ def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: Pixel
         InputError: other outputs than the answer that the params name, NaN or infinity.
     """
     expected = ("codes", "logits") if params["answer"] == "raw" else OUTPUTS
+    if params.get("bare"):
+        outputs = _by_place(outputs)
     if set(outputs) != set(expected):
         raise InputError("detect: outputs", got=", ".join(outputs), expected=", ".join(expected))
     for name, values in outputs.items():
@@ -95,6 +97,33 @@ def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: Pixel
         found[there], np.rint(classes[there]).astype(np.int64), scores[there].astype(np.float64),
         labels,
     )  # fmt: skip
+
+
+def bare(labels: Sequence[str]) -> dict[str, Any]:
+    """Return what params say of a file without a manifest: it ends in TFLite's custom op.
+
+    That numbers no background, which files of labels call ??? and put first.
+    """
+    unnumbered = [*labels[:1]] if labels[:1] == ["???"] else []
+    return {"answer": "postprocess", "fit": "stretch", "bare": True,
+            "labels": list(labels[len(unnumbered) :]), "unnumbered": unnumbered}  # fmt: skip
+
+
+def _by_place(outputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """Return outputs by the names that they have in the custom op, whose order they keep.
+
+    Raises:
+        InputError: they have other shapes.
+    """
+    shapes = [values.shape for values in outputs.values()]
+    n = shapes[0][1] if len(shapes) == 4 and len(shapes[0]) == 3 else 0
+    if shapes != [(1, n, 4), (1, n), (1, n), (1,)]:
+        raise InputError(
+            "detect: outputs", got=" ".join(map(str, shapes)),
+            expected="boxes [1, n, 4], classes and scores [1, n] and their count [1], as "
+            "TFLite_Detection_PostProcess gives them",
+        )  # fmt: skip
+    return dict(zip(OUTPUTS, outputs.values(), strict=True))
 
 
 def choose(codes: Any, logits: Any, params: Params) -> tuple[Any, Any, Any]:
@@ -136,6 +165,8 @@ def lines(answer: Boxes) -> list[str]:
 
 def remark(params: Params) -> str | None:
     """Return a warning where indices stand for names."""
+    if params.get("unnumbered"):
+        return "The first label, ???, is left out: the file does not number the background."
     if params.get("labels"):
         return None
     return "The model has no labels: the numbers are the indices of its classes."

@@ -89,6 +89,7 @@ def test_without_labels_indices_say_so(folder: Path, capsys: Any) -> None:
         (("wide.tflite", "white.png", "--file", "f32"), "--file: got f32"),
         (("wide.tflite", "white.png", "--runtime", "abacus"), "runtime abacus: unknown"),
         (("m.tflite", "white.png", *HINTS), "not one picture"),
+        (("wide.tflite", "white.png", *HINTS, "--task", "detect"), "expected boxes [1, n, 4]"),
         (("wide.tflite", "white.png", "a/white.jpg", "--save", "."), "two copies"),
         (("wide.tflite", "white.png", *HINTS, "--save", "labels.txt"), "cannot be written"),
         ((".", "white.png"), "not an artifact"),
@@ -127,6 +128,38 @@ def test_published_model_on_photographs(
     interpreter.invoke()
     scores = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
     assert [row["score"] for row in answer] == (np.sort(scores)[::-1][:5] / 256).tolist()
+
+
+@pytest.mark.parametrize("first", [[], ["???"]], ids=["labels", "labels with a background"])
+def test_published_detector_on_a_photograph(
+    shared_data: Path, first: list[str], tmp_path: Path, capsys: Any
+) -> None:
+    """Boxes and scores of the interpreter used by hand, in the photograph's pixels."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    model = shared_data / "tflite" / "coco_ssd_mobilenet_v1_1.0_quant_2018_06_29.tflite"
+    photograph = shared_data / "images" / "cat.bmp"
+    names = (shared_data / "images" / "coco_labels.txt").read_text().splitlines()
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join([*first, *names]))
+    assert run(model, photograph, "--task", "detect", "--labels", labels, "--json") == 0
+    captured = capsys.readouterr()
+    assert ("left out: the file does not number the background" in captured.err) == bool(first)
+    answer = json.loads(captured.out)["answers"][0]["answer"]
+    assert answer[0]["label"] == "cat"
+
+    interpreter = Interpreter(str(model))
+    interpreter.allocate_tensors()
+    picture = Image.open(photograph).convert("RGB")
+    small = picture.resize((300, 300), Image.Resampling.BILINEAR)
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.asarray(small)[None])
+    interpreter.invoke()
+    boxes, _, scores, _ = (
+        interpreter.get_tensor(d["index"])[0] for d in interpreter.get_output_details()
+    )
+    sides = np.array([picture.height, picture.width] * 2)
+    assert [row["score"] for row in answer] == [float(s) for s in scores if s >= 0.3]
+    np.testing.assert_allclose(list(answer[0]["box"].values()), boxes[0] * sides, rtol=1e-6)
 
 
 def test_a_mediocre_photograph_fits_eighty_columns(shared_data: Path, capsys: Any) -> None:

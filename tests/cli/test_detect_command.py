@@ -17,10 +17,9 @@ pytest.importorskip("pycocotools")
 from edgekit import cli
 from edgekit.artifact import open_artifact
 from edgekit.families.rebuild import rebuild
-from edgekit.families.run import open_run
-from edgekit.families.ssdlite import Config
+from edgekit.families.run import Run, open_run
+from edgekit.families.ssdlite import FAMILY, Config
 from edgekit.families.ssdlite.data import load
-from edgekit.families.ssdlite.fit import fit
 from edgekit.profile.graph import read_graph
 from edgekit.sources.preset import spread_activations
 from edgekit.train import Options
@@ -80,7 +79,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_pictures(here / "data")
     shutil.copy(here / "data/images/20.png", here / "photo.png")
     options = Options(epochs=1, batch_size=8, validation=0)
-    fit(here / "run", Config(0.35, 64, bn_momentum=0.8), options, str(here / "data"))
+    config = Config(0.35, 64, bn_momentum=0.8)
+    FAMILY.fit(Run(here / "run", FAMILY.name, config, options, str(here / "data")))
     be_sure(here / "run")
     for answer in ANSWERS:
         formats = "tflite,onnx" if answer == "boxes" else "tflite"

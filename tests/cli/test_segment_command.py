@@ -14,12 +14,12 @@ from PIL import Image
 pytest.importorskip("tensorflow_model_optimization")
 
 from edgekit import cli
-from edgekit.families.deeplab_v3 import Config
+from edgekit.families.deeplab_v3 import FAMILY, Config
 from edgekit.families.deeplab_v3.data import load
-from edgekit.families.deeplab_v3.fit import evaluate, fit
+from edgekit.families.deeplab_v3.fit import evaluate
 from edgekit.families.deeplab_v3.multi_scale import evaluate as evaluate_scales
 from edgekit.families.rebuild import rebuild
-from edgekit.families.run import open_run
+from edgekit.families.run import Run, open_run
 from edgekit.profile.graph import read_graph
 from edgekit.profile.precision import islands
 from edgekit.runtime import RUNTIMES
@@ -47,7 +47,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pixels, _ = Scenes(1, seed=10)[0]
     Image.fromarray(pixels[:90]).save(here / "photo.png")
     options = Options(epochs=2, batch_size=8, learning_rate=3e-3, schedule="poly")
-    fit(here / "run", Config(0.35, 49, bn_momentum=0.5), options, str(here / "data"))
+    config = Config(0.35, 49, bn_momentum=0.5)
+    FAMILY.fit(Run(here / "run", FAMILY.name, config, options, str(here / "data")))
     assert call("convert", here / "run", "--to", "tflite,onnx", "--scheme", SCHEMES,
                 "-o", here / "artifact", "-q") in (0, 1)  # fmt: skip
     return here

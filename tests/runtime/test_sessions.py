@@ -210,3 +210,21 @@ def test_threads_are_checked(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="threads: got 0, expected 1 or more"):
             open_in(path, threads=0)
         assert open_in(path, threads=2).facts["threads"] == 2
+
+
+def test_sums_of_8_bits_do_not_saturate(tmp_path: Path) -> None:
+    """255 x 127 twice is more than 16 bits hold, in which an x86 without VNNI adds up pairs."""
+    weights = numpy_helper.from_array(np.full((64, 16), 127, np.int8), "w")
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["x", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 64])],
+        [helper.make_tensor_value_info("y", TensorProto.INT32, [1, 16])],
+        [weights],
+    )
+    path = tmp_path / "sum.onnx"
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path
+    )
+    answer = open_model(path)({"x": np.full((1, 64), 255, np.uint8)})["y"]
+    np.testing.assert_array_equal(answer, np.full((1, 16), 64 * 255 * 127))

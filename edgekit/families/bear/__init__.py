@@ -130,6 +130,12 @@ FAMILY = Family(
     module=__name__,
     data="random+medium",
     heeds=("epochs", "batch_size", "seed"),
+    refuses={
+        "weights": "an agent learns from its batch alone",
+        "sha256": "an agent learns from its batch alone",
+        "qat": "w8a8 is calibrated on the batch",
+        "distributed": "one process steps the environments",
+    },
     source_module=f"{__name__}.source",
     dial=("form",),
     describe=_describe,

@@ -37,36 +37,21 @@ _VALIDATION, _TEST = 10_000, 20_000  # added to the seed: where episodes begin
 _CALL = 250  # updates in one compiled call, at the most
 
 
-def fit(
-    folder: Path,
-    config: Config,
-    options: Options,
-    data: str,
-    *,
-    weights: str | None = None,
-    sha256: str | None = None,
-    resume: bool = False,
-    distributed: bool = False,
-) -> Run:
-    """Train into `folder` and return the run, with its return over 100 test episodes.
+def fit(run: Run, *, sha256: str | None, resume: bool, distributed: bool) -> Run:
+    """Train an agent and its student; see `Family.fit`. Scores are returns over test episodes.
 
     Raises:
-        InputError: the batch or the options do not fit.
         SetupError: the environment is not installed.
-        CheckFailedError: training diverged.
     """
-    for name, given in (("--weights", weights), ("--sha256", sha256),
-                        ("--distributed", distributed), ("--qat", options.qat_epochs)):  # fmt: skip
-        if given:
-            raise InputError(f"bear: {name}", do="leave it out")
+    folder, config, options = run.folder, run.config, run.options
     if not resume:
         claim(folder)
     environment = make(config.environment, JUDGED, options.seed + _VALIDATION)
     config = replace(config, observations=environment.observations, actions=environment.actions)
     seed_everything(options.seed)
-    batch = _batch(folder, config, options, data, resume)
-    run = Run(
-        folder=folder, family=FAMILY.name, config=config, options=options, data=data, classes=(),
+    batch = _batch(folder, config, options, run.data, resume)
+    run = replace(
+        run, config=config,
         task={**FAMILY.describe(config),
               "batch": {**batch.origin, "transitions": len(batch), "sha256": batch.sha256}},
     )  # fmt: skip

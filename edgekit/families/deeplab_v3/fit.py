@@ -2,72 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgekit.families.deeplab_v3 import FAMILY, Config
-from edgekit.families.deeplab_v3.data import Pictures, load
+from edgekit.families.deeplab_v3 import Config
+from edgekit.families.deeplab_v3.data import Pictures, TrainingData, load
 from edgekit.families.deeplab_v3.network import build, resize
 from edgekit.families.deeplab_v3.pretrained import load_pretrained
-from edgekit.families.phases import train_phases
-from edgekit.families.pictures import begin_run
-from edgekit.families.run import Run, claim
+from edgekit.families.picture_training import Recipe, train_on_pictures
+from edgekit.families.run import Run
 from edgekit.tasks.masks import VOID
 from edgekit.tasks.segment import confusion, mean_iou, pixel_accuracy
-from edgekit.train import Options
-from edgekit.train.distribute import choose_strategy, shard
-from edgekit.train.loop import Loss, Predict, seed_everything
+from edgekit.train.loop import Loss, Predict
 
 
-def fit(
-    folder: Path,
-    config: Config,
-    options: Options,
-    data: str,
-    *,
-    weights: str | None = None,
-    sha256: str | None = None,
-    resume: bool = False,
-    distributed: bool = False,
-) -> Run:
-    """Train into `folder` and return the run, with its mIOU on the test split.
+def fit(run: Run, *, sha256: str | None, resume: bool, distributed: bool) -> Run:
+    """Train on pictures with masks; see `Family.fit`. Weights are for the body or for all of it."""
+    return train_on_pictures(
+        run, Recipe(load, build, load_pretrained, _loss, evaluate, "mIOU"),
+        sha256=sha256, resume=resume, distributed=distributed,
+    )  # fmt: skip
 
-    Args:
-        folder: of the run.
-        config: of the network; the number of classes is taken from the data.
-        options: of the training.
-        data: what `read_masked_images` reads.
-        weights: to start from: "imagenet" or a file, for the body or for all of it.
-        sha256: what those weights must hash to.
-        resume: go on from the newest checkpoint.
-        distributed: over TF_CONFIG's workers or this machine's GPUs.
 
-    Raises:
-        InputError: the data, the options or the weights do not fit.
-        CheckFailedError: training diverged.
-    """
-    strategy = choose_strategy(distributed)
-    if not resume and shard(strategy).index == 0:
-        claim(folder)
-    pictures = load(data, config, options)
-    run = begin_run(folder, FAMILY.name, config, options, data, pictures.classes, weights)
-    config = run.config
-    seed_everything(options.seed)
-    network = build(config)
-    if weights and not resume:
-        load_pretrained(network, config, weights, sha256=sha256)
-    loss = segmentation_loss(config, class_weights(config, pictures.shares))
-
-    def judge(predict: Predict, part: str) -> dict[str, float]:
-        return evaluate(predict, getattr(pictures, part))
-
-    return train_phases(
-        run, network, loss, pictures, judge, strategy=strategy, watch="mIOU", resume=resume
-    )
+def _loss(run: Run, pictures: TrainingData) -> Loss:
+    return segmentation_loss(run.config, class_weights(run.config, pictures.shares))
 
 
 def segmentation_loss(config: Config, weights: npt.NDArray[np.float32]) -> Loss:

@@ -77,6 +77,9 @@ FAMILY = Family(
     max_drop=5.0,
     module=__name__,
     heeds=("epochs", "batch_size", "learning_rate", "seed"),
+    refuses=dict.fromkeys(
+        ("weights", "sha256", "qat", "resume", "distributed"), "a process is trained in one go"
+    ),
     source_module=f"{__name__}.source",
     dial=("max_bytes", "max_nlpd_loss", "form"),
     integer=True,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgekit.errors import InputError
-from edgekit.families.gp import EXACT_ROWS, FAMILY, Config
+from edgekit.families.gp import EXACT_ROWS, Config
 from edgekit.families.gp.data import Data, load
 from edgekit.families.gp.keep import Trained, write
 from edgekit.families.gp.kernel import Array
@@ -25,33 +24,14 @@ from edgekit.train import Options
 _log = logging.getLogger("edgekit")
 
 
-def fit(
-    folder: Path,
-    config: Config,
-    options: Options,
-    data: str,
-    *,
-    weights: str | None = None,
-    sha256: str | None = None,
-    resume: bool = False,
-    distributed: bool = False,
-) -> Run:
-    """Train into `folder` and return the run, with its scores on the rows held out.
-
-    Raises:
-        InputError: the data or the options do not fit.
-        CheckFailedError: stochastic training diverged.
-    """
-    for name, given in (("--weights", weights), ("--sha256", sha256), ("--resume", resume),
-                        ("--distributed", distributed), ("--qat", options.qat_epochs)):  # fmt: skip
-        if given:
-            raise InputError(f"gp: {name}", do="leave it out: a process is trained in one go")
-    claim(folder)
-    table = load(data, config)
-    trained, best = train(config, options, table.x, table.y)
-    run = Run(
-        folder=folder, family=FAMILY.name, config=replace(config, kernel=trained.kernel),
-        options=options, data=data, classes=(), best={"float": best},
+def fit(run: Run, **_: Any) -> Run:
+    """Train in one go; see `Family.fit`. The scores are those on the rows held out."""
+    claim(run.folder)
+    config = run.config
+    table = load(run.data, config)
+    trained, best = train(config, run.options, table.x, table.y)
+    run = replace(
+        run, config=replace(config, kernel=trained.kernel), best={"float": best},
         test={"float": _scores(trained, table)} if len(table.test_y) else {"float": {}},
         input={"mean": trained.units.shift.tolist(), "std": trained.units.scale.tolist()},
         task={
@@ -60,7 +40,7 @@ def fit(
             "held_out": {"sha256": table.sha256, "rows": table.held_out.tolist()},
         },
     )  # fmt: skip
-    write(folder, trained)
+    write(run.folder, trained)
     write_run(run)
     return run
 

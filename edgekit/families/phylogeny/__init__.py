@@ -132,5 +132,12 @@ FAMILY = Family(
     heeds=("epochs", "batch_size", "learning_rate", "optimizer", "weight_decay", "schedule",
            "warmup_epochs", "seed", "checkpoint_steps", "checkpoint_seconds"),
     source_module=f"{__name__}.source",
+    refuses={
+        "weights": "nothing is published to start from",
+        "sha256": "nothing is published to start from",
+        "qat": "w8a8 is calibrated",
+    },
+    finishes=True,
+    tails=True,
     describe=_describe,
 )  # fmt: skip

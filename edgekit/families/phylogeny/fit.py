@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,13 @@ import tf_keras as keras
 
 from edgekit.errors import InputError
 from edgekit.families.phases import train_phases
-from edgekit.families.phylogeny import FAMILY, Config
+from edgekit.families.phylogeny import FAMILY
 from edgekit.families.phylogeny.data import Simulated, TrainingData, load
 from edgekit.families.phylogeny.network import build
 from edgekit.families.phylogeny.policy import train_policy
 from edgekit.families.run import Run, claim, write_run
 from edgekit.files import write_file
 from edgekit.tasks.phylogeny import area_under_curve
-from edgekit.train import Options
 from edgekit.train.checkpoint import save_weights
 from edgekit.train.distribute import choose_strategy, shard
 from edgekit.train.loop import Predict, seed_everything
@@ -31,34 +29,10 @@ _CHUNK = 200  # matrices of an evaluation at a time
 _LEAST = 1e-6  # of a probability, under a logarithm
 
 
-def fit(
-    folder: Path,
-    config: Config,
-    options: Options,
-    data: str,
-    *,
-    weights: str | None = None,
-    sha256: str | None = None,
-    resume: bool = False,
-    distributed: bool = False,
-) -> Run:
-    """Train into `folder` and return the run, with its scores on matrices that it never saw.
-
-    A network without weights, as the exact test, is only scored.
-
-    Raises:
-        InputError: the options do not fit.
-        CheckFailedError: training diverged.
-    """
-    for name, given in (
-        ("--weights", weights),
-        ("--sha256", sha256),
-        ("--qat", options.qat_epochs),
-    ):
-        if given:
-            raise InputError(f"phylogeny: {name}", do="leave it out: nothing is published to start "
-                             "from, and w8a8 is calibrated")  # fmt: skip
-    load(data, config)
+def fit(run: Run, *, sha256: str | None, resume: bool, distributed: bool) -> Run:
+    """Train on simulated matrices; see `Family.fit`. A network without weights is only scored."""
+    folder, config, options = run.folder, run.config, run.options
+    load(run.data, config)
     if config.matrices < options.batch_size:
         raise InputError("phylogeny: matrices", got=config.matrices,
                          expected=f"at least one batch of {options.batch_size}")  # fmt: skip
@@ -67,8 +41,7 @@ def fit(
     if not resume and chief:
         claim(folder)
     drawn = TrainingData(config.for_training, options.batch_size, options.seed)
-    run = Run(folder=folder, family=FAMILY.name, config=config, options=options, data=data,
-              classes=(), task=FAMILY.describe(config))  # fmt: skip
+    run = replace(run, task=FAMILY.describe(config))
     seed_everything(options.seed)
     network = build(config.for_training)
     parts = {name: drawn.part(name) for name in ("validation", "test")}

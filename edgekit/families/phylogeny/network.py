@@ -26,7 +26,7 @@ from edgekit.families.phylogeny.layers import (
     Presence,
     Products,
 )
-from edgekit.families.phylogeny.pointer import elimination
+from edgekit.families.phylogeny.pointer import elimination, pointing, reader
 
 INPUT = "matrix"
 dense = keras.layers.Dense
@@ -37,6 +37,16 @@ def build(config: Config) -> Any:
     matrix = keras.Input((config.rows, config.columns), name=INPUT)
     outputs = _BUILDERS[config.problem, config.network](matrix, config)
     return keras.Model(matrix, outputs, name="phylogeny")
+
+
+def finish(network: Any, config: Config) -> Any:
+    """Return the network that files quantize: of the pointer network the part that reads."""
+    return reader(network) if config.network == "pointer" else network
+
+
+def tail(network: Any, config: Config) -> Callable[[str], Any] | None:
+    """Return what builds what points at entries, which stays in float: see `pointer.pointing`."""
+    return (lambda format: pointing(network)) if config.network == "pointer" else None
 
 
 def _branching_paper(matrix: Any, config: Config) -> dict[str, Any]:

@@ -124,6 +124,25 @@ def elimination(matrix: Any, config: Config) -> dict[str, Any]:
     return {"scores": keras.layers.Rescaling(CERTAIN, name="scores")(best)}
 
 
+def reader(network: Any) -> Any:
+    """Return the part that reads: the encoded entries, and the matrix itself to go on with."""
+    encoded, matrix = network.get_layer("encoded").output, network.inputs[0]
+    passed = keras.layers.Activation("linear", name="passed")(matrix)
+    return keras.Model(matrix, {"encoded": encoded, "passed": passed}, name=network.name)
+
+
+def pointing(network: Any) -> Any:
+    """Return the part that points, which compares costs and ranks logits: it is nothing for 8 bits.
+
+    Behind 8 bits the matrix is -1, 0 and 1 but for a rounding, which is undone.
+    """
+    encoded = keras.Input(network.get_layer("encoded").output.shape[1:], name="encoded")
+    passed = keras.Input(network.inputs[0].shape[1:], name="passed")
+    best, _, _ = network.get_layer("pointer")([encoded, tf.clip_by_value(2.0 * passed, -1.0, 1.0)])
+    scores = network.get_layer("scores")(best)
+    return keras.Model([encoded, passed], {"scores": scores}, name="pointing")
+
+
 def actor_and_critic(network: Any, config: Config) -> Any:
     """Return what is trained: `network` with sampled orders, and a critic of its encoding."""
     matrix = network.inputs[0]

@@ -18,9 +18,10 @@ def source(run: Run) -> Source:
     Raises:
         InputError: not trained yet.
     """
+    network = rebuild(run)
     return Source(
         name=f"{run.family}-{run.folder.resolve().name}",
-        model=rebuild(run),
+        model=FAMILY.finish(network, run.config),
         kind="tf_keras",
         provenance={
             "source": str(run.folder),
@@ -29,6 +30,7 @@ def source(run: Run) -> Source:
             "trained_on": run.data,
             "weights_sha256": {"float": file_sha256(run.weights_path("float"))},
         },
+        tail=FAMILY.tail(network, run.config),
         family=run.family,
         task={"name": FAMILY.task, **run.task},
         data=str(run.folder / CALIBRATION),

@@ -43,7 +43,7 @@ def finish(network: Any, config: Config) -> Any:
     return keras.Model(network.input, {CODES: codes, LOGITS: logits}, name=network.name)
 
 
-def tail(config: Config) -> Callable[[str], Any] | None:
+def tail(network: Any, config: Config) -> Callable[[str], Any] | None:
     """Return what builds the boxes behind codes and logits, for a format: see `postprocess`."""
     if config.answer == "raw":
         return None

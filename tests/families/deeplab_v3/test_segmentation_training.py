@@ -14,11 +14,12 @@ pytest.importorskip("tensorflow_model_optimization")
 import tensorflow as tf
 
 from edgekit.errors import InputError
-from edgekit.families.deeplab_v3 import Config
+from edgekit.families.deeplab_v3 import FAMILY, Config
 from edgekit.families.deeplab_v3.augment import box_of, draw, transform
 from edgekit.families.deeplab_v3.data import load
-from edgekit.families.deeplab_v3.fit import class_weights, fit, segmentation_loss
+from edgekit.families.deeplab_v3.fit import class_weights, segmentation_loss
 from edgekit.families.deeplab_v3.multi_scale import SCALES, scaled_size
+from edgekit.families.run import Run
 from edgekit.tasks.scenes import CLASSES, Scenes
 from edgekit.train import Options, Shard
 
@@ -113,13 +114,14 @@ def test_bad_training_data_is_named_at_once(pairs, tmp_path):
         load(pairs, TINY, Options(batch_size=64))
     with pytest.raises(InputError, match="augmentation digits: unknown for segmentation"):
         load(pairs, TINY, Options(batch_size=8, augment="digits"))
+    run = Run(tmp_path / "run", FAMILY.name, TINY, Options(batch_size=8), pairs)
     with pytest.raises(InputError, match="classes: got 4"):
-        fit(tmp_path / "x", replace(TINY, classes=4), Options(batch_size=8), pairs)
+        FAMILY.fit(replace(run, config=replace(TINY, classes=4)))
     broken = Path(pairs) / "masks" / "0.png"
     kept = broken.read_bytes()
     try:
         Image.fromarray(np.full((128, 128), 6, np.uint8)).save(broken)
         with pytest.raises(InputError, match=r"0.png: unknown palette index: got 6"):
-            fit(tmp_path / "y", TINY, Options(batch_size=8), pairs)
+            FAMILY.fit(run)
     finally:
         broken.write_bytes(kept)

@@ -19,11 +19,11 @@ pytest.importorskip("tensorflow_model_optimization")
 import tf_keras as keras
 
 from edgekit.errors import InputError
-from edgekit.families.mobilenet_v2 import Config, data
-from edgekit.families.mobilenet_v2.fit import evaluate, fit
+from edgekit.families.mobilenet_v2 import FAMILY, Config, data
+from edgekit.families.mobilenet_v2.fit import evaluate
 from edgekit.families.mobilenet_v2.network import build
 from edgekit.families.rebuild import rebuild
-from edgekit.families.run import open_run
+from edgekit.families.run import Run, open_run
 from edgekit.quantize.qat import quantize_aware
 from edgekit.train import Options
 from edgekit.train.history import read_history
@@ -35,8 +35,8 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import sys
 from pathlib import Path
-from edgekit.families.mobilenet_v2 import Config
-from edgekit.families.mobilenet_v2.fit import fit
+from edgekit.families.mobilenet_v2 import FAMILY, Config
+from edgekit.families.run import Run
 from edgekit.train import Options
 folder, source, flags = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 dropout = 0.2 if "dropout" in flags else 0.0
@@ -44,7 +44,8 @@ config = Config(0.35, 32, dropout=dropout, bn_momentum=0.9)
 epochs, batch_size = (1, 48) if "one_step" in flags else (2, 16)
 options = Options(epochs=epochs, batch_size=batch_size, checkpoint_steps=2, seed=4, warmup_epochs=0,
                   optimizer="sgd" if "sgd" in flags else "adamw")
-fit(folder, config, options, source, resume="resume" in flags, distributed="distributed" in flags)
+run = Run(folder, FAMILY.name, config, options, source)
+FAMILY.fit(run, resume="resume" in flags, distributed="distributed" in flags)
 """
 
 
@@ -71,6 +72,10 @@ def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen
 def finish(process: subprocess.Popen) -> None:
     _, log = process.communicate(timeout=300)
     assert process.returncode == 0, log[-2000:]
+
+
+def fit(folder: Path, config: Config, options: Options, data: str) -> Run:
+    return FAMILY.fit(Run(folder, FAMILY.name, config, options, data))
 
 
 def weights(folder: Path) -> list:

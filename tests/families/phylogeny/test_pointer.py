@@ -15,6 +15,7 @@ pytest.importorskip("tf_keras")
 from edgekit.families.phylogeny import FAMILY, Config
 from edgekit.families.phylogeny.network import build
 from edgekit.families.phylogeny.pointer import (
+    CERTAIN,
     GAMMA,
     Rows,
     actor_and_critic,
@@ -22,8 +23,8 @@ from edgekit.families.phylogeny.pointer import (
     policy_gradient,
 )
 from edgekit.families.phylogeny.policy import best_of_orders
-from edgekit.families.run import open_run
-from edgekit.sources.run import load
+from edgekit.families.rebuild import rebuild
+from edgekit.families.run import Run, open_run
 from edgekit.train import Options
 
 SMALL = Config("elimination", "pointer", rows=4, columns=3, channels=16, flips=3, alpha=0.002,
@@ -106,8 +107,23 @@ def test_the_best_of_many_orders_is_the_best_that_there_is() -> None:
 
 def test_it_trains_and_comes_back(tmp_path: Path) -> None:
     options = Options(epochs=1, batch_size=32, learning_rate=1e-3)
-    run = FAMILY.fit(tmp_path / "run", replace(SMALL, flips=1), options, "simulation")
+    run = FAMILY.fit(
+        Run(tmp_path / "run", FAMILY.name, replace(SMALL, flips=1), options, "simulation")
+    )
     assert set(run.test["float"]) == {"cost", "conflict-free"}
-    again = load(str(open_run(run.folder).folder)).model
+    again = rebuild(open_run(run.folder))
     x = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), (3, 4, 3))
     assert again(x)["scores"].shape == (3, 4, 3)
+
+
+def test_files_read_and_point_as_the_network_does() -> None:
+    """The parts together, also where the matrix went through 8 bits in between."""
+    network = build(SMALL)
+    x = np.random.default_rng(0).choice(np.array([-1, 0, 1], np.float32), (16, 4, 3))
+    read = FAMILY.finish(network, SMALL)(x)
+    tail = FAMILY.tail(network, SMALL)
+    assert tail
+    rounded = read | {"passed": read["passed"] * 0.995}
+    scores = tail("tflite")(rounded)["scores"].numpy()
+    np.testing.assert_array_equal(scores, network(x)["scores"])
+    assert set(np.abs(scores).ravel()) <= {0.0, CERTAIN}

@@ -1,0 +1,84 @@
+"""What tf2onnx leaves in a graph: reshapes that change nothing, and behind them batch norms.
+
+It writes a transposition of a map of one pixel as a reshape. Between a convolution and its batch
+norm that hides the one from the other, and 8 bits would round the norm's weights as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+_EPSILON = 1e-5  # of BatchNormalization, where the node names none
+
+
+def fold(model: Any) -> Any:
+    """Return the model without idle reshapes, batch norms folded into the convolutions before."""
+    graph = model.graph
+    _drop_idle_reshapes(graph, _shapes(model))
+    folded = [norm for norm in graph.node if _fold(norm, graph)]
+    for norm in folded:
+        graph.node.remove(norm)
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [t for t in graph.initializer if t.name not in used]:
+        graph.initializer.remove(tensor)
+    return model
+
+
+def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    """Return the sizes of values, where all of them are known."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    found = {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        dims = value.type.tensor_type.shape.dim
+        if value.type.tensor_type.HasField("shape") and all(d.dim_value > 0 for d in dims):
+            found[value.name] = tuple(d.dim_value for d in dims)
+    return found
+
+
+def _drop_idle_reshapes(graph: Any, shapes: dict[str, tuple[int, ...]]) -> None:
+    answers = {value.name for value in graph.output}
+    for node in list(graph.node):
+        before, after = node.input[0] if node.input else "", node.output[0]
+        idle = node.op_type == "Reshape" and before in shapes and after not in answers
+        if idle and shapes[before] == shapes.get(after):
+            for user in graph.node:
+                user.input[:] = [before if name == after else name for name in user.input]
+            graph.node.remove(node)
+
+
+def _fold(norm: Any, graph: Any) -> bool:
+    """Scale the convolution in front of a batch norm, if there is one that nobody else reads.
+
+    y = (Wx + b - mean) s + beta, s = gamma / sqrt(variance + epsilon).
+    """
+    constants = {t.name: t for t in graph.initializer}
+    if norm.op_type != "BatchNormalization" or not all(n in constants for n in norm.input[1:]):
+        return False
+    conv = next((n for n in graph.node if norm.input[0] in n.output), None)
+    readers = [n for n in graph.node if norm.input[0] in n.input]
+    if conv is None or conv.op_type != "Conv" or len(readers) > 1:
+        return False
+    if not all(name in constants for name in conv.input[1:]):
+        return False
+    gamma, beta, mean, variance = (_array(constants[name]) for name in norm.input[1:])
+    epsilon = next((a.f for a in norm.attribute if a.name == "epsilon"), _EPSILON)
+    scale = gamma / np.sqrt(variance + epsilon)
+    kernel, *bias = (_array(constants[name]) for name in conv.input[1:])
+    shift = (bias[0] if bias else 0.0) - mean
+    made = {"kernel": kernel * scale[:, None, None, None], "bias": shift * scale + beta}
+    names = [f"{norm.output[0]}_{part}" for part in made]
+    graph.initializer.extend(
+        numpy_helper.from_array(value.astype(np.float32), name)
+        for name, value in zip(names, made.values(), strict=True)
+    )
+    conv.input[:] = [conv.input[0], *names]
+    conv.output[:] = norm.output
+    return True
+
+
+def _array(tensor: Any) -> Any:
+    return numpy_helper.to_array(tensor).astype(np.float64)

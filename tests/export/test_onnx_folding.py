@@ -1,0 +1,53 @@
+"""What tf2onnx leaves between a convolution and its batch norm, where a map is one pixel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+pytest.importorskip("tf_keras")
+
+import tf_keras
+
+from edgekit.export.lowering import lower
+from edgekit.export.onnx import convert
+from edgekit.quantize.scheme import parse_scheme
+from edgekit.runtime import open_model
+
+
+@pytest.fixture(scope="module")
+def model() -> tf_keras.Model:
+    """Two convolutions with batch norms whose weights are no identity; the maps are 1x1."""
+    image = x = tf_keras.Input((3, 3, 2), name="image")
+    for number, size in enumerate((3, 1)):
+        x = tf_keras.layers.Conv2D(4, size, use_bias=False, name=f"conv_{number}")(x)
+        x = tf_keras.layers.BatchNormalization(name=f"norm_{number}")(x)
+        x = tf_keras.layers.ReLU(name=f"relu_{number}")(x)
+    made = tf_keras.Model(image, tf_keras.layers.Flatten(name="answer")(x))
+    rng = np.random.default_rng(0)
+    made.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in made.get_weights()])
+    return made
+
+
+@pytest.mark.parametrize("scheme", ["f32", "w8a8"])
+def test_convolutions_take_their_batch_norms_in(model, scheme: str, tmp_path: Path) -> None:
+    given = np.random.default_rng(1).uniform(0, 1, (32, 1, 3, 3, 2)).astype(np.float32)
+    content = convert(lower(model, tmp_path / "lowered"), parse_scheme(scheme),
+                      samples=lambda: iter([{"image": x} for x in given]))  # fmt: skip
+    ops = [node.op_type for node in onnx.load_from_string(content).graph.node]
+    assert ops.count("Conv") == 2
+    assert not {"BatchNormalization", "Mul"} & set(ops)
+    # By hand: a 3x3 map under a 3x3 kernel is one dot product.
+    first, *norm, second = (w.numpy().astype(np.float64) for w in model.weights[:6])
+    gamma, beta, mean, variance = norm
+    x = np.einsum("yxc,yxcf->f", given[0, 0], first)
+    x = np.maximum((x - mean) / np.sqrt(variance + 1e-3) * gamma + beta, 0) @ second[0, 0]
+    gamma, beta, mean, variance = (w.numpy() for w in model.weights[6:])
+    expected = np.maximum((x - mean) / np.sqrt(variance + 1e-3) * gamma + beta, 0)
+    (tmp_path / "file.onnx").write_bytes(content)
+    answers = open_model(tmp_path / "file.onnx")({"image": given[0].transpose(0, 3, 1, 2)})
+    tolerance = 1e-5 if scheme == "f32" else 0.03
+    np.testing.assert_allclose(answers["answer"][0], expected, rtol=tolerance)
