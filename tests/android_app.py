@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import shutil
@@ -31,9 +32,12 @@ def missing() -> str | None:
 
 
 def make(*arguments: str, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
-    """Run make in the app's project."""
+    """Run make in the app's project; one at a time, for test processes share what it builds."""
     argv = ["make", "-s", "-C", str(project), *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=900, check=False)
+    (PROJECT / "build").mkdir(exist_ok=True)
+    with (PROJECT / "build" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return subprocess.run(argv, capture_output=True, text=True, timeout=900, check=False)
 
 
 def tests_run(*arguments: str) -> str:
