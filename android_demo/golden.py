@@ -18,14 +18,15 @@ import numpy as np
 
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.source import Source
-from edgekit.families import MODULES, Family, family
+from edgekit.families import MODULES, family
 from edgekit.parity.golden import NAME, make_golden
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.sources.preset import untrained
 
 SCHEMES = ("f32", "w8a8")
 EXACT = "phylogeny", "noise-exact"  # a graph that nothing need teach
-APP_LACKS = ("elimination",)  # problems of which the app knows none
+# What files may answer besides what the family's tiny configuration has.
+ANSWERS = {"ssdlite": ("boxes", "postprocess"), "deeplab_v3": ("labels",)}
 
 
 def main() -> None:
@@ -34,12 +35,9 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--only", choices=MODULES, help="this family alone")
     options = parser.parse_args()
-    for name, kind, source in _sources(options.only):
-        schemes = tuple(parse_scheme(s) for s in SCHEMES if s in kind.schemes)
-        if name == EXACT[1]:
-            schemes = schemes[:1]
-        write(source, schemes, options.output / name)
-        print(options.output / name, flush=True)
+    for source, schemes in _sources(options.only):
+        write(source, tuple(map(parse_scheme, schemes)), options.output / source.name)
+        print(options.output / source.name, flush=True)
 
 
 def write(source: Source, schemes: tuple, folder: Path) -> None:
@@ -56,14 +54,17 @@ def write(source: Source, schemes: tuple, folder: Path) -> None:
     (folder / NAME).write_bytes(make_golden(artifact, artifact.manifest.files))
 
 
-def _sources(only: str | None) -> Iterator[tuple[str, Family, Source]]:
+def _sources(only: str | None) -> Iterator[tuple[Source, tuple[str, ...]]]:
+    """Yield what is converted, and to which schemes."""
     for name in [only] if only else MODULES:
         kind = family(name)
-        if getattr(kind.tiny, "problem", None) not in APP_LACKS:
-            yield name, kind, untrained(kind, kind.tiny, name, "tiny")
+        yield untrained(kind, kind.tiny, name, "tiny"), SCHEMES
+        for answer in ANSWERS.get(name, ()):
+            config = replace(kind.tiny, answer=answer)
+            yield untrained(kind, config, f"{name}-{answer}", "tiny"), SCHEMES[:1]
         if name == EXACT[0]:
             config = kind.preset(EXACT[1]).config
-            yield EXACT[1], kind, untrained(kind, config, EXACT[1], EXACT[1])
+            yield untrained(kind, config, EXACT[1], EXACT[1]), SCHEMES[:1]
 
 
 def _examples(source: Source, folder: Path) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import io
+import itertools
 import json
 import random
 import re
@@ -11,11 +13,13 @@ import struct
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import android_app
 import jsonschema
+import numpy as np
 import pytest
 
 import edgekit
@@ -114,6 +118,35 @@ def test_the_core_on_the_jvm(artifact: Path, tmp_path: Path) -> None:
     (timing,) = read_results([bench]).timings
     assert timing.conditions.runtime == "onnxruntime"
     assert run(["gate", str(bench), str(bench)]) == 0
+
+
+def test_boxes_that_a_file_chooses(tmp_path: Path) -> None:
+    """The contract has a detector's raw answer; here is the one that needs no suppression."""
+    kind = family("ssdlite")
+    source = untrained(kind, replace(kind.tiny, answer="boxes"), "ssdlite-boxes", "tiny")
+    folder = tmp_path / "golden" / "ssdlite-boxes"
+    folder.parent.mkdir()
+    convert(source, Plan((parse_scheme("f32"),), ("tflite", "onnx")), folder)
+    make_onnx_golden(folder)
+    android_app.tests_run("vectors", f"GOLDEN={folder.parent}")
+
+
+def test_golden_vectors_are_what_the_matrix_says(artifact: Path) -> None:
+    """Signs in the corner, zeros beyond; a conflict where some two columns show 11, 10 and 01."""
+    opened = open_artifact(artifact)
+    (file, _) = opened.manifest.files
+    with zipfile.ZipFile(io.BytesIO(make_golden(opened, [file]))) as golden:
+        lines = golden.read("0/thing.csv").decode().splitlines()
+        tensor = np.load(io.BytesIO(golden.read(f"0/{file.path}/input.npy")))
+        (answer,) = json.loads(golden.read(f"0/{file.path}/answer.json"))
+    entries = np.array([line.split(",")[1:] for line in lines[1:]], int)
+    signs = np.select([entries == 1, entries == 0], [1, -1], 0)
+    assert (tensor[0, : len(signs), : signs.shape[1]] == signs).all()
+    assert np.abs(tensor).sum() == np.abs(signs).sum()
+    columns = itertools.combinations(signs.T, 2)
+    shown = [{*zip(one, other, strict=True)} for one, other in columns]
+    conflict = any({(1, 1), (1, -1), (-1, 1)} <= pairs for pairs in shown)
+    assert answer["conflict"] == conflict
 
 
 def make_onnx_golden(folder: Path) -> None:

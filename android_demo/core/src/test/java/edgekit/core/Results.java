@@ -9,6 +9,12 @@ import java.util.Map;
 public final class Results {
     private Results() {}
 
+    /** Returns an input as a manifest would describe it. */
+    public static Tensor input(String json) {
+        TensorSpec spec = new TensorSpec(new Fields("input", JsonReader.read(json)));
+        return new Tensor(spec, spec.single());
+    }
+
     /** Returns one float output. */
     public static Map<String, Tensor> of(String name, int[] shape, float... values) {
         return one(name, "float32", shape, values);
