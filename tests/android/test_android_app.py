@@ -13,7 +13,6 @@ import struct
 import subprocess
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,17 +117,6 @@ def test_the_core_on_the_jvm(artifact: Path, tmp_path: Path) -> None:
     (timing,) = read_results([bench]).timings
     assert timing.conditions.runtime == "onnxruntime"
     assert run(["gate", str(bench), str(bench)]) == 0
-
-
-def test_boxes_that_a_file_chooses(tmp_path: Path) -> None:
-    """The contract has a detector's raw answer; here is the one that needs no suppression."""
-    kind = family("ssdlite")
-    source = untrained(kind, replace(kind.tiny, answer="boxes"), "ssdlite-boxes", "tiny")
-    folder = tmp_path / "golden" / "ssdlite-boxes"
-    folder.parent.mkdir()
-    convert(source, Plan((parse_scheme("f32"),), ("tflite", "onnx")), folder)
-    make_onnx_golden(folder)
-    android_app.tests_run("vectors", f"GOLDEN={folder.parent}")
 
 
 def test_golden_vectors_are_what_the_matrix_says(artifact: Path) -> None:
