@@ -59,6 +59,14 @@ class Rows(keras.layers.Layer):  # type: ignore[misc]
         return tf.reshape(tf.concat([located, features], axis=-1), (-1, c.rows * c.columns, 4))
 
 
+class Signs(keras.layers.Layer):  # type: ignore[misc]
+    """What was -1, 0 and 1 before it went through 8 bits is so again."""
+
+    def call(self, matrix: Any) -> Any:
+        """Return the matrix without its rounding."""
+        return tf.clip_by_value(2.0 * matrix, -1.0, 1.0)
+
+
 class Pointer(keras.layers.Layer):  # type: ignore[misc]
     """Points `flips` times and flips what it points at."""
 
@@ -132,13 +140,10 @@ def reader(network: Any) -> Any:
 
 
 def pointing(network: Any) -> Any:
-    """Return the part that points, which compares costs and ranks logits: it is nothing for 8 bits.
-
-    Behind 8 bits the matrix is -1, 0 and 1 but for a rounding, which is undone.
-    """
+    """Return the part that points: it compares costs and ranks logits, no work for 8 bits."""
     encoded = keras.Input(network.get_layer("encoded").output.shape[1:], name="encoded")
     passed = keras.Input(network.inputs[0].shape[1:], name="passed")
-    best, _, _ = network.get_layer("pointer")([encoded, tf.clip_by_value(2.0 * passed, -1.0, 1.0)])
+    best, _, _ = network.get_layer("pointer")([encoded, Signs(name="signs")(passed)])
     scores = network.get_layer("scores")(best)
     return keras.Model([encoded, passed], {"scores": scores}, name="pointing")
 

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("tf_keras")
 
+from edgekit.export.conversion import Plan, convert
 from edgekit.families.phylogeny import FAMILY, Config
 from edgekit.families.phylogeny.network import build
 from edgekit.families.phylogeny.pointer import (
@@ -25,6 +26,8 @@ from edgekit.families.phylogeny.pointer import (
 from edgekit.families.phylogeny.policy import best_of_orders
 from edgekit.families.rebuild import rebuild
 from edgekit.families.run import Run, open_run
+from edgekit.quantize.scheme import parse_scheme
+from edgekit.sources.run import load
 from edgekit.train import Options
 
 SMALL = Config("elimination", "pointer", rows=4, columns=3, channels=16, flips=3, alpha=0.002,
@@ -111,6 +114,9 @@ def test_it_trains_and_comes_back(tmp_path: Path) -> None:
         Run(tmp_path / "run", FAMILY.name, replace(SMALL, flips=1), options, "simulation")
     )
     assert set(run.test["float"]) == {"cost", "conflict-free"}
+    plan = Plan(tuple(map(parse_scheme, ("f32", "w8a8"))), ("tflite", "onnx"))
+    made = convert(load(str(run.folder)), plan, tmp_path / "artifact").artifact
+    assert [file.parity["passed"] for file in made.manifest.files] == [True] * 4
     again = rebuild(open_run(run.folder))
     x = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), (3, 4, 3))
     assert again(x)["scores"].shape == (3, 4, 3)
