@@ -9,7 +9,7 @@ import edgekit.core.draw.Drawing;
 /** Shows a drawing. */
 public final class DrawingView extends View {
     private final CanvasPen pen = new CanvasPen(getResources().getDisplayMetrics().density);
-    private Drawing drawing;
+    private volatile Drawing drawing;
 
     public DrawingView(Context context, AttributeSet attributes) {
         super(context, attributes);
@@ -23,8 +23,9 @@ public final class DrawingView extends View {
 
     @Override
     protected void onDraw(Canvas canvas) {
-        if (drawing != null) {
-            drawing.draw(pen.on(canvas));
+        Drawing now = drawing;
+        if (now != null) {
+            now.draw(pen.on(canvas));
         }
     }
 }

@@ -32,6 +32,7 @@ abstract class ModelActivity extends Activity {
     private Artifact artifact;
     private Model model; // touched by the inference thread alone
     private List<ModelFile> files = new ArrayList<ModelFile>();
+    private String wanted = ""; // file, kernels and threads that were last asked for
 
     /** What is done with the model, on its thread. */
     protected interface Use {
@@ -158,8 +159,6 @@ abstract class ModelActivity extends Activity {
             public void onNothingSelected(AdapterView<?> parent) {}
         });
     }
-
-    private String wanted = "";
 
     private void reopen() {
         final ModelFile file = files.get(place(R.id.file));

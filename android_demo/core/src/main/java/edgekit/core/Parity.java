@@ -8,7 +8,6 @@ import java.util.Map;
 public final class Parity {
     private static final double FLOAT_INPUT = 1e-6;
     private static final double ANSWER = 1e-6; // of Python's own outputs
-    private static final double LEAST_MASK = 0.95; // pixels on the edge of two classes may turn
 
     public final boolean passed;
     public final String line; // what is right or wrong, for a person
@@ -54,7 +53,7 @@ public final class Parity {
         Object answer = model.task.decode(golden.outputs(i, model.file), thing);
         if (answer instanceof Segment.Mask) {
             double same = golden.maskAgreement(i, model.file, (Segment.Mask) answer);
-            return same >= LEAST_MASK ? null : "mask: agrees in " + same;
+            return same == 1 ? null : "mask: agrees in " + same;
         }
         return golden.compareAnswer(i, model.file, model.task.describe(answer), ANSWER);
     }

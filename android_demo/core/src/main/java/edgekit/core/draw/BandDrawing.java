@@ -1,9 +1,9 @@
 package edgekit.core.draw;
 
 import edgekit.core.task.Regress;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /** Mean and 95% band over one input, and what is told of the places that were tapped. */
 public final class BandDrawing implements Drawing {
@@ -11,7 +11,8 @@ public final class BandDrawing implements Drawing {
     private final Regress.Normal[] answers;
     private final String across;
     private final String up;
-    private final List<double[]> taps = new ArrayList<double[]>(); // input, mean, low, high
+    // Input, mean, low, high; one thread adds while another draws.
+    private final List<double[]> taps = new CopyOnWriteArrayList<double[]>();
 
     public BandDrawing(double[] inputs, Regress.Normal[] answers, String across, String up) {
         this.inputs = inputs;
