@@ -20,7 +20,9 @@ import org.junit.runners.Parameterized;
 @RunWith(Parameterized.class)
 public final class GoldenTest {
     private static final double FLOAT = 1e-6;
-    private static final double BETWEEN_RUNTIMES = 1e-4; // of an answer: scores, pixels
+    // Of an answer, between versions of ONNX Runtime; a step of 8 bits is 0.004 of a score.
+    private static final double FLOAT_ANSWER = 1e-4;
+    private static final double INTEGER_ANSWER = 0.01;
 
     @Parameterized.Parameters(name = "{0}")
     public static List<Object[]> files() {
@@ -87,7 +89,8 @@ public final class GoldenTest {
                 if (answer instanceof Segment.Mask) {
                     assertEquals(1, golden.maskAgreement(i, file, (Segment.Mask) answer), 1 - leastAgreement());
                 } else {
-                    assertNull(golden.compareAnswer(i, file, task.describe(answer), BETWEEN_RUNTIMES));
+                    double allowed = file.scheme.equals("f32") ? FLOAT_ANSWER : INTEGER_ANSWER;
+                    assertNull(golden.compareAnswer(i, file, task.describe(answer), allowed));
                 }
             }
         }
