@@ -13,6 +13,7 @@ import struct
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ import pytest
 import edgekit
 from edgekit.artifact import MANIFEST, open_artifact
 from edgekit.cli import run
-from edgekit.device.android_project import MARK, MODELS, REGISTER
+from edgekit.device.android_project import MARK, MODELS, REGISTER, usable_files
+from edgekit.errors import InputError
 from edgekit.export.conversion import Plan, convert
 from edgekit.families import family
-from edgekit.parity.golden import NAME, make_golden
+from edgekit.parity.golden import NAME, make_golden, only_input
 from edgekit.profile.statistics import summarize
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.report.results import read_results
@@ -98,6 +100,32 @@ def test_what_cannot_be_deployed_is_said(
     places = {"{empty}": tmp_path / "empty", "{project}": project, "{damaged}": damaged}
     assert deploy(artifact, *(places.get(option, option) for option in options)) == 2
     assert line in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("task", "line"),
+    [
+        ({"name": "sing"}, "got task sing, expected one of classify"),
+        ({"name": "phylogeny", "problem": "elimination"}, "got corrections, expected branching or"),
+    ],
+)
+def test_what_the_app_cannot_answer_is_refused(
+    artifact: Path, task: dict[str, str], line: str
+) -> None:
+    opened = open_artifact(artifact)
+    other = replace(opened, manifest=replace(opened.manifest, task=task))
+    with pytest.raises(InputError, match=line):
+        usable_files(other)
+
+
+def test_a_file_of_several_inputs_is_refused(artifact: Path) -> None:
+    (file, _) = open_artifact(artifact).manifest.files
+    signature = file.signatures["serving_default"]
+    twice = replace(
+        signature, inputs=(*signature.inputs, replace(signature.inputs[0], name="noise"))
+    )
+    with pytest.raises(InputError, match="inputs: got matrix, noise, expected one"):
+        only_input(replace(file, signatures={"serving_default": twice}))
 
 
 def test_the_core_on_the_jvm(artifact: Path, tmp_path: Path) -> None:
