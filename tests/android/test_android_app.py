@@ -144,7 +144,8 @@ def test_the_core_on_the_jvm(artifact: Path, tmp_path: Path) -> None:
     assert row["latency_ms"]["interval"] == pytest.approx(expected.interval)
     (timing,) = read_results([bench]).timings
     assert timing.conditions.runtime == "onnxruntime"
-    assert run(["gate", str(bench), str(bench)]) == 0
+    # How noisy the machine is does not matter here: the result is read and compared.
+    assert run(["gate", str(bench), str(bench), "--max-slowdown", "1000%"]) == 0
 
 
 def test_golden_vectors_are_what_the_matrix_says(artifact: Path) -> None:
