@@ -58,7 +58,10 @@ def _sources(only: str | None) -> Iterator[tuple[Source, tuple[str, ...]]]:
     """Yield what is converted, and to which schemes."""
     for name in [only] if only else MODULES:
         kind = family(name)
-        yield untrained(kind, kind.tiny, name, "tiny"), SCHEMES
+        source = untrained(kind, kind.tiny, name, "tiny")
+        if source.entries:
+            continue  # the app runs files of one entry point
+        yield source, SCHEMES
         for answer in ANSWERS.get(name, ()):
             config = replace(kind.tiny, answer=answer)
             yield untrained(kind, config, f"{name}-{answer}", "tiny"), SCHEMES[:1]

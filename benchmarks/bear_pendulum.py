@@ -34,10 +34,9 @@ from edgekit.export.source import Source
 from edgekit.families.bear import ALGORITHMS, FAMILY, Config
 from edgekit.families.bear.fit import build_agent
 from edgekit.families.bear.network import build_student, set_scaling
-from edgekit.play import play_file
+from edgekit.play import opened
+from edgekit.play.policy import play_file
 from edgekit.quantize.scheme import parse_schemes
-from edgekit.runtime import open_model
-from edgekit.signature import main_signature
 from edgekit.train.loop import seed_everything
 from results import FOLDER, Row, write_results
 
@@ -322,14 +321,13 @@ def student(learner: Learner, seed: int, taught: float, rounds: int) -> dict[str
                         task={"name": FAMILY.task}, data=str(examples))  # fmt: skip
         made = convert(source, Plan(parse_schemes("f32,w8a8")), Path(scratch) / "a").artifact
         for file in made.manifest.files:
-            session = open_model(made.path(file))
-            signature = main_signature(file.signatures)[1]
-            played = play_file(session, signature, config.environment, EPISODES, seed + BEGINNING)
-            session.close()
-            gained = played.episodes.returns.mean() - chance
+            with opened(made, file.scheme) as entries:
+                (entry,) = entries.values()
+                played = play_file(entry, config.environment, EPISODES, seed + BEGINNING)
+            gained = played.returns.mean() - chance
             found |= {f"retention {file.scheme}": float(gained / (taught - chance)),
                       f"bytes {file.scheme}": float(file.size_bytes),
-                      f"us {file.scheme}": played.median_us}  # fmt: skip
+                      f"us {file.scheme}": entry.times("step")["median_step_us"]}  # fmt: skip
     return found
 
 

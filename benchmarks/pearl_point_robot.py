@@ -25,12 +25,12 @@ import tf_keras as keras
 
 from edgekit.environments.point_robot import RADIUS, STRIDE, PointRobot
 from edgekit.environments.tasks import tasks
+from edgekit.environments.trajectories import play
 from edgekit.families.pearl.agent import Pearl
 from edgekit.families.pearl.distill import Lessons, distill
 from edgekit.families.pearl.meta_test import meta_test
 from edgekit.families.pearl.meta_train import MetaTraining
 from edgekit.families.pearl.presets import Preset, preset
-from edgekit.families.pearl.rollout import play
 from edgekit.profile.statistics import student
 from results import FOLDER, Row, write_results
 

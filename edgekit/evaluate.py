@@ -108,16 +108,19 @@ def _run(session: Session, spec: TensorSpec, tensor: npt.NDArray[Any]) -> dict[s
 
 
 def described(
-    opened: Mapping[str, Signature], manifest: Mapping[str, Signature], where: str
-) -> Signature:
+    opened: Mapping[str, Signature], manifest: Mapping[str, Signature], where: str,
+    name: str = DEFAULT_SIGNATURE,
+) -> Signature:  # fmt: skip
     """Return the signature that the file has, with what only the manifest knows of its tensors.
 
     Raises:
-        InputError: the manifest describes other tensors than the file has.
+        InputError: there is none called `name`, or the manifest describes other tensors than the
+            file has.
     """
-    if DEFAULT_SIGNATURE not in opened or DEFAULT_SIGNATURE not in manifest:
-        raise InputError(f"{where}: signatures", got=", ".join(opened), expected=DEFAULT_SIGNATURE)
-    own, told = opened[DEFAULT_SIGNATURE], manifest[DEFAULT_SIGNATURE]
+    if name not in opened or name not in manifest:
+        raise InputError(f"{where}: signatures", got=", ".join(opened), expected=name,
+                         do="play it with --env, if it is a policy that adapts")  # fmt: skip
+    own, told = opened[name], manifest[name]
     return Signature(
         _merged(own.inputs, told.inputs, where), _merged(own.outputs, told.outputs, where)
     )

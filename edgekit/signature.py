@@ -73,6 +73,12 @@ class Signature:
     outputs: tuple[TensorSpec, ...]
 
 
+def entry_signatures(signatures: Mapping[str, Signature]) -> Mapping[str, Signature]:
+    """Return a file's default entry point, of which others give a part; else all that it has."""
+    chosen = {k: v for k, v in signatures.items() if k == DEFAULT_SIGNATURE}
+    return chosen or signatures
+
+
 def main_signature(signatures: Mapping[str, Signature]) -> tuple[str, Signature]:
     """Return name and signature of a file's default entry point, or of its only one.
 

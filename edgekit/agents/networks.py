@@ -56,6 +56,22 @@ def log_density(mean: Any, log_std: Any, noise: Any) -> Any:
     return tf.reduce_sum(normal - squashed, axis=-1)
 
 
+class Affine(keras.layers.Layer):  # type: ignore[misc]
+    """x * scale + shift, of each column, with weights that are set and not trained.
+
+    A product, since TFLite divides no integers.
+    """
+
+    def __init__(self, width: int, **options: Any) -> None:
+        super().__init__(trainable=False, **options)
+        self.scale = self.add_weight("scale", (width,), initializer="ones", trainable=False)
+        self.shift = self.add_weight("shift", (width,), initializer="zeros", trainable=False)
+
+    def call(self, x: Any) -> Any:
+        """Return the columns."""
+        return x * self.scale + self.shift
+
+
 class EnsembleDense(keras.layers.Layer):  # type: ignore[misc]
     """A dense layer in each of E networks at once: `[E, N, in]` to `[E, N, units]`.
 

@@ -34,8 +34,21 @@ Params = dict[str, Any]
 @click.option(
     "--env", "environment", metavar="NAME", help="Play episodes there through a policy's artifact."
 )
-@click.option("--episodes", default=10, show_default=True, type=click.IntRange(1), help="Of --env.")
-@click.option("--seed", default=0, show_default=True, help="Of --env: of beginnings and noise.")
+@click.option(
+    "--episodes",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Of --env; or tasks, for a policy that adapts to them.",
+)
+@click.option(
+    "--trajectories",
+    type=click.IntRange(1),
+    help="Of --env, for a policy that adapts: of each task. [default: as the artifact says]",
+)
+@click.option(
+    "--seed", default=0, show_default=True, help="Of --env: of beginnings, tasks and noise."
+)
 @click.option(
     "--top",
     default=5,
@@ -80,16 +93,17 @@ Params = dict[str, Any]
 @click.option("--std", metavar="S[,S,S]", help="See --mean.")
 @output_options
 def command(
-    model: str, inputs: tuple[str, ...], environment: str | None, episodes: int, seed: int,
-    top: int, scheme: str | None, runtime: str | None, threads: int, place: str | None,
-    save: Path | None, labels: Path | None, task_name: str | None, mean: str | None,
-    std: str | None, as_json: bool,
+    model: str, inputs: tuple[str, ...], environment: str | None, episodes: int,
+    trajectories: int | None, seed: int, top: int, scheme: str | None, runtime: str | None,
+    threads: int, place: str | None, save: Path | None, labels: Path | None,
+    task_name: str | None, mean: str | None, std: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Answer pictures or tables with an artifact, or pictures with a bare .tflite or .onnx file.
 
     Pictures get labels, boxes, or a label for each pixel; the rows of a CSV a mean, its deviation
     and a 95% band; a mutation matrix (.csv, .tsv, .h5ad) gets words; rows of observations get
-    actions, and a policy plays whole episodes with --env.
+    actions, and a policy plays whole episodes with --env. One that adapts plays tasks there that it
+    did not learn on, several trajectories of each.
 
     The model is opened in a sandbox; an artifact's files are compared with their SHA-256 before. A
     bare file says nothing of its labels nor of how pixels become its input: give --labels, --mean
@@ -99,11 +113,12 @@ def command(
 
     if environment is not None:
         from edgekit.cli.episodes import tell_episodes
+        from edgekit.play import Wish
 
         if inputs or place:
             raise InputError("--env", got=place or inputs[0], expected="an artifact alone")
-        tell_episodes(Path(model), environment, episodes, seed, scheme, runtime, threads, save,
-                      as_json)  # fmt: skip
+        wish = Wish(environment, episodes, seed, trajectories)
+        tell_episodes(Path(model), wish, scheme, runtime, threads, save, as_json)
         return
     if not inputs:
         raise InputError("run: no INPUT", expected="at least one, or --env NAME for a policy")

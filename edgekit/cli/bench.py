@@ -59,7 +59,10 @@ if TYPE_CHECKING:
     metavar="NPZ",
     help="Raw tensors by input name, instead of random ones.",
 )
-@click.option("--signature", help="Entry point of a .tflite; the first if not given.")
+@click.option(
+    "--signature",
+    help="Entry point of a .tflite; if not given each of an artifact's, or a file's first.",
+)
 @click.option("--cpus", metavar="N,N", help="Cores to stay on, as 0,1.")
 @click.option(
     "--max-spread",
@@ -131,7 +134,8 @@ def command(
     devices = [open_device(url) for url in dict.fromkeys(places)]
     if output:
         check_file_place(output)
-    targets = find_targets(files, schemes=schemes, runtime=chosen.runtime)
+    targets = find_targets(files, schemes=schemes, runtime=chosen.runtime,
+                           signature=chosen.signature)  # fmt: skip
     if any(device.counter for device in devices):
         targets = [with_madds(target) for target in targets]
     kept = [] if fresh or not output else read_unfinished(output, targets, chosen)
@@ -163,7 +167,7 @@ def _print_doubts(reports: Sequence[Report], max_spread: float) -> None:
         doubts += [(count.target, count.doubts()) for count in report.counts]
         for target, texts in doubts:
             for text in texts:
-                line = one_line(f"{where}{target.path.name}: {text}")
+                line = one_line(f"{where}{target.name}: {text}")
                 stderr().print(line, markup=False, soft_wrap=True)
 
 

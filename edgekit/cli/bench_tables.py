@@ -33,7 +33,7 @@ def tables(reports: Sequence[Report]) -> list[Table]:
 
 def _times(timed: Sequence[tuple[Report, Row]], kind: str) -> Table:
     several = len({row.device for _, row in timed}) > 1
-    files = short_names([row.target.path.name for _, row in timed])
+    files = short_names([row.target.name for _, row in timed])
     # 80 columns hold the device and the file only where one of them folds.
     one_file = several and len(set(files)) == 1
     leading = ["device"] * several + ["file"] * (not one_file)
@@ -71,7 +71,7 @@ def _profile(row: Row) -> Table:
     ranked = sorted(kinds.items(), key=lambda item: -sum(item[1]))
     parts += [(f"  {kind}", len(ms), sum(ms)) for kind, ms in ranked]
     cells = [[name, str(n), significant(ms)] for name, n, ms in parts]
-    caption = f"{row.target.path.name} on {row.device}, medians in ms" + (
+    caption = f"{row.target.name} on {row.device}, medians in ms" + (
         "; ops by ONNX Runtime's profiler, which slows them down" if ops else
         f"; {row.runtime['name']} tells no times of ops"
     )  # fmt: skip
@@ -81,7 +81,7 @@ def _profile(row: Row) -> Table:
 
 
 def _counts(counts: Sequence[Count]) -> Table:
-    names = short_names([count.target.path.name for count in counts])
+    names = short_names([count.target.name for count in counts])
     cells = [
         [
             count.device, name, millions(count.instructions),
@@ -101,7 +101,7 @@ def _counts(counts: Sequence[Count]) -> Table:
 
 
 def _caches(counts: Sequence[Count]) -> Table:
-    names = short_names([count.target.path.name for count in counts])
+    names = short_names([count.target.name for count in counts])
     cells = [
         [count.device, name, *(f"{count.of(n) / 1e3:,.1f}" for n in ("accesses", "l1_misses",
                                                                        "l2_misses"))]

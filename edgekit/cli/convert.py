@@ -110,9 +110,10 @@ DEFAULT_SCHEMES = "f32"
 )
 @click.option(
     "--form",
-    type=click.Choice(["exact", "inducing", "eigen", "student", "sampling"]),
+    type=click.Choice(["exact", "inducing", "eigen", "student", "sampling", "teacher"]),
     help="Of a gp: exact, inducing or eigen; the better of the last two if not given. Of a bear: "
-    "its student, or the agent itself that samples, with noise as an input.",
+    "its student, or the agent itself that samples, with noise as an input. Of a pearl: its "
+    "student, or the teacher, which is the agent itself.",
 )
 @click.option(
     "--answer",

@@ -86,6 +86,9 @@ def command(
     data: dict[str, Any] = {"file": model, **_json(summary)}
     if by:
         data[f"by_{by}"] = [asdict(row) for row in rows]
+    data["entries"] = [
+        {"name": g.name, **_json(summarize(g, allow_unknown=allow_unknown))} for g in graph.entries
+    ]
     data["others"] = [{"name": g.name, "ops": len(g.ops)} for g in graph.others]
     if cores:
         data["predictions"] = predictions_json(graph, predictions)
@@ -161,6 +164,7 @@ def _pages(
     title = Text.assemble((one_line(model), "bold"), f"  {summary.format}")
     pages: list[RenderableType] = [title]
     pages.append(_facts(graph, summary))
+    pages += [_entries(graph)] if graph.entries else []
     if graph.others:
         names = ", ".join(f"{g.name} ({len(g.ops)} ops)" for g in graph.others)
         pages.append(f"not counted, other subgraphs: {names}")
@@ -172,6 +176,16 @@ def _pages(
         columns = [by, "ops", "MAdds", "%", "params", "moved"]
         pages.append(_table(columns, [_cells(row, summary.madds) for row in rows], 1))
     return pages
+
+
+def _entries(graph: Graph) -> RenderableType:
+    """Return a line for each entry point, which can be run without the others."""
+    from edgekit.profile.summary import summarize
+
+    found = [(g.name, summarize(g, allow_unknown=True)) for g in graph.entries]
+    rows = [[name, str(s.ops), _madds(s), f"{s.params:,}", bytes_text(s.arena_bytes)]
+            for name, s in found]  # fmt: skip
+    return _table(["entry point", "ops", "MAdds", "params", "arena"], rows, 1)
 
 
 def _facts(graph: Graph, summary: Summary) -> RenderableType:

@@ -200,7 +200,12 @@ def _assign(config: Any, settings: tuple[str, ...]) -> Any:
 
 
 def _read(text: str, kind: type) -> Any:
-    """Return a value as the type of its field; a tuple is of integers, as 64,64."""
+    """Return a value as the type of its field; a tuple is of integers, as 64,64.
+
+    What is None unless it is given is a number.
+    """
+    if kind is type(None):
+        return float(text)
     if kind is bool:
         return {"true": True, "false": False}[text]
     return tuple(int(part) for part in text.split(",")) if kind is tuple else kind(text)

@@ -12,6 +12,7 @@ from typing import Any
 from edgekit.artifact import Artifact, ModelFile, write_artifact
 from edgekit.errors import InputError
 from edgekit.files import write_file
+from edgekit.signature import entry_signatures
 
 MARK = Path("app/src/main/AndroidManifest.xml")  # without it a folder is no project of the app
 MODELS = Path("app/src/main/assets/models")
@@ -69,6 +70,9 @@ def usable_files(artifact: Artifact, schemes: Sequence[str] = ()) -> list[ModelF
         for file in artifact.manifest.files
         if file.format == "tflite" and (not schemes or file.scheme in schemes)
     ]
+    entries = sorted({name for file in found for name in entry_signatures(file.signatures)})
+    if len(entries) > 1:
+        raise InputError(what, got=f"entry points {', '.join(entries)}", expected="one")
     if not found:
         raise InputError(
             what, got=", ".join(f"{f.scheme} {f.format}" for f in artifact.manifest.files),

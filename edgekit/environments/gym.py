@@ -76,6 +76,8 @@ def open_gym(name: str, **options: Any) -> Any:
     try:
         return gymnasium.make(name, **options)
     except (gymnasium.error.DependencyNotInstalled, ModuleNotFoundError) as error:
+        if "mujoco" in str(error).lower():
+            raise MissingExtraError("mujoco", "mujoco") from None
         raise SetupError(f"environment {name}", got=str(error).splitlines()[0][:200],
                          do="install what gymnasium asks for") from None  # fmt: skip
     except gymnasium.error.Error as error:

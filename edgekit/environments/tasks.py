@@ -46,6 +46,14 @@ def tasks(name: str) -> TaskFamily:
     return TASKS[name]
 
 
+PARTS = {"train": 0, "test": 1, "validation": 2}
+
+
+def draw_tasks(family: TaskFamily, count: int, seed: int, part: str) -> Array:
+    """Return the parameters `[count, P]` of tasks to train on, or of others to be tested on."""
+    return family.draw(count, np.random.default_rng((seed, PARTS[part])))
+
+
 def _distance(goals: Array, at: Array) -> Array:
     distance: Array = np.linalg.norm(at - goals, axis=1)
     return distance

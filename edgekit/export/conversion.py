@@ -8,8 +8,8 @@ import logging
 import re
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,20 @@ import numpy as np
 
 from edgekit.artifact import REFERENCE, Artifact, Manifest, ModelFile, write_artifact
 from edgekit.errors import InputError
-from edgekit.export import tflite
 from edgekit.export.description import describe_file, describe_task, describe_tools
-from edgekit.export.files import Wanted, names_axis, write_file
-from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
+from edgekit.export.entries import join_tflite, merge_signatures, name_signature
+from edgekit.export.files import Made, Wanted, complete, names_axis
+from edgekit.export.lowering import Arrays
+from edgekit.export.part import REFERENCE_EXAMPLES, Part
 from edgekit.export.source import Source
-from edgekit.export.tail import Tails
 from edgekit.parity import gate_of
-from edgekit.quantize.advice import few_samples
 from edgekit.quantize.calibration import Calibration, open_calibration, random_examples
-from edgekit.quantize.post_training import Network, doubts, open_network
-from edgekit.quantize.scheme import SCHEMES, Scheme, parse_scheme
-from edgekit.signature import Signature
+from edgekit.quantize.scheme import SCHEMES, Scheme
+from edgekit.signature import DEFAULT_SIGNATURE, Signature
 
 _log = logging.getLogger("edgekit")
 
 FORMATS = {"tflite": SCHEMES, "onnx": ("f32", "w8a8", "qat-w8a8")}
-REFERENCE_EXAMPLES = 16
 _NAME_BYTES = 200  # of a file name, of which 255 are the limit, scheme and format included
 
 
@@ -72,35 +69,30 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
     kept: dict[str, Any] = {}
     contents: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
-        networks = _lower(source, plan, Path(scratch))
-        tails = Tails(source.tail, Path(scratch))
-        signature = networks["float"].signature
+        parts = _open_parts(source, plan, Path(scratch))
+        signature = merge_signatures({name: part.signature for name, part in parts.items()})
         _check_labels(source, signature)
         examples = _examples(signature, source, plan)
         check_started = time.process_time()
-        reference = _reference(networks, examples, tails)
+        reference: Arrays = {}
+        for part in parts.values():
+            reference |= part.answers(examples)
         checking += time.process_time() - check_started
-        calibrated = {id(n): n for s in plan.schemes if s.calibrated
-                      for n in [networks[_network_of(s, source)]]}  # fmt: skip
-        observed = {key: _observe(n, examples, plan) for key, n in calibrated.items()}
+        for part in parts.values():
+            part.observe(examples, plan.wanted)
         for format, scheme in jobs:
-            network = networks[_network_of(scheme, source)]
-            path = Path(scratch) / f"{_file_name(source.name)}.{scheme.name}.{format}"
-            made = write_file(
-                path, network, scheme, source, examples, observed.get(id(network)), plan.wanted,
-                tails,
-            )  # fmt: skip
-            reference |= {
-                f"{change}/{path.name}/{tensor}": values
-                for change, by_tensor in vars(made.changes).items()
-                for tensor, values in by_tensor.items()
-            }
-            kept |= {path.name: made.kept} if made.kept else {}
-            check_started = time.process_time()
-            gate = gate_of(scheme.name, source.provenance)
-            files.append(describe_file(path, scheme, gate, made.signature, reference))
-            checking += time.process_time() - check_started
-            contents[path.name] = path.read_bytes()
+            for path, made in _write(source, parts, format, scheme, Path(scratch)):
+                reference |= {
+                    f"{change}/{path.name}/{tensor}": values
+                    for change, by_tensor in vars(made.changes).items()
+                    for tensor, values in by_tensor.items()
+                }
+                kept |= {path.name: made.kept} if made.kept else {}
+                check_started = time.process_time()
+                gate = gate_of(scheme.name, source.provenance)
+                files.append(describe_file(path, scheme, gate, made.signature, reference))
+                checking += time.process_time() - check_started
+                contents[path.name] = path.read_bytes()
     contents[REFERENCE] = _packed(reference)
     manifest = Manifest(
         name=source.name,
@@ -138,6 +130,9 @@ def _jobs(source: Source, plan: Plan) -> list[tuple[str, Scheme]]:
                 f"scheme {scheme.name}: {source.name} has no learned ranges",
                 do="train with --qat, or take w8a8",
             )
+        if scheme.mixed and source.entries:
+            raise InputError(f"scheme {scheme.name}: not made of several entry points",
+                             got=", ".join(source.entries), do="take w8a8")  # fmt: skip
         if scheme.calibrated and not (plan.calibrate or source.data):
             raise InputError(
                 f"scheme {scheme.name}: no calibration data",
@@ -153,54 +148,46 @@ def _jobs(source: Source, plan: Plan) -> list[tuple[str, Scheme]]:
     return jobs
 
 
-def _lower(source: Source, plan: Plan, scratch: Path) -> dict[str, Lowered]:
-    lower_it = lower_function if source.kind == "saved_model" else lower
-    networks = {"float": lower_it(source.model, scratch / "float", plan.shapes)}
-    if any(scheme.learned for scheme in plan.schemes):
-        names = name_outputs(source.model)
-        networks["qat"] = lower(source.learned, scratch / "qat", plan.shapes, names)
-    for bits, build in source.integer.items():
-        if any(scheme.activation_bits == bits and scheme.calibrated for scheme in plan.schemes):
-            networks[f"integer{bits}"] = lower(build(), scratch / f"integer{bits}", plan.shapes)
-    return {name: _with_normalisation(network, source) for name, network in networks.items()}
+def _open_parts(source: Source, plan: Plan, scratch: Path) -> dict[str, Part]:
+    """Return what is answered under each signature, lowered."""
+    if not source.entries:
+        return {DEFAULT_SIGNATURE: Part(source, plan.schemes, plan.shapes, scratch)}
+    known = [tensor.name for tensor in source.model.inputs]
+    if unknown := sorted(set(plan.shapes) - set(known)):
+        raise InputError(f"shape for {unknown[0]}: no such input",
+                         expected="one of " + ", ".join(known))  # fmt: skip
+    parts = {}
+    for name, entry in source.entries.items():
+        (scratch / name).mkdir()
+        own = {tensor.name for tensor in entry.model.inputs}
+        shapes = {k: shape for k, shape in plan.shapes.items() if k in own}
+        parts[name] = Part(entry, plan.schemes, shapes, scratch / name)
+    return parts
 
 
-def _network_of(scheme: Scheme, source: Source) -> str:
-    if scheme.calibrated and scheme.activation_bits in source.integer:
-        return f"integer{scheme.activation_bits}"
-    return "qat" if scheme.learned else "float"
-
-
-def _observe(network: Lowered, examples: Calibration, plan: Plan) -> Network | None:
-    """Run the network in float over the examples, and say what is doubtful about them.
-
-    Returns:
-        None where a network with control flow can be left to the ordinary converter.
-    """
-    for remark in few_samples(len(examples)):
-        _log.warning("%s", remark)
-    content = tflite.convert(network, parse_scheme("f32"))
-    try:
-        observed = open_network(content, network.signature.inputs, iter(examples))
-    except InputError:
-        if plan.wanted.post_training.techniques or any(s.mixed for s in plan.schemes):
-            raise
-        return None
-    for remark in doubts(observed):
-        _log.warning("%s", remark)
-    return observed
-
-
-def _with_normalisation(network: Lowered, source: Source) -> Lowered:
-    """Return the network with what the source declares for its pictures or its columns."""
-    columns = len(source.mean or ())
-    inputs = tuple(
-        replace(spec, mean=source.mean, std=source.std)
-        if spec.layout or (len(spec.shape) == 2 and spec.shape[1] == columns)
-        else spec
-        for spec in network.signature.inputs
-    )
-    return replace(network, signature=replace(network.signature, inputs=inputs))
+def _write(
+    source: Source, parts: Mapping[str, Part], format: str, scheme: Scheme, scratch: Path
+) -> Iterator[tuple[Path, Made]]:
+    """Write the files of a scheme and a format: one, or an .onnx for each entry point."""
+    stem, ending = _file_name(source.name), f"{scheme.name}.{format}"
+    if not source.entries:
+        ((_, part),) = parts.items()
+        path = scratch / f"{stem}.{ending}"
+        made = part.write(path, scheme)
+        if format == "tflite":
+            complete(path, part.network(scheme).signature, made, scheme, source)
+        yield path, made
+        return
+    written = {name: scratch / f"{stem}.{name}.{ending}" for name in parts}
+    made_parts = {name: parts[name].write(path, scheme) for name, path in written.items()}
+    if format == "onnx":
+        for name, path in written.items():
+            name_signature(path, name)
+            yield path, made_parts[name]
+        return
+    path = scratch / f"{stem}.{ending}"
+    path.write_bytes(join_tflite({name: part.read_bytes() for name, part in written.items()}))
+    yield path, Made(merge_signatures({n: made.signature for n, made in made_parts.items()}))
 
 
 def _check_labels(source: Source, signature: Signature) -> None:
@@ -222,34 +209,6 @@ def _examples(signature: Signature, source: Source, plan: Plan) -> Calibration:
         return open_calibration(data, signature.inputs, plan.samples)
     _log.info("%s: compared with its source on noise, since no data is given", source.name)
     return random_examples(signature.inputs, REFERENCE_EXAMPLES, plan.seed)
-
-
-def _reference(networks: Mapping[str, Lowered], examples: Calibration, tails: Tails) -> Arrays:
-    """Return inputs and each network's own answers, `[N, ...]` under "input/", "float/", "qat/".
-
-    Raises:
-        InputError: an answer is no number, so that nothing can be compared with it.
-    """
-    kept: dict[str, list[Any]] = {}
-    for example in examples.take(REFERENCE_EXAMPLES):
-        for name, value in example.items():
-            kept.setdefault(f"input/{name}", []).append(value)
-        for network, lowered in networks.items():
-            for name, value in tails.answer(lowered(example)).items():
-                if value.dtype.kind == "f" and not np.isfinite(value).all():
-                    raise InputError(
-                        f"output {name} of the model itself",
-                        got=f"NaN or infinity on {examples.origin}",
-                        do="give --calibrate DATA that the model can answer, or mend the model",
-                    )
-                kept.setdefault(f"{network}/{name}", []).append(value)
-    declared = {
-        f"{part}/{spec.name}": np.asarray(values)
-        for spec in networks["float"].signature.inputs
-        for part, values in (("mean", spec.mean), ("std", spec.std))
-        if values is not None
-    }
-    return {**{name: np.concatenate(values) for name, values in kept.items()}, **declared}
 
 
 def _packed(arrays: Arrays) -> bytes:

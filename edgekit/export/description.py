@@ -17,7 +17,7 @@ from edgekit.errors import InputError
 from edgekit.export.lowering import Arrays
 from edgekit.export.source import Source
 from edgekit.files import file_sha256
-from edgekit.parity.answers import answer, compare_all
+from edgekit.parity.answers import answer, compare_all, expected_of
 from edgekit.profile.graph import read_graph
 from edgekit.profile.summary import summarize
 from edgekit.quantize.scheme import Scheme
@@ -57,7 +57,7 @@ def describe_file(
             for name, signature in session.signatures.items()
         }
         answers = answer(session, signatures, reference_inputs(reference, signatures))
-    figures = compare_all(expected, answers, gate)
+    figures = compare_all(expected_of(signatures, expected), answers, gate)
     costs = summarize(read_graph(path), allow_unknown=True)
     return ModelFile(
         path=path.name,

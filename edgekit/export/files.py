@@ -125,6 +125,11 @@ def write_file(
             got="; ".join(map(str, refused)),
             do="take another scheme or a newer runtime",
         )
+    return made
+
+
+def complete(path: Path, signature: Signature, made: Made, scheme: Scheme, source: Source) -> None:
+    """Give a .tflite the further signatures of its source, and TFLite Metadata."""
     labels = (source.task or {}).get("labels")
     detector = (source.task or {}).get("name") == "detect" and source.tail is not None
     content = add_metadata(
@@ -132,11 +137,10 @@ def write_file(
         name=source.name,
         description=f"{source.name} in {scheme.name}, made by edgekit {__version__}",
         inputs=made.signature.inputs,
-        labels=labels if detector or names_axis(network.signature, source) else None,
+        labels=labels if detector or names_axis(signature, source) else None,
         detector=detector,
     )
     path.write_bytes(content)
-    return made
 
 
 def names_axis(signature: Signature, source: Source) -> bool:

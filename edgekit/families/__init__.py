@@ -21,6 +21,7 @@ MODULES = {
     "gp": "edgekit.families.gp",
     "phylogeny": "edgekit.families.phylogeny",
     "bear": "edgekit.families.bear",
+    "pearl": "edgekit.families.pearl.family",
 }
 
 
@@ -57,6 +58,7 @@ class Family:
     integer: bool = False  # whether integer schemes are made from a network of their own
     finishes: bool = False  # whether files answer with more than the network that is trained
     tails: bool = False  # whether something in float may follow, whatever the scheme
+    divides: bool = False  # whether parts of the network are entered one by one
     signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further: outputs
     describe: Callable[[Any], Mapping[str, Any]] = lambda config: {}  # a config's task parameters
 
@@ -74,6 +76,10 @@ class Family:
         if self.tails:
             found = self._heavy("network").tail(network, config)
         return found
+
+    def divide(self, source: Any, config: Any) -> Any:
+        """Return an export.source.Source with its entry points: in most families it has one."""
+        return self._heavy("network").divide(source, config) if self.divides else source
 
     def task_of(self, config: Any) -> str:
         """Return the task of a network of `config`, the family's unless the config says another."""

@@ -12,7 +12,13 @@ from edgekit.errors import InputError
 from edgekit.parity import Array, Arrays, Gate, Parity, compare, gate_of
 from edgekit.parity.detections import are_detections, compare_detections
 from edgekit.runtime import Session
-from edgekit.signature import Signature, TensorSpec, main_signature
+from edgekit.signature import (
+    DEFAULT_SIGNATURE,
+    Signature,
+    TensorSpec,
+    entry_signatures,
+    main_signature,
+)
 
 
 def check_file(artifact: Artifact, file: ModelFile, session: Session) -> list[Parity]:
@@ -24,7 +30,15 @@ def check_file(artifact: Artifact, file: ModelFile, session: Session) -> list[Pa
     inputs, expected = artifact.reference_of(file)
     answers = answer(session, file.signatures, inputs)
     gate = gate_of(file.scheme, artifact.manifest.provenance)
-    return compare_all(expected, answers, gate)
+    return compare_all(expected_of(file.signatures, expected), answers, gate)
+
+
+def expected_of(signatures: Mapping[str, Signature], reference: Arrays) -> Arrays:
+    """Return what of the source's answers a file must give: all, unless it is a part by name."""
+    if DEFAULT_SIGNATURE in signatures:
+        return reference
+    names = [spec.name for signature in signatures.values() for spec in signature.outputs]
+    return {name: reference[name] for name in names}
 
 
 def compare_all(reference: Arrays, answers: Arrays, gate: Gate) -> list[Parity]:
@@ -39,19 +53,21 @@ def answer(
 ) -> dict[str, Array]:
     """Return a session's real-valued answers to real-valued examples `[N, ...]`, one by one.
 
+    Of a file with several entry points and no default one, each is run and all answers returned.
+
     Pictures are given channels last and arranged as the file wants them.
     """
-    name, signature = main_signature(signatures)
-    examples = len(next(iter(inputs.values())))
     collected: dict[str, list[Array]] = {}
-    specs = {spec.name: spec for spec in session.signatures[name].outputs}
-    for index in range(examples):
-        raw = {
-            spec.name: spec.quantize(_arrange(inputs[spec.name][index : index + 1], spec))
-            for spec in signature.inputs
-        }
-        for output, value in session(raw).items():
-            collected.setdefault(output, []).append(np.atleast_1d(specs[output].dequantize(value)))
+    for name, signature in entry_signatures(signatures).items():
+        specs = {spec.name: spec for spec in session.signatures[name].outputs}
+        for index in range(len(next(iter(inputs.values())))):
+            raw = {
+                spec.name: spec.quantize(_arrange(inputs[spec.name][index : index + 1], spec))
+                for spec in signature.inputs
+            }
+            for output, value in session(raw, name).items():
+                real = np.atleast_1d(specs[output].dequantize(value))
+                collected.setdefault(output, []).append(real)
     return {name: np.concatenate(values) for name, values in collected.items()}
 
 

@@ -59,7 +59,7 @@ def bench(
     for turn in range(rounds):
         for i, target in enumerate(targets):
             if run.needs(i, turn):
-                progress(f"round {turn + 1} of {rounds}: {target.path.name}")
+                progress(f"round {turn + 1} of {rounds}: {target.name}")
                 run.turn(i, turn)
                 keep(run.report(finished=False))
     for _ in range(run.options.retries):
@@ -145,7 +145,7 @@ class _Benchmark:
         for turn in range(self.options.rounds):
             for i in again:
                 if i not in self.failures:
-                    name = self.targets[i].path.name
+                    name = self.targets[i].name
                     progress(f"once more, round {turn + 1} of {self.options.rounds}: {name}")
                     self.turn(i, first + turn)
         for i in again:
@@ -177,7 +177,7 @@ class _Benchmark:
             "sha256": target.sha256,
             "runtime": _runtime(target, options),
             "threads": options.threads,
-            "signature": options.signature,
+            "signature": options.signature or target.signature,
             "inputs": "inputs.npz" if options.inputs else None,
             "seed": options.seed,
             "warmup_runs": options.warmup_runs,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,8 @@ class Graph:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     ops: tuple[Op, ...]
-    others: tuple[Graph, ...] = ()  # the file's other signatures and the bodies of control flow
+    others: tuple[Graph, ...] = ()  # the bodies of control flow
+    entries: tuple[Graph, ...] = ()  # of a file with several entry points, which this adds up
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -115,6 +116,23 @@ class Graph:
             yield from (tensor for tensor in op.inputs if tensor is not None)
             yield from op.outputs
         yield from self.outputs
+
+
+def add_up(entries: Sequence[Graph]) -> Graph:
+    """Return one graph of several that share no tensor: an inference of each, in turn."""
+    ops: list[Op] = []
+    ends: list[tuple[Tensor, ...]] = []
+    start = 0
+    for graph in entries:
+        moved = {t.index: replace(t, index=start + t.index) for t in graph.tensors}
+        start += 1 + max(moved, default=0)
+        for op in graph.ops:
+            taken = tuple(None if t is None else moved[t.index] for t in op.inputs)
+            ops.append(replace(op, inputs=taken, outputs=tuple(moved[t.index] for t in op.outputs)))
+        ends += [tuple(moved[t.index] for t in side) for side in (graph.inputs, graph.outputs)]
+    name = ", ".join(graph.name for graph in entries)
+    return Graph(name, entries[0].format, sum(ends[::2], ()), sum(ends[1::2], ()), tuple(ops),
+                 entries=tuple(entries))  # fmt: skip
 
 
 def read_graph(model: Any, shapes: Shapes | None = None) -> Graph:

@@ -59,7 +59,7 @@ def read_unfinished(path: Path, targets: Sequence[Target], options: Options) -> 
 
 
 def _row(raw: Mapping[str, Any], targets: Sequence[Target]) -> Row | None:
-    target = next((t for t in targets if t.sha256 == raw["sha256"]), None)
+    target = next((t for t in targets if _same(t, raw)), None)
     rounds = tuple(
         Round(**{**r, "samples_ms": tuple(r["samples_ms"]), "during": tuple(r["during"])})
         for r in raw["rounds"]
@@ -69,6 +69,10 @@ def _row(raw: Mapping[str, Any], targets: Sequence[Target]) -> Row | None:
         return None
     inputs, dropped, profile = raw["inputs"], raw["discarded_rounds"], raw["profile"]
     return Row(target, raw["device"], raw["kind"], raw["runtime"], inputs, rounds, dropped, profile)
+
+
+def _same(target: Target, raw: Mapping[str, Any]) -> bool:
+    return (target.sha256, target.signature) == (raw["sha256"], raw.get("signature"))
 
 
 def _options_json(options: Options) -> dict[str, Any]:
@@ -119,4 +123,4 @@ def _count_json(count: Count) -> dict[str, Any]:
 
 
 def _target_json(target: Target) -> dict[str, Any]:
-    return {"file": target.path.name, **asdict(target), "path": str(target.path)}
+    return {"file": target.name, **asdict(target), "path": str(target.path)}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgekit.artifact import MANIFEST, open_artifact
+from edgekit.artifact import MANIFEST, Artifact, ModelFile, open_artifact
 from edgekit.errors import InputError
 from edgekit.files import file_sha256
 from edgekit.profile.graph import read_graph
 from edgekit.profile.madds import total_madds
+from edgekit.profile.summary import summarize
 from edgekit.runtime import RUNTIMES, file_format
+from edgekit.signature import entry_signatures
 
 
 @dataclass(frozen=True)
@@ -26,17 +28,25 @@ class Target:
     artifact: str | None = None  # its name
     madds: int | None = None
     params: int | None = None
+    signature: str | None = None  # of a .tflite with several entry points; its usual one if None
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return f"{self.path.name} {self.signature}" if self.signature else self.path.name
 
 
 def find_targets(
-    paths: Sequence[str | Path], *, schemes: Sequence[str] = (), runtime: str | None = None
-) -> list[Target]:
+    paths: Sequence[str | Path], *, schemes: Sequence[str] = (), runtime: str | None = None,
+    signature: str | None = None,
+) -> list[Target]:  # fmt: skip
     """Return the model files that `paths` name.
 
     Args:
         paths: artifact folders and model files.
         schemes: of an artifact's files; all where empty.
         runtime: leaves out an artifact's files of formats that it does not read.
+        signature: of files that have several; if not given, an artifact's are told one by one.
 
     Raises:
         InputError: a path holds no model, or nothing in it matches.
@@ -44,7 +54,7 @@ def find_targets(
     found: list[Target] = []
     for path in map(Path, paths):
         found += _artifact_targets(path, schemes, runtime) if path.is_dir() else [_target(path)]
-    return found
+    return [target for target in found if signature in (None, target.signature or signature)]
 
 
 def with_madds(target: Target) -> Target:
@@ -61,17 +71,9 @@ def _artifact_targets(folder: Path, schemes: Sequence[str], runtime: str | None)
     artifact = open_artifact(folder)
     format = RUNTIMES[runtime][0] if runtime in RUNTIMES else None
     found = [
-        Target(
-            path=artifact.path(f),
-            format=f.format,
-            sha256=f.sha256,
-            size_bytes=f.size_bytes,
-            scheme=f.scheme,
-            artifact=artifact.manifest.name,
-            madds=f.madds,
-            params=f.params,
-        )
+        target
         for f in artifact.manifest.files
+        for target in _file_targets(artifact, f)
         if (not schemes or f.scheme in schemes) and format in (None, f.format)
     ]
     if not found:
@@ -81,6 +83,24 @@ def _artifact_targets(folder: Path, schemes: Sequence[str], runtime: str | None)
             expected=", ".join(f"{f.scheme} {f.format}" for f in artifact.manifest.files),
         )
     return found
+
+
+def _file_targets(artifact: Artifact, file: ModelFile) -> Iterator[Target]:
+    """Yield a file, or each of its entry points where a .tflite has several."""
+    whole = Target(
+        path=artifact.path(file), format=file.format, sha256=file.sha256,
+        size_bytes=file.size_bytes, scheme=file.scheme, artifact=artifact.manifest.name,
+        madds=file.madds, params=file.params,
+    )  # fmt: skip
+    names = list(entry_signatures(file.signatures))
+    if len(names) == 1:
+        yield whole
+        return
+    graphs = {graph.name: graph for graph in read_graph(whole.path).entries}
+    for name in names:
+        costs = summarize(graphs[name], allow_unknown=True)
+        madds = None if costs.unknown else costs.madds
+        yield replace(whole, signature=name, madds=madds, params=costs.params)
 
 
 def _target(path: Path) -> Target:

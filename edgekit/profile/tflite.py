@@ -11,7 +11,7 @@ from typing import Any
 from edgekit.errors import InputError
 from edgekit.profile.batch import DATA_DEPENDENT, leading_size
 from edgekit.profile.flatbuffer import DTYPES, Flatbuffer, checked, open_flatbuffer, text
-from edgekit.profile.graph import Graph, Op, Shapes, Tensor, free_inputs
+from edgekit.profile.graph import Graph, Op, Shapes, Tensor, add_up, free_inputs
 from edgekit.profile.kinds import (
     BASIC_LSTM,
     TFLITE_CUSTOM,
@@ -24,7 +24,7 @@ from edgekit.profile.resize import resized_shapes
 
 
 def read_tflite(path: Path, shapes: Shapes) -> Graph:
-    """Return the first subgraph of `path`; the others hang from it.
+    """Return the first subgraph of `path`, or what signatures enter in several, added up.
 
     Shapes are those stored in the file; where they are free, an interpreter in a child process
     works them out, for `shapes` or for batch 1.
@@ -47,7 +47,10 @@ def read_tflite(path: Path, shapes: Shapes) -> Graph:
                 if shapes:
                     raise
                 # The sizes stay unknown; an op that must know them says so when it is counted.
-    return replace(graphs[0], others=graphs[1:])
+        entered = reader.entered()
+    bodies = tuple(g for number, g in enumerate(graphs) if number and number not in entered)
+    entries = [graphs[0], *(graphs[number] for number in entered if number)]
+    return replace(add_up(entries) if len(entries) > 1 else graphs[0], others=bodies)
 
 
 def op_versions(path: str | Path) -> tuple[tuple[str, int], ...]:
@@ -78,6 +81,11 @@ class _Reader:
             name = names.get(index, text(tensor.Name()))
             indices[name], shapes[name] = index, self.file.free_shape(tensor)
         return indices, shapes
+
+    def entered(self) -> list[int]:
+        """Return the numbers of the subgraphs that a signature enters, each once."""
+        count = self.file.model.SubgraphsLength()
+        return sorted({checked(s.SubgraphIndex(), count) for s in self.file.signatures()})
 
     def graphs(self, fixed: dict[int, tuple[int, ...]]) -> Iterator[Graph]:
         """Yield the subgraphs; `fixed` replaces shapes of the first one, by tensor index."""

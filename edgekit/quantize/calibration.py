@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,14 @@ class Calibration:
 
     def __iter__(self) -> Iterator[Example]:
         return self.take(self.count)
+
+    def of(self, names: Collection[str]) -> Calibration:
+        """Return the examples of these inputs alone."""
+
+        def load(index: int) -> Example:
+            return {name: value for name, value in self.load(index).items() if name in names}
+
+        return replace(self, load=load)
 
     def take(self, count: int) -> Iterator[Example]:
         """Yield `count` examples at the most, spread evenly.

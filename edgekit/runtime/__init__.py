@@ -50,6 +50,7 @@ RUNTIMES: dict[str, tuple[str, str, str]] = {
     "tflite-runtime": ("tflite", "edgekit.runtime.tflite_runtime", "tflite"),
     "onnxruntime": ("onnx", "edgekit.runtime.onnxruntime", "onnx"),
 }
+SIGNATURE = "signature"  # in the metadata of an .onnx that is one entry point of several
 FORMATS = {".tflite": "tflite", ".onnx": "onnx"}
 
 

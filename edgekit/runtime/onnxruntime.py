@@ -16,7 +16,7 @@ from onnx.external_data_helper import uses_external_data
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 from edgekit.errors import InputError, one_line
-from edgekit.runtime import Arrays, check_inputs, read_model, runtime_errors
+from edgekit.runtime import SIGNATURE, Arrays, check_inputs, read_model, runtime_errors
 from edgekit.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 _log = logging.getLogger("edgekit")
@@ -53,7 +53,9 @@ class OnnxSession:
             outputs = tuple(_spec(value) for value in self._session.get_outputs())
             if keep_tensors:
                 outputs = tuple(_with_scale(spec, model.graph) for spec in outputs)
-        self.signatures: Mapping[str, Signature] = {DEFAULT_SIGNATURE: Signature(inputs, outputs)}
+        told = {entry.key: entry.value for entry in model.metadata_props}
+        name = told.get(SIGNATURE, DEFAULT_SIGNATURE)
+        self.signatures: Mapping[str, Signature] = {name: Signature(inputs, outputs)}
         self.facts: Mapping[str, Any] = {
             "runtime": "onnxruntime",
             "version": onnxruntime.__version__,

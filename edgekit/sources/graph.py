@@ -66,7 +66,8 @@ def _graph(item: Mapping[str, Any]) -> Graph:
         for op in item["ops"]
     )
     ends = {side: tuple(map(_tensor, item[side])) for side in ("inputs", "outputs")}
-    return Graph(**{**item, **ends, "ops": ops, "others": tuple(map(_graph, item["others"]))})
+    return Graph(**{**item, **ends, "ops": ops, "others": tuple(map(_graph, item["others"])),
+                    "entries": tuple(map(_graph, item["entries"]))})  # fmt: skip
 
 
 def _tensor(item: Mapping[str, Any]) -> Tensor:

@@ -49,7 +49,7 @@ def untrained(
     else:
         found = kind.load_weights(network, config, weights, sha256)
         provenance |= {"weights": weights, "weights_sha256": found}
-    return Source(
+    source = Source(
         name=name,
         model=kind.finish(network, config),
         kind="tf_keras",
@@ -63,6 +63,8 @@ def untrained(
         mean=kind.mean,
         std=kind.std,
     )
+    divided: Source = kind.divide(source, config)
+    return divided
 
 
 def spread_activations(network: keras.Model, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""Control: what is observed to an action, row by row; episodes are played by `edgekit.play`.
+"""Control: what is observed to an action, row by row; `edgekit.play` plays whole episodes.
 
 `params` of a manifest: "environment", the name that `edgekit.environments` knows, and "batch", what
 the policy was learned from.
@@ -13,14 +13,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.environments.episodes import Episodes
-from edgekit.errors import InputError, MissingExtraError
-from edgekit.signature import TensorSpec
+from edgekit.errors import InputError
+from edgekit.signature import DEFAULT_SIGNATURE, TensorSpec
 from edgekit.tasks import Params, Score
 from edgekit.tasks.tables import Table, read_table
 
 SUFFIXES = ("trajectories",)  # of drawn copies' names
-SHOWN = 12  # rows on the screen, and episodes in a picture
+SHOWN = 12  # rows on the screen
+
+
+# The signatures of a file, and the module of edgekit.play that plays through them.
+PLAYERS = {
+    (DEFAULT_SIGNATURE,): "edgekit.play.policy",
+    ("act", "encode", "fuse"): "edgekit.play.adaptation",
+}
+
+
+def player(signatures: Sequence[str]) -> str:
+    """Return the module that plays through entry points of these names.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = PLAYERS.get(tuple(sorted(signatures)))
+    if found is None:
+        raise InputError("policy: signatures", got=", ".join(signatures),
+                         expected=" or ".join(", ".join(names) for names in PLAYERS))  # fmt: skip
+    return found
 
 
 def load(path: Path) -> Table:
@@ -83,38 +102,6 @@ def draw(thing: object, answer: object) -> tuple[npt.NDArray[np.uint8], ...]:
         InputError: always.
     """
     raise InputError("control: rows of a table cannot be drawn", do="play episodes with --env")
-
-
-def draw_episodes(episodes: Episodes) -> npt.NDArray[np.uint8]:
-    """Return a picture of a few episodes, `[H, W, 3]`: returns so far, and actions; or paths.
-
-    Observations of two entries are drawn as places in the plane, else returns over the steps.
-
-    Raises:
-        MissingExtraError: Matplotlib is not installed.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "matplotlib", "report") from None
-    figure = Figure(figsize=(8, 3.2), dpi=100, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
-    for number in range(min(len(episodes), SHOWN)):
-        path = episodes.observations[:, number]
-        if path.shape[1] == 2:
-            left.plot(path[:, 0], path[:, 1], lw=1)
-        else:
-            left.plot(np.cumsum(episodes.rewards[:, number]), lw=1)
-        right.plot(episodes.actions[:, number, 0], lw=0.7)
-    plane = episodes.observations.shape[2] == 2
-    left.set(xlabel="x" if plane else "step", ylabel="y" if plane else "return so far")
-    right.set(xlabel="step", ylabel="action, first entry")
-    for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def read(source: str, params: Params) -> Sequence[tuple[Any, Any]]:

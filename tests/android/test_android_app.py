@@ -118,6 +118,15 @@ def test_what_the_app_cannot_answer_is_refused(
         usable_files(other)
 
 
+def test_files_of_several_entry_points_are_refused(artifact: Path) -> None:
+    opened = open_artifact(artifact)
+    signature = opened.manifest.files[0].signatures["serving_default"]
+    parts = replace(opened.manifest.files[0], signatures={"encode": signature, "act": signature})
+    other = replace(opened, manifest=replace(opened.manifest, files=(parts,)))
+    with pytest.raises(InputError, match="got entry points act, encode, expected one"):
+        usable_files(other)
+
+
 def test_a_file_of_several_inputs_is_refused(artifact: Path) -> None:
     (file, _) = open_artifact(artifact).manifest.files
     signature = file.signatures["serving_default"]

@@ -13,7 +13,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from edgekit.agents import Scaling
-from edgekit.agents.networks import LOG_STD, build_policy, mlp
+from edgekit.agents.networks import LOG_STD, Affine, build_policy, mlp
 from edgekit.errors import InputError
 from edgekit.families.bear import Config
 
@@ -79,22 +79,6 @@ def _value_layers(config: Config) -> list[Any]:
     hidden = [keras.layers.Dense(units, "relu", name=f"critic_{i}")
               for i, units in enumerate(config.hidden_units)]  # fmt: skip
     return [*hidden, keras.layers.Dense(1, name="critic_value")]
-
-
-class Affine(keras.layers.Layer):  # type: ignore[misc]
-    """x * scale + shift, of each column, with weights that are set and not trained.
-
-    A product, since TFLite divides no integers.
-    """
-
-    def __init__(self, width: int, **options: Any) -> None:
-        super().__init__(trainable=False, **options)
-        self.scale = self.add_weight("scale", (width,), initializer="ones", trainable=False)
-        self.shift = self.add_weight("shift", (width,), initializer="zeros", trainable=False)
-
-    def call(self, x: Any) -> Any:
-        """Return the columns."""
-        return x * self.scale + self.shift
 
 
 class Sampled(keras.layers.Layer):  # type: ignore[misc]

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from edgekit.agents.networks import LOG_STD, build_policy, log_density
 from edgekit.families.pearl import Config
-from edgekit.families.pearl.encoder import build_encoder, posterior
+from edgekit.families.pearl.encoder import build_encoder, draw
 
 
 class Actor(tf.Module):  # type: ignore[misc]
@@ -27,10 +27,7 @@ class Actor(tf.Module):  # type: ignore[misc]
 
         Sums of zero, where nothing is known, give the prior's: the noise, or 0 for embeddings.
         """
-        if self.config.factors == "embedding":
-            return tf.math.divide_no_nan(weighted, precision)
-        mean, variance = posterior(precision, weighted, self.config.factors)
-        return mean + tf.sqrt(variance) * noise
+        return draw(precision, weighted, noise, self.config.factors)
 
     def sample(self, x: Any, noise: Any) -> tuple[Any, Any, Any, Any]:
         """Return pre-tanh actions, their log density, mean and log std in states beside z."""

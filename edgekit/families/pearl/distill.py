@@ -19,9 +19,10 @@ from edgekit.agents.networks import LOG_STD, descend
 from edgekit.agents.replay import sample_rows
 from edgekit.agents.updates import Updates, compile_updates
 from edgekit.environments.tasks import TaskFamily
+from edgekit.environments.trajectories import Policy, play
 from edgekit.errors import InputError
 from edgekit.families.pearl.actor import Actor
-from edgekit.families.pearl.rollout import Players, Policy, play, unknown
+from edgekit.families.pearl.rollout import Players, unknown
 
 Array = npt.NDArray[Any]
 

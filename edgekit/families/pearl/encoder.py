@@ -83,6 +83,14 @@ def posterior(precision: Any, weighted: Any, factors: str) -> tuple[Any, Any]:
     return weighted / precision, 1.0 / precision
 
 
+def draw(precision: Any, weighted: Any, noise: Any, factors: str) -> Any:
+    """Return z `[M, Z]` of the posterior by normal noise; of embeddings their mean, or 0."""
+    if factors == "embedding":
+        return tf.math.divide_no_nan(weighted, precision)
+    mean, variance = posterior(precision, weighted, factors)
+    return mean + tf.sqrt(variance) * noise
+
+
 def kl_divergence(mean: Any, variance: Any) -> Any:
     """Return KL(N(mean, variance) | N(0, I)) in nats, summed over tasks and dimensions."""
     return 0.5 * tf.reduce_sum(variance + mean**2 - 1.0 - tf.math.log(variance))

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.environments.tasks import TaskFamily
+from edgekit.environments.trajectories import Trajectories, play
 from edgekit.families.pearl.actor import Actor
-from edgekit.families.pearl.rollout import Episodes, Players, play, unknown
+from edgekit.families.pearl.rollout import Players, unknown
 
 Array = npt.NDArray[Any]
 
@@ -25,7 +26,8 @@ def meta_test(
     sparse: bool = False,
     explore: bool = False,
     adapt: bool = True,
-) -> list[Episodes]:
+    players: Players | None = None,
+) -> list[Trajectories]:
     """Return K tasks' trajectories by the policy's mean, the first with z from the prior.
 
     Args:
@@ -38,9 +40,10 @@ def meta_test(
         explore: whether the context is gathered by drawn actions, as in meta-training: one more
             trajectory for each z, of which only the context learns. Else it is what is returned.
         adapt: False draws every z from the prior: an ablation.
+        players: who plays, where noise is given; else drawn by the seed.
     """
     environment = family.make(parameters, seed)
-    players = Players(agent, sparse=sparse, rng=np.random.default_rng(seed))
+    players = players or Players(agent, sparse=sparse, rng=np.random.default_rng(seed))
     rare = partial(family.sparse, parameters) if family.sparse else None
     belief = unknown(len(parameters), agent.config.latent)
     played = []

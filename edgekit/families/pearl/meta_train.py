@@ -16,11 +16,12 @@ import tensorflow as tf
 from edgekit.agents.updates import compile_updates
 from edgekit.environments import Environment
 from edgekit.environments.tasks import TaskFamily
+from edgekit.environments.trajectories import Policy, Trajectories, play
 from edgekit.errors import InputError
 from edgekit.families.pearl import Plan
 from edgekit.families.pearl.agent import Pearl
 from edgekit.families.pearl.replay import TaskReplay, sampler
-from edgekit.families.pearl.rollout import Episodes, Players, Policy, play, unknown
+from edgekit.families.pearl.rollout import Players, unknown
 from edgekit.families.pearl.scout import Scouts, guided
 from edgekit.train.checkpoint import Checkpoints
 
@@ -165,7 +166,7 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
             policy = players.policy(players.posterior(belief), stochastic=True)
             self.steps.add(tasks, self._play(place, policy).transitions())
 
-    def _explore(self, place: Place, z: Array) -> Episodes:
+    def _explore(self, place: Place, z: Array) -> Trajectories:
         """Play a trajectory that both buffers keep."""
         tasks, plan = place.tasks, self.plan
         policy = self._players.policy(z, stochastic=True)
@@ -185,7 +186,7 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
         seed = int(rng.integers(1 << 31))
         return Place(tasks, self.family.make(self.parameters[tasks], seed), heard)
 
-    def _play(self, place: Place, policy: Policy) -> Episodes:
+    def _play(self, place: Place, policy: Policy) -> Trajectories:
         rare = self.family.sparse
         sparse = partial(rare, self.parameters[place.tasks]) if rare else None
         return play(place.environment, policy, sparse)

@@ -1,8 +1,7 @@
-"""Episodes of many tasks side by side, with the task inferred as they go on (section 4.2)."""
+"""Trajectories of many tasks side by side, with the task inferred as they go on (section 4.2)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,35 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgekit.environments import Environment
+from edgekit.environments.trajectories import Policy, Trajectories
 from edgekit.families.pearl.actor import Actor
 from edgekit.families.pearl.encoder import add_up, encode
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Episodes:
-    """One horizon of K tasks, `[K, H, ...]`; where one ended before, another has begun in it."""
-
-    s: Array
-    a: Array  # in -1..1
-    r: Array
-    following: Array
-    ended: Array
-    sparse: Array | None  # rewards, where the family has sparse ones
-
-    def transitions(self) -> tuple[Array, ...]:
-        """Return what the critics learn from."""
-        return self.s, self.a, self.r, self.following, self.ended
-
-    def context(self, *, sparse: bool, next_state: bool) -> Array:
-        """Return what the encoder sees, `[K, H, W]`."""
-        reward = self.sparse if sparse else self.r
-        if reward is None:
-            raise ValueError("these tasks have no sparse rewards")
-        parts = [self.s, self.a, reward[..., None]] + [self.following] * next_state
-        return np.concatenate(parts, axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,33 +24,9 @@ class Belief:
     weighted: Array  # [K, Z]
 
 
-Sparse = Callable[[Array], Array]
-Policy = Callable[[Array], Array]  # states [K, O] to actions [K, A] in -1..1
-
-
 def unknown(tasks: int, latent: int) -> Belief:
     """Return the belief before any transition."""
     return Belief(np.zeros((tasks, latent), np.float32), np.zeros((tasks, latent), np.float32))
-
-
-def play(environment: Environment, policy: Policy, sparse: Sparse | None = None) -> Episodes:
-    """Play one horizon of every task from a new beginning.
-
-    Args:
-        environment: of K tasks.
-        policy: for them.
-        sparse: states that followed, `[K, O]`, to sparse rewards.
-    """
-    s = environment.reset()
-    rows = []
-    for _ in range(environment.horizon):
-        a = policy(s)
-        step = environment.step(a * environment.limit)
-        rare = sparse(step.following) if sparse else step.reward
-        rows.append((s, a, step.reward, step.following, step.ended.astype(np.float32), rare))
-        s = step.observation
-    s, a, r, following, ended, rare = (np.stack(c, axis=1) for c in zip(*rows, strict=True))
-    return Episodes(s, a, r, following, ended, rare if sparse else None)
 
 
 class Players:
@@ -95,7 +46,7 @@ class Players:
         noise = self._normal(*belief.precision.shape)
         return np.asarray(self.agent.fuse(belief.precision, belief.weighted, noise))
 
-    def see(self, belief: Belief, episodes: Episodes) -> Belief:
+    def see(self, belief: Belief, episodes: Trajectories) -> Belief:
         """Return the belief with the episodes added."""
         context = episodes.context(sparse=self.sparse, next_state=self.agent.config.next_state)
         precision, weighted = (np.asarray(x) for x in self._encode(context.astype(np.float32)))
@@ -119,3 +70,19 @@ class Players:
 
     def _sums(self, context: Any) -> Any:
         return add_up(encode(self.agent.encoder, context), tf.ones(tf.shape(context)[:2]))
+
+
+class Replayed(Players):
+    """Players whose z is drawn by given noise, and kept: to compare with a device's."""
+
+    def __init__(self, agent: Actor, noise: Array, *, sparse: bool = False) -> None:
+        """Take the noise of T trajectories of K tasks, `[T, K, Z]`."""
+        super().__init__(agent, sparse=sparse, rng=np.random.default_rng(0))
+        self._noise = iter(noise.astype(np.float32))
+        self.latents: list[Array] = []  # of each trajectory, [K, Z]
+
+    def posterior(self, belief: Belief) -> Array:
+        """Return z `[K, Z]` by the next noise."""
+        z = self.agent.fuse(belief.precision, belief.weighted, next(self._noise))
+        self.latents.append(np.asarray(z))
+        return self.latents[-1]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgekit.families.pearl.rollout import Policy
+from edgekit.environments.trajectories import Policy
 
 Array = npt.NDArray[Any]
 RANDOM = 0.5  # share of trajectories that look anywhere

@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from edgekit.environments.tasks import tasks
+from edgekit.environments.trajectories import play
 from edgekit.errors import InputError
 from edgekit.families.pearl import Config, Plan
 from edgekit.families.pearl.agent import Pearl
@@ -19,7 +20,7 @@ from edgekit.families.pearl.meta_test import meta_test
 from edgekit.families.pearl.meta_train import MetaTraining
 from edgekit.families.pearl.presets import PRESETS, preset
 from edgekit.families.pearl.replay import TaskReplay, sampler
-from edgekit.families.pearl.rollout import Players, play, unknown
+from edgekit.families.pearl.rollout import Players, unknown
 from edgekit.families.pearl.scout import Scouts, guided
 
 SMALL = Config(latent=2, hidden_units=(8,), encoder_units=(8,), factors="precision")

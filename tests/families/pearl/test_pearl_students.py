@@ -1,4 +1,4 @@
-"""Distillation's losses by hand, a student that learns, and what a device runs."""
+"""Distillation's losses by hand, and a student that learns."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ import tensorflow as tf
 from edgekit.environments.tasks import tasks
 from edgekit.families.pearl import Config
 from edgekit.families.pearl.actor import Actor
-from edgekit.families.pearl.device import OnDevice
 from edgekit.families.pearl.distill import Lessons, distill, imitation_loss, natural_loss
 from edgekit.families.pearl.meta_test import meta_test
-from edgekit.families.pearl.rollout import Players, play, unknown
 
 TEACHER = Config(latent=2, hidden_units=(8,), encoder_units=(8,), factors="precision")
-LIMIT = np.full(2, 0.1, np.float32)
 
 
 def test_natural_loss_by_hand() -> None:
@@ -42,31 +39,6 @@ def test_a_student_comes_nearer_to_its_teacher() -> None:
     assert told[1]["policy"] < told[0]["policy"]
     played = meta_test(student, family, goals, trajectories=2, seed=1)
     assert np.isfinite(played[-1].r).all()
-
-
-def test_a_device_does_what_the_workstation_does() -> None:
-    """Encode one by one, add up, fuse and act, against the players' posterior and policy."""
-    family, actor = tasks("point-robot"), Actor(2, 2, TEACHER)
-    goals = family.draw(1, np.random.default_rng(3))
-    players = Players(actor, sparse=False, rng=np.random.default_rng(0))
-    episodes = play(family.make(goals, 0), players.policy(players.prior(1), stochastic=True))
-    belief = players.see(unknown(1, 2), episodes)
-    device = OnDevice(actor, LIMIT)
-    sums = np.zeros((2, 1, 2), np.float32)
-    for s, a, r in zip(episodes.s[0], episodes.a[0], episodes.r[0], strict=True):
-        told = device.encode(s[None], a[None] * LIMIT, r[None, None])
-        sums += np.stack([told["precision"], told["precision_mean"]])
-    np.testing.assert_allclose(sums[0], belief.precision, rtol=1e-5)
-    np.testing.assert_allclose(sums[1], belief.weighted, rtol=1e-4, atol=1e-6)
-    noise = np.array([[0.5, -1.0]], np.float32)
-    z = device.fuse(*sums, noise)["z"]
-    variance = 1 / (1 + belief.precision)
-    np.testing.assert_allclose(
-        z, belief.weighted * variance + np.sqrt(variance) * noise, rtol=1e-4, atol=1e-6
-    )
-    s = np.array([[0.3, 0.2]], np.float32)
-    expected = players.policy(np.asarray(z), stochastic=False)(s) * LIMIT
-    np.testing.assert_allclose(device.act(s, z)["action"], expected, rtol=1e-5)
 
 
 def test_a_student_pair_fits_in_16_kib() -> None:
