@@ -47,7 +47,9 @@ def told(capfd, *arguments: str) -> dict:
 
 def refused(capfd, code: int, *arguments: str) -> str:
     assert edgekit(list(arguments)) == code
-    (line,) = capfd.readouterr().err.strip().splitlines()
+    # TensorFlow, where this process has not imported it yet, has something to say as well.
+    noise = ("WARNING: All log messages before absl", "I0000", "E0000")
+    (line,) = [x for x in capfd.readouterr().err.splitlines() if not x.startswith(noise)]
     return line
 
 

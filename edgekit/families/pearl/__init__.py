@@ -28,11 +28,13 @@ class Config:
     factors: str = "variance"
     next_state: bool = False  # whether the context holds the states that followed
     kl_weight: float = 0.1  # lambda, of the KL summed over tasks and dimensions
+    # Nats of a task below which the KL costs nothing: the bottleneck's width, whatever the scale of
+    # rewards (Kingma et al., arXiv:1606.04934, equation 15, over all dimensions together).
+    free_nats: float = 0.0
     # Of KL(q(z | whole context) | q(z | its first trajectories)) summed likewise: what is believed
     # before the task is known covers what may turn out (Garnelo et al., arXiv:1807.01622, equation
     # 9). The critics then see z of whole contexts alone. 0: not in the loss, as the authors'.
     prefix_weight: float = 0.0
-    warm_up: int = 0  # updates over which both weights rise from 0, lest z says nothing
     # SAC of 2018 has a network for V; twin takes it from two target critics (SAC of 2019).
     value: str = "network"
     temperature: float | None = 1.0  # of the entropy; None: learned
@@ -56,6 +58,7 @@ class Config:
             (self.factors not in FACTORS, "factors", self.factors, " or ".join(FACTORS)),
             (self.value not in VALUES, "value", self.value, " or ".join(VALUES)),
             (heat is not None and heat < 0, "temperature", heat, "0 or more, or None"),
+            (self.free_nats < 0, "free_nats", self.free_nats, "0 or more"),
             (self.kl_weight < 0, "kl_weight", self.kl_weight, "0 or more"),
             (self.reward_scale <= 0, "reward_scale", self.reward_scale, "above 0"),
             (self.learning_rate <= 0, "learning_rate", self.learning_rate, "above 0"),
@@ -76,18 +79,21 @@ class Plan:
     updates: int = 2000  # gradient steps of an iteration
     tasks_collected: int = 5  # tasks that gather new data in an iteration
     initial_steps: int = 2000  # of every task, before the first iteration
-    # Iterations over which scouts hand over to the policy: before the first they gather the context
-    # of every task. 0: the policy gathers all, as the authors' does.
-    scouting: int = 0
+    scouts: bool = False  # who gather these; else the policy with z from the prior, as the authors'
     prior_steps: int = 400  # z from the prior, for encoder and critics
     posterior_steps: int = 0  # z from the posterior, for encoder and critics
+    # Whether the latents of those are spread evenly (see `spread`); else independent, as the
+    # authors'.
+    spread: bool = False
+    # By scouts, for encoder and critics, after those: what was looked for is shown in the end.
+    shown_steps: int = 0
     extra_steps: int = 400  # z from the posterior, for the critics alone
     meta_batch: int = 16  # tasks of a gradient step
     batch: int = 256  # transitions of each
     context: int = 64  # transitions that the encoder sees of each
     # transitions: the context is drawn from all of the encoder's buffer, as the authors do.
-    # trajectories: it is its first 1, 2, ... trajectories, as many as at meta-test. session: it is
-    # all of the buffer, and its first trajectories are what `prefix_weight` speaks of.
+    # trajectories: it is its first 1, 2, ... trajectories, as many as at meta-test. session: those
+    # that are shown are seen beside them, and `prefix_weight` speaks of what was before.
     context_of: str = "transitions"
     replay: int = 100_000  # transitions of each task that are kept (the authors': a million)
 
@@ -103,13 +109,20 @@ class Plan:
         _check([
             *((getattr(self, n) < 1, n, getattr(self, n), "1 or more") for n in counts),
             (self.posterior_steps < 0, "posterior_steps", self.posterior_steps, "0 or more"),
+            (self.shown_steps < 0, "shown_steps", self.shown_steps, "0 or more"),
             (self.extra_steps < 0, "extra_steps", self.extra_steps, "0 or more"),
             (self.tasks_collected > self.train_tasks, "tasks_collected", self.tasks_collected,
              f"up to {self.train_tasks}, the tasks that there are"),
             (self.context_of not in CONTEXTS, "context_of", self.context_of,
              " or ".join(CONTEXTS)),
-            (self.scouting < 0, "scouting", self.scouting, "0 or more iterations"),
+            (self.context_of == "session" and self.context < self.collected, "context",
+             self.context, f"{self.collected} of a session, what one collection brings"),
         ])  # fmt: skip
+
+    @property
+    def collected(self) -> int:
+        """Return how many transitions the encoder's buffer is given of a task that is picked."""
+        return self.prior_steps + self.posterior_steps + self.shown_steps
 
 
 def _check(wrong: list[tuple[bool, str, object, str]]) -> None:

@@ -51,7 +51,6 @@ class Pearl(Actor):
         self.targets = clone(self.value or self.critics)
         start = 1.0 if c.temperature is None else c.temperature
         self.log_temperature = tf.Variable(tf.math.log(start), name="log_temperature")
-        self.updates = tf.Variable(0, dtype=tf.int32, trainable=False, name="updates")
         # Adam keeps its moments by weight: one of them for critics and encoder is as good as three.
         self.trained = {
             "critics": [*self.critics.trainable_variables, *self.encoder.trainable_variables],
@@ -103,8 +102,9 @@ class Pearl(Actor):
             of_critics = critic_loss(
                 self.critics(tf.concat([s, a, z], -1)), tf.stop_gradient(target)
             )
-            bottleneck = c.kl_weight * kl + c.prefix_weight * gap
-            loss = of_critics + self._risen() * bottleneck
+            free = c.free_nats * context.shape[0]
+            bottleneck = c.kl_weight * tf.maximum(kl, free) + c.prefix_weight * gap
+            loss = of_critics + bottleneck
         self._descend("critics", tape, loss)
         x = tf.concat([s, fixed], -1)
         with tf.GradientTape() as tape:
@@ -122,7 +122,6 @@ class Pearl(Actor):
                 loss = temperature_loss(self.log_temperature, log_pi, -float(self.actions))
             self._descend("temperature", tape, loss)
         follow(self.targets, self.value or self.critics, c.tau)
-        self.updates.assign_add(1)
         tasks = context.shape[0]
         return {"critics": of_critics, "kl": kl / tasks, "prefix": gap / tasks,
                 "policy": of_policy, "temperature": temperature}  # fmt: skip
@@ -151,12 +150,6 @@ class Pearl(Actor):
         raw, log_pi, _, _ = self.sample(x, noise)
         values = self.targets(tf.concat([following, tf.tanh(raw), z], -1))
         return tf.reduce_min(values, axis=0) - tf.exp(self.log_temperature) * log_pi
-
-    def _risen(self) -> Any:
-        """Return what share of its weight the bottleneck has by now."""
-        if not self.config.warm_up:
-            return 1.0
-        return tf.minimum(tf.cast(self.updates, tf.float32) / self.config.warm_up, 1.0)
 
     def _descend(self, name: str, tape: Any, loss: Any) -> None:
         descend(self.optimizers[name], tape, loss, self.trained[name])

@@ -25,6 +25,8 @@ def meta_test(
     seed: int,
     sparse: bool = False,
     explore: bool = False,
+    spread: bool = False,
+    widen: float = 1.0,
     adapt: bool = True,
     players: Players | None = None,
 ) -> list[Trajectories]:
@@ -37,8 +39,12 @@ def meta_test(
         trajectories: how many, each with a z drawn anew from the posterior so far.
         seed: of latents, environments and actions.
         sparse: whether the context holds the sparse rewards.
-        explore: whether the context is gathered by drawn actions, as in meta-training: one more
-            trajectory for each z, of which only the context learns. Else it is what is returned.
+        explore: whether the context is gathered as in meta-training: by one more trajectory before
+            each but the first, with drawn actions and z of its own. Else it is what is returned.
+        spread: whether the latents of those are spread evenly (see `spread`), as the plan has it.
+        widen: what their deviation from the posterior's mean is multiplied by. Above 1 tasks at the
+            border of the prior are looked for too (Agrawal and Goyal, arXiv:1209.3352, widen the
+            posterior of Thompson sampling likewise).
         adapt: False draws every z from the prior: an ablation.
         players: who plays, where noise is given; else drawn by the seed.
     """
@@ -46,12 +52,13 @@ def meta_test(
     players = players or Players(agent, sparse=sparse, rng=np.random.default_rng(seed))
     rare = partial(family.sparse, parameters) if family.sparse else None
     belief = unknown(len(parameters), agent.config.latent)
-    played = []
-    for _ in range(trajectories):
-        z = players.posterior(belief)
-        played.append(play(environment, players.policy(z, stochastic=False), rare))
-        if adapt:
-            seen = (play(environment, players.policy(z, stochastic=True), rare)
-                    if explore else played[-1])  # fmt: skip
-            belief = players.see(belief, seen)
+    noise, played = players.noise(len(parameters), spread=spread), []
+    for number in range(trajectories):
+        if explore and adapt and number:
+            looking = players.policy(players.posterior(belief, widen * noise()), stochastic=True)
+            belief = players.see(belief, play(environment, looking, rare))
+        policy = players.policy(players.posterior(belief), stochastic=False)
+        played.append(play(environment, policy, rare))
+        if adapt and not explore:
+            belief = players.see(belief, played[-1])
     return played

@@ -22,7 +22,7 @@ from edgekit.families.pearl import Plan
 from edgekit.families.pearl.agent import Pearl
 from edgekit.families.pearl.replay import TaskReplay, sampler
 from edgekit.families.pearl.rollout import Players, unknown
-from edgekit.families.pearl.scout import Scouts, guided
+from edgekit.families.pearl.scout import Scouts, hold
 from edgekit.train.checkpoint import Checkpoints
 
 Array = npt.NDArray[Any]
@@ -36,7 +36,6 @@ class Place:
 
     tasks: Array  # their numbers, [K]
     environment: Environment
-    heard: Array  # [K]: where a scout acts
 
 
 class MetaTraining(tf.Module):  # type: ignore[misc]
@@ -142,49 +141,57 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
 
     def _context_places(self) -> int:
         """Return what the encoder's buffer holds of a task: all that one collection brings."""
-        steps = max(self.plan.prior_steps + self.plan.posterior_steps, self.plan.initial_steps)
-        return max(steps, self.plan.context)
+        return max(self.plan.collected, self.plan.initial_steps, self.plan.context)
 
     def _collect_first(self, tasks: Array) -> None:
-        """Gather the first data of every task, with z from the prior or by scouting."""
+        """Gather the first data of every task, by scouts or with z from the prior."""
         place = self._place(tasks)
         for _ in range(self.plan.initial_steps // self.horizon):
-            self._explore(place, self._players.prior(len(tasks)))
+            if self.plan.scouts:
+                self._scout(place, self.scouts.look(tasks, self._players.rng))
+            else:
+                self._explore(place, self._players.prior(len(tasks)))
 
     def _collect(self, tasks: Array) -> None:
         """Gather data of K tasks (lines 4 to 9); the encoder forgets what it had of them."""
         players, plan, place = self._players, self.plan, self._place(tasks)
         self.contexts.clear(tasks)
-        belief = unknown(len(tasks), self.agent.config.latent)
+        noise = players.noise(len(tasks), spread=plan.spread)
+        belief = nothing = unknown(len(tasks), self.agent.config.latent)
         for _ in range(plan.prior_steps // self.horizon):
-            episodes = self._explore(place, players.prior(len(tasks)))
+            episodes = self._explore(place, players.posterior(nothing, noise()))
             belief = players.see(belief, episodes)
         for _ in range(plan.posterior_steps // self.horizon):
-            episodes = self._explore(place, players.posterior(belief))
+            episodes = self._explore(place, players.posterior(belief, noise()))
             belief = players.see(belief, episodes)
+        for _ in range(plan.shown_steps // self.horizon):
+            shown = self._scout(place, self.scouts.show(tasks, players.rng))
+            belief = players.see(belief, shown)
         for _ in range(plan.extra_steps // self.horizon):
             policy = players.policy(players.posterior(belief), stochastic=True)
             self.steps.add(tasks, self._play(place, policy).transitions())
 
     def _explore(self, place: Place, z: Array) -> Trajectories:
         """Play a trajectory that both buffers keep."""
-        tasks, plan = place.tasks, self.plan
-        policy = self._players.policy(z, stochastic=True)
-        held = self.scouts.look(tasks, self._players.rng)
-        episodes = self._play(place, guided(policy, held, place.heard))
-        heard = place.heard
-        self.scouts.learn(tasks[heard], held[heard], episodes.r[heard])
-        self.steps.add(tasks, episodes.transitions())
-        context = episodes.context(sparse=plan.sparse, next_state=self.agent.config.next_state)
-        self.contexts.add(tasks, [context])
+        return self._keep(place, self._players.policy(z, stochastic=True))
+
+    def _scout(self, place: Place, held: Array) -> Trajectories:
+        """Let scouts hold actions `[K, A]` for one; both buffers keep it."""
+        episodes = self._keep(place, hold(held))
+        self.scouts.learn(place.tasks, held, episodes.r)
+        return episodes
+
+    def _keep(self, place: Place, policy: Policy) -> Trajectories:
+        episodes = self._play(place, policy)
+        self.steps.add(place.tasks, episodes.transitions())
+        context = episodes.context(sparse=self.plan.sparse,
+                                   next_state=self.agent.config.next_state)  # fmt: skip
+        self.contexts.add(place.tasks, [context])
         return episodes
 
     def _place(self, tasks: Array) -> Place:
-        rng, scouting = self._players.rng, self.plan.scouting
-        share = 1.0 - int(self.iteration) / scouting if scouting else 0.0
-        heard = rng.random(len(tasks)) < share
-        seed = int(rng.integers(1 << 31))
-        return Place(tasks, self.family.make(self.parameters[tasks], seed), heard)
+        seed = int(self._players.rng.integers(1 << 31))
+        return Place(tasks, self.family.make(self.parameters[tasks], seed))
 
     def _play(self, place: Place, policy: Policy) -> Trajectories:
         rare = self.family.sparse

@@ -71,19 +71,22 @@ PRESETS = {
     "point-robot-small": Preset(
         Config(hidden_units=(64, 64), encoder_units=(64, 64), factors="precision",
                kl_weight=2e-4, temperature=0.01, reward_scale=1.0, learning_rate=1e-3,
-               discount=0.9, decay=60_000),
-        Plan("point-robot", 80, 20, iterations=120, updates=500, tasks_collected=80,
-             initial_steps=100, scouting=1, prior_steps=20, posterior_steps=40, extra_steps=0,
+               discount=0.9, decay=80_000),
+        Plan("point-robot", 80, 20, iterations=160, updates=500, tasks_collected=80,
+             initial_steps=100, scouts=True, prior_steps=20, posterior_steps=40, extra_steps=0,
              batch=32, context=60, context_of="trajectories", replay=20_000),
     ),
-    # The first trajectories of a whole collection are taught what all of it says (prefix_weight).
+    # z is wide enough for a goal's place on the arc and no wider, so that what is drawn from the
+    # prior lies where goals do. Scouts end every collection: all of it tells where the goal is, and
+    # its first trajectories are taught that by prefix_weight.
     "sparse-point-robot-small": Preset(
-        Config(hidden_units=(64, 64), encoder_units=(32, 32), factors="precision",
-               kl_weight=1e-3, prefix_weight=1e-3, warm_up=10_000, clip=5.0,
-               temperature=0.01, reward_scale=1.0, learning_rate=1e-3, discount=0.9),
-        Plan("point-robot", 80, 20, sparse=True, iterations=240, updates=250, tasks_collected=40,
-             initial_steps=600, scouting=120, prior_steps=20, posterior_steps=180, extra_steps=40,
-             batch=32, context=200, context_of="session", replay=20_000),
+        Config(latent=2, hidden_units=(64, 64), encoder_units=(32, 32), factors="precision",
+               kl_weight=0.03, free_nats=2.5, prefix_weight=0.003, clip=5.0, temperature=0.01,
+               reward_scale=1.0, learning_rate=1e-3, discount=0.9, decay=30_000),
+        Plan("point-robot", 80, 20, sparse=True, iterations=120, updates=250, tasks_collected=80,
+             initial_steps=1200, scouts=True, prior_steps=20, posterior_steps=160, spread=True,
+             shown_steps=20, extra_steps=20, batch=32, context=200, context_of="session",
+             replay=20_000),
     ),
 }  # fmt: skip
 

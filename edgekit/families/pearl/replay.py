@@ -82,11 +82,12 @@ def sampler(steps: TaskReplay, contexts: TaskReplay, plan: Plan, horizon: int) -
         if plan.context_of == "transitions":
             everything = tf.ones((rows, plan.context))
             return (*batch, *contexts.sample(tasks, plan.context, seed + 2), everything, everything)
-        filled = tf.minimum(contexts.filled(tasks), plan.context)
+        shown = plan.shown_steps if plan.context_of == "session" else 0
+        own = tf.minimum(contexts.filled(tasks), plan.context) - shown
         share = tf.random.stateless_uniform((rows,), seed + 2)
-        first = _mask(_part(filled // horizon, share) * horizon, plan.context)
-        seen = first if plan.context_of == "trajectories" else _mask(filled, plan.context)
-        return (*batch, *contexts.first(tasks, plan.context), seen, first)
+        first = _mask(_part(own // horizon, share) * horizon, plan.context)
+        last = _mask(own + shown, plan.context) - _mask(own, plan.context)
+        return (*batch, *contexts.first(tasks, plan.context), first + last, first)
 
     return sample
 

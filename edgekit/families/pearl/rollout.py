@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import tensorflow as tf
 from edgekit.environments.trajectories import Policy, Trajectories
 from edgekit.families.pearl.actor import Actor
 from edgekit.families.pearl.encoder import add_up, encode
+from edgekit.families.pearl.spread import Spread
 
 Array = npt.NDArray[Any]
 
@@ -41,9 +44,10 @@ class Players:
         """Return z `[K, Z]` before any transition."""
         return self.posterior(unknown(tasks, self.agent.config.latent))
 
-    def posterior(self, belief: Belief) -> Array:
-        """Return z `[K, Z]` drawn from what is believed."""
-        noise = self._normal(*belief.precision.shape)
+    def posterior(self, belief: Belief, noise: Array | None = None) -> Array:
+        """Return z `[K, Z]` drawn from what is believed, by that noise or by some of its own."""
+        if noise is None:
+            noise = self._normal(*belief.precision.shape)
         return np.asarray(self.agent.fuse(belief.precision, belief.weighted, noise))
 
     def see(self, belief: Belief, episodes: Trajectories) -> Belief:
@@ -61,6 +65,13 @@ class Players:
             return np.asarray(self._act(s, z, noise))
 
         return act
+
+    def noise(self, tasks: int, *, spread: bool) -> Callable[[], Array]:
+        """Return what draws noise `[K, Z]` of latents, by turns evenly spread or independent."""
+        latent = self.agent.config.latent
+        return Spread(tasks, latent, self.rng).draw if spread else partial(
+            self._normal, tasks, latent
+        )  # fmt: skip
 
     def _normal(self, *shape: int) -> Array:
         return self.rng.standard_normal(shape).astype(np.float32)
@@ -81,8 +92,8 @@ class Replayed(Players):
         self._noise = iter(noise.astype(np.float32))
         self.latents: list[Array] = []  # of each trajectory, [K, Z]
 
-    def posterior(self, belief: Belief) -> Array:
-        """Return z `[K, Z]` by the next noise."""
-        z = self.agent.fuse(belief.precision, belief.weighted, next(self._noise))
-        self.latents.append(np.asarray(z))
-        return self.latents[-1]
+    def posterior(self, belief: Belief, noise: Array | None = None) -> Array:
+        """Return z `[K, Z]` by that noise, or by the next of what was given."""
+        z = super().posterior(belief, next(self._noise) if noise is None else noise)
+        self.latents.append(z)
+        return z

@@ -1,8 +1,10 @@
-"""First looks around: random actions held for a trajectory, or ones near the best that is known.
+"""First looks around, by actions held for a trajectory: random ones, or near the best known.
 
 A policy that knows nothing does not find sparse rewards, and an encoder that sees none learns
-nothing. Meta-training has dense rewards beside them: by those scouts find the goals, and the
-context shows what looking for one and finding it is like.
+nothing. Meta-training has dense rewards beside them: by those scouts find the goals. Afterwards
+they may end every collection by showing its goal, so that the encoder learns what a whole context
+says, and the policy never acts on a z that says nothing, for which it would learn to keep between
+all goals.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from edgekit.environments.trajectories import Policy
 
 Array = npt.NDArray[Any]
 RANDOM = 0.5  # share of trajectories that look anywhere
+SHOWN = 0.05  # deviation from the best action, in -1..1, of who shows it
 NEAR = 0.3  # greatest deviation of others from the best action, in -1..1
 
 
@@ -29,13 +32,18 @@ class Scouts(tf.Module):  # type: ignore[misc]
         self.highest = tf.Variable(tf.fill((tasks,), -np.inf), trainable=False)
 
     def look(self, tasks: Array, rng: np.random.Generator) -> Array:
-        """Return the actions that K tasks hold next, `[K, A]`."""
-        best, known = self.best.numpy()[tasks], np.isfinite(self.highest.numpy()[tasks])
-        spread = NEAR * rng.random((len(tasks), 1))
-        near = np.clip(best + spread * rng.standard_normal(best.shape), -1.0, 1.0)
+        """Return the actions that K tasks hold next to find their goals, `[K, A]`."""
+        known = np.isfinite(self.highest.numpy()[tasks])
+        near = self.show(tasks, rng, NEAR * rng.random((len(tasks), 1)))
         anywhere = (rng.random(len(tasks)) < RANDOM) | ~known
-        held = np.where(anywhere[:, None], rng.uniform(-1.0, 1.0, best.shape), near)
-        return held.astype(np.float32)
+        drawn = rng.uniform(-1.0, 1.0, near.shape).astype(np.float32)
+        return np.where(anywhere[:, None], drawn, near)
+
+    def show(self, tasks: Array, rng: np.random.Generator, spread: Array | float = SHOWN) -> Array:
+        """Return actions around the best that are known, `[K, A]`."""
+        best = self.best.numpy()[tasks]
+        near: Array = np.clip(best + spread * rng.standard_normal(best.shape), -1.0, 1.0)
+        return near.astype(np.float32)
 
     def learn(self, tasks: Array, held: Array, reward: Array) -> None:
         """Remember the actions whose trajectories had a higher reward `[K, H]` than any before."""
@@ -47,6 +55,6 @@ class Scouts(tf.Module):  # type: ignore[misc]
         self.highest.assign(highest)
 
 
-def guided(policy: Policy, held: Array, heard: Array) -> Policy:
-    """Return the policy, with actions `[K, A]` held for the tasks in which scouts are `heard`."""
-    return lambda s: np.where(heard[:, None], held, policy(s))
+def hold(actions: Array) -> Policy:
+    """Return the policy that takes the same actions `[K, A]` in every step."""
+    return lambda s: actions

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from edgekit.environments.tasks import tasks
-from edgekit.environments.trajectories import play
+from edgekit.environments.trajectories import Policy, play
 from edgekit.errors import InputError
 from edgekit.families.pearl import Config, Plan
 from edgekit.families.pearl.agent import Pearl
@@ -21,7 +21,8 @@ from edgekit.families.pearl.meta_train import MetaTraining
 from edgekit.families.pearl.presets import PRESETS, preset
 from edgekit.families.pearl.replay import TaskReplay, sampler
 from edgekit.families.pearl.rollout import Players, unknown
-from edgekit.families.pearl.scout import Scouts, guided
+from edgekit.families.pearl.scout import Scouts, hold
+from edgekit.families.pearl.spread import Spread
 
 SMALL = Config(latent=2, hidden_units=(8,), encoder_units=(8,), factors="precision")
 PLAN = Plan("point-robot", 4, 2, iterations=3, updates=4, tasks_collected=2, initial_steps=40,
@@ -61,28 +62,31 @@ def test_a_cleared_task_is_refilled_from_the_first_place() -> None:
 
 @pytest.mark.parametrize("context_of", ["transitions", "trajectories", "session"])
 def test_what_a_context_is_made_of(context_of: str) -> None:
-    plan = replace(PLAN, context_of=context_of, train_tasks=2)
+    plan = replace(PLAN, context_of=context_of, train_tasks=2, prior_steps=20, posterior_steps=20,
+                   shown_steps=20)  # fmt: skip
     widths = ((2,), (2,), (), (2,), ())
-    steps, contexts = TaskReplay(2, 60, widths), TaskReplay(2, 60, ((5,),))
+    steps, contexts = TaskReplay(2, 80, widths), TaskReplay(2, 80, ((5,),))
     both = np.arange(2)
     steps.add(both, [np.ones((2, 40, *w), np.float32) for w in widths])
-    marked = np.tile(np.arange(1, 41, dtype=np.float32)[None, :, None], (2, 1, 5))
-    contexts.add(both, [marked])  # two trajectories of 20
+    marked = np.tile(np.arange(1, 61, dtype=np.float32)[None, :, None], (2, 1, 5))
+    contexts.add(both, [marked])  # three trajectories of 20, the last of them shown
     *batch, context, seen, first = sampler(steps, contexts, plan, 20)(64, tf.constant([0, 1]))
     assert [tuple(x.shape) for x in batch] == [(64, 5, *w) for w in widths]
     lengths = set(np.asarray(tf.reduce_sum(seen, 1)))
-    assert lengths == {"transitions": {60.0}, "trajectories": {20.0, 40.0},
-                       "session": {40.0}}[context_of]  # fmt: skip
+    assert lengths == {"transitions": {60.0}, "trajectories": {20.0, 40.0, 60.0},
+                       "session": {40.0, 60.0}}[context_of]  # fmt: skip
     assert not np.any(np.asarray(context)[np.asarray(seen) == 1] == 0), "nothing empty is seen"
     if context_of == "session":
+        np.testing.assert_array_equal(context[0, :60, 0], np.arange(1, 61))
         assert set(np.asarray(tf.reduce_sum(first, 1))) == {20.0, 40.0}
-        np.testing.assert_array_equal(context[0, :40, 0], np.arange(1, 41))
+        for one, other in zip(np.asarray(seen), np.asarray(first), strict=True):
+            np.testing.assert_array_equal(one, np.where(np.arange(60) >= 40, 1.0, other))
 
 
 @pytest.fixture(scope="module")
 def begun() -> MetaTraining:
     """Return a run after one iteration; shared, since its updates take seconds to compile."""
-    training = run(replace(PLAN, sparse=True, scouting=9, initial_steps=400))
+    training = run(replace(PLAN, sparse=True, scouts=True, shown_steps=40, initial_steps=400))
     training.iterate()
     return training
 
@@ -91,8 +95,8 @@ def test_extra_steps_go_to_the_critics_alone(begun: MetaTraining) -> None:
     steps, contexts = begun.steps.added.numpy(), begun.contexts.added.numpy()
     picked = steps > 400
     assert picked.sum() == 2
-    np.testing.assert_array_equal(steps, np.where(picked, 400 + 20 + 40 + 60, 400))
-    np.testing.assert_array_equal(contexts, np.where(picked, 20 + 40, 400))
+    np.testing.assert_array_equal(steps, np.where(picked, 400 + 20 + 40 + 40 + 60, 400))
+    np.testing.assert_array_equal(contexts, np.where(picked, 20 + 40 + 40, 400))
 
 
 def test_contexts_hold_sparse_rewards_and_critics_dense_ones(begun: MetaTraining) -> None:
@@ -135,6 +139,29 @@ def test_meta_test_scores_every_trajectory_and_changes_no_weight() -> None:
     np.testing.assert_allclose(last.sparse, np.where(distance <= 0.2, 1 - distance, 0), rtol=1e-5)
     again = meta_test(agent, family, goals, trajectories=4, seed=5, sparse=True)
     np.testing.assert_array_equal(played[-1].a, again[-1].a)
+
+
+def test_exploring_latents_are_spread_and_widened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of them, by the prior: twice the evenly spread noise.
+
+    Trajectories that are scored draw from the posterior as it is.
+    """
+    drawn = []
+
+    def policy(self: Players, z: np.ndarray, *, stochastic: bool) -> Policy:
+        drawn.append((stochastic, z))
+        return hold(np.zeros((3, 2), np.float32))
+
+    monkeypatch.setattr(Players, "policy", policy)
+    family = tasks("point-robot")
+    goals = family.draw(3, np.random.default_rng(1))
+    meta_test(Pearl(2, 2, SMALL), family, goals, trajectories=2, seed=5, explore=True, spread=True,
+              widen=2.0)  # fmt: skip
+    assert [stochastic for stochastic, _ in drawn] == [False, True, False]
+    rng = np.random.default_rng(5)
+    spread = Spread(3, 2, rng)
+    np.testing.assert_allclose(drawn[0][1], rng.standard_normal((3, 2)), rtol=1e-5)
+    np.testing.assert_allclose(drawn[1][1], 2.0 * spread.draw(), rtol=1e-5)
 
 
 def test_a_belief_is_a_running_sum() -> None:
@@ -192,7 +219,12 @@ def test_nonsense_is_refused() -> None:
         preset("cartpole")
     with pytest.raises(InputError, match="tasks cartpole: unknown"):
         tasks("cartpole")
-    for wrong in ({"tasks_collected": 5}, {"context_of": "all"}, {"updates": 0}):
+    for wrong in (
+        {"tasks_collected": 5},
+        {"context_of": "all"},
+        {"updates": 0},
+        {"context_of": "session", "context": 40},
+    ):
         with pytest.raises(InputError, match="pearl: "):
             replace(PLAN, **wrong)
     with pytest.raises(InputError, match="at least a trajectory"):
@@ -204,23 +236,32 @@ def test_nonsense_is_refused() -> None:
 
 
 def test_scouts_find_sparse_rewards_by_dense_ones() -> None:
-    """In the third ten trajectories nearly every scout comes by its goal."""
+    """In the last ten of 60 trajectories nearly every scout comes by its goal, and shows it."""
     family, rng, everyone = tasks("point-robot"), np.random.default_rng(0), np.arange(100)
     goals = family.draw(100, rng)
     environment, scouts = family.make(goals, 0), Scouts(100, 2)
     assert family.sparse is not None
-    found = np.zeros((30, 100), bool)
-    for k in range(30):
+    found = np.zeros((60, 100), bool)
+    for k in range(60):
         held = scouts.look(everyone, rng)
-        policy = guided(lambda s: np.zeros((100, 2), np.float32), held, everyone >= 0)
-        episodes = play(environment, policy, partial(family.sparse, goals))
+        episodes = play(environment, hold(held), partial(family.sparse, goals))
         scouts.learn(everyone, held, episodes.r)
         assert episodes.sparse is not None
         found[k] = episodes.sparse.max(1) > 0
-    assert found[20:].any(0).mean() > 0.9
+    assert found[50:].any(0).mean() > 0.9
+    shown = play(environment, hold(scouts.show(everyone, rng)), partial(family.sparse, goals))
+    assert shown.sparse is not None
+    assert (shown.sparse.max(1) > 0).mean() > 0.9
 
 
-def test_where_no_scout_is_heard_the_policy_acts() -> None:
-    s, held = np.ones((2, 2)), np.zeros((2, 2))
-    acted = guided(lambda s: s, held, np.array([True, False]))(s)
-    np.testing.assert_array_equal(acted, [[0.0, 0.0], [1.0, 1.0]])
+def test_spread_noise_is_normal_and_leaves_no_gap() -> None:
+    """Over tasks each draw is normal; of eight, one lies in every sixth of each dimension.
+
+    Three-gap theorem: the quantiles of 8 golden steps are at most .618^4 = .146 apart.
+    """
+    spread = Spread(4000, 2, np.random.default_rng(0))
+    drawn = np.stack([spread.draw() for _ in range(8)])
+    np.testing.assert_allclose(drawn.mean(1), 0.0, atol=0.06)
+    np.testing.assert_allclose(drawn.std(1), 1.0, atol=0.06)
+    sixths = np.digitize(drawn, [-0.96742, -0.43073, 0.0, 0.43073, 0.96742])
+    assert all((sixths == part).any(0).all() for part in range(6))

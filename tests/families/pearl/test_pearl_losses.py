@@ -219,6 +219,21 @@ def test_one_update_against_numpy() -> None:
         np.testing.assert_allclose(there, 0.995 * then + 0.005 * here, rtol=1e-4, atol=1e-6)
 
 
+def test_nats_that_are_free_teach_nothing() -> None:
+    """The encoder learns as without a bottleneck while its KL is below, and not above."""
+    context, seen = tf.random.stateless_normal((2, 4, 4), (0, 1)), tf.ones((2, 4))
+    steps = [tf.zeros(shape) for shape in ((2, 3, 2), (2, 3, 1), (2, 3), (2, 3, 2), (2, 3))]
+    noise, moved = (tf.zeros((2, 2)), tf.zeros((6, 1)), tf.zeros((6, 1))), {}
+    for weight, free in ((0.0, 0.0), (0.3, 0.0), (0.3, 1e3)):
+        keras.utils.set_random_seed(1)
+        agent = Pearl(2, 1, replace(SMALL, kl_weight=weight, free_nats=free))
+        agent.optimizers["critics"] = keras.optimizers.SGD(1.0)
+        agent.update_with((*steps, context, seen, seen), noise)
+        moved[weight, free] = agent.encoder.trainable_variables[0].numpy()
+    np.testing.assert_array_equal(moved[0.3, 1e3], moved[0.0, 0.0])
+    assert np.abs(moved[0.3, 0.0] - moved[0.0, 0.0]).max() > 1e-3
+
+
 def test_twin_critics_with_a_learned_temperature() -> None:
     """The target is min Q' - alpha log pi of the next action; alpha follows entropy."""
     agent = Pearl(2, 1, replace(SMALL, value="twin", temperature=None, penalty=0.0))
