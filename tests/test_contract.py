@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,9 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import android_app
 import jsonschema
 import numpy as np
 import pytest
+from sklearn.datasets import load_sample_images
 
 import edgekit
 from edgekit.artifact import MANIFEST, Artifact, ModelFile, open_artifact
@@ -23,6 +26,7 @@ from edgekit.export.files import Wanted
 from edgekit.export.source import Source
 from edgekit.families import MODULES, Family, family
 from edgekit.parity.answers import check_file
+from edgekit.parity.golden import NAME, make_golden
 from edgekit.profile.on_device import DeviceSession
 from edgekit.quantize.qat import quantize_aware
 from edgekit.quantize.scheme import parse_scheme
@@ -85,6 +89,20 @@ def test_every_scheme_and_format_is_there(made: Made) -> None:
     expected = {("tflite", s) for s in made.family.schemes}
     expected |= {("onnx", s) for s in made.family.schemes if s in ONNX_SCHEMES}
     assert found == expected
+
+
+def test_the_app_answers_the_same(made: Made, tmp_path: Path) -> None:
+    """Its core in Java prepares, reads and judges as Python does, and runs .onnx on the JVM."""
+    if made.source.entries:
+        pytest.skip("the app runs files of one entry point")
+    if reason := android_app.missing():
+        pytest.skip(reason)
+    pictures = made.source.task["name"] in ("classify", "detect", "segment")
+    photographs = load_sample_images().images if pictures else []
+    golden = shutil.copytree(made.artifact.folder, tmp_path / made.artifact.manifest.name)
+    files = made.artifact.manifest.files
+    (golden / NAME).write_bytes(make_golden(made.artifact, files, photographs))
+    android_app.tests_run("vectors", f"GOLDEN={tmp_path}")
 
 
 def test_what_was_written_reads_back(made: Made) -> None:

@@ -1,7 +1,8 @@
-"""edgekit deploy: set a board up, put an artifact there, and check its answers there."""
+"""edgekit deploy: set a board up, put an artifact there or into the app, and check its answers."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder", required=False, metavar="[ARTIFACT]")
-@click.option("--on", "place", required=True, metavar="DEVICE", help="ssh://, adb: or qemu:CORE.")
+@click.option("--on", "place", metavar="DEVICE", help="ssh://, adb: or qemu:CORE.")
+@click.option(
+    "--android",
+    "project",
+    type=click.Path(path_type=Path),
+    metavar="PROJECT",
+    help="Into the app instead: its source, android_demo.",
+)
 @click.option(
     "--setup", is_flag=True, help="Make the environment there: Python packages, pushed from here."
 )
@@ -31,15 +39,57 @@ if TYPE_CHECKING:
 )
 @output_options
 def command(
-    folder: str | None, place: str, setup: bool, runtimes: tuple[str, ...],
-    schemes: tuple[str, ...], as_json: bool,
+    folder: str | None, place: str | None, project: Path | None, setup: bool,
+    runtimes: tuple[str, ...], schemes: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Set a board up, put an artifact there, and check its answers there.
 
     The artifact goes to ~/edgekit/NAME (on a phone /data/local/tmp/edgekit/artifacts/NAME). Every
     file then answers the source's examples on the device itself. A board needs Python 3.9 or later
     and no network; a phone gets its Python with --setup.
+
+    With --android the .tflite files go into the app's assets, with golden vectors: inputs and what
+    they are answered here, which the app compares with its own answers.
     """
+    if (place is None) == (project is None):
+        raise InputError("deploy: where to", got="both" if place else "neither",
+                         expected="--on DEVICE or --android PROJECT")  # fmt: skip
+    if project is not None:
+        for option, given in (("--setup", setup), ("--runtime", bool(runtimes))):
+            if given:
+                raise InputError(f"{option}: not with --android", do="leave it out")
+        data = _into_app(folder, project, schemes)
+        emit(data, as_json)
+        if not as_json:
+            click.echo(f"{', '.join(data['files'])} and golden vectors: {data['place']}")
+        return
+    _onto_device(folder, str(place), setup, runtimes, schemes, as_json)
+
+
+def _into_app(folder: str | None, project: Path, schemes: tuple[str, ...]) -> dict[str, Any]:
+    """Put an artifact into the app's project, and return what went there."""
+    from edgekit.artifact import open_artifact
+    from edgekit.device.android_project import check_project, install, usable_files
+    from edgekit.parity.golden import NAME, make_golden
+
+    if not folder:
+        raise InputError("deploy: nothing to do", do="give an artifact")
+    check_project(project)
+    artifact = open_artifact(folder)
+    artifact.check()
+    files = usable_files(artifact, schemes)
+    with stderr().status("deploy: golden vectors"):
+        golden = make_golden(artifact, files)
+    place = install(artifact, files, project, {NAME: golden})
+    return {"schema": 1, "kind": "deploy", "project": str(project), "place": str(place),
+            "files": [file.path for file in files]}  # fmt: skip
+
+
+def _onto_device(
+    folder: str | None, place: str, setup: bool, runtimes: tuple[str, ...],
+    schemes: tuple[str, ...], as_json: bool,
+) -> None:  # fmt: skip
+    """Set a device up, check the answers there, and put the artifact there."""
     from rich.text import Text
 
     from edgekit.artifact import open_artifact

@@ -1,0 +1,186 @@
+package edgekit.demo;
+
+import android.Manifest;
+import android.content.Context;
+import android.content.pm.PackageManager;
+import android.graphics.ImageFormat;
+import android.hardware.camera2.CameraAccessException;
+import android.hardware.camera2.CameraCaptureSession;
+import android.hardware.camera2.CameraCharacteristics;
+import android.hardware.camera2.CameraDevice;
+import android.hardware.camera2.CameraManager;
+import android.hardware.camera2.CaptureRequest;
+import android.media.Image;
+import android.media.ImageReader;
+import android.os.Handler;
+import android.os.HandlerThread;
+import edgekit.core.InputError;
+import edgekit.core.picture.Picture;
+import edgekit.core.picture.Yuv;
+import java.util.Collections;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * Frames of the back camera. While one is being looked at the others are dropped, not queued: what
+ * is shown is always what the camera sees now.
+ */
+final class CameraFeed {
+    private static final int WIDTH = 640;
+    private static final int HEIGHT = 480;
+    private static final int[] ORIENTATIONS = {1, 6, 3, 8}; // EXIF's, by quarter turns clockwise
+
+    /** Gets a frame and calls {@link #done} when it was looked at; on the camera's thread. */
+    interface Listener {
+        void onFrame(Picture picture);
+
+        void onError(InputError error);
+    }
+
+    private final Context context;
+    private final Listener listener;
+    private final int displayDegrees;
+    private final HandlerThread thread = new HandlerThread("camera");
+    private final AtomicBoolean busy = new AtomicBoolean();
+    private final Yuv yuv = new Yuv();
+    private final Picture picture = new Picture(HEIGHT, WIDTH, 3);
+    private Handler handler;
+    private ImageReader reader;
+    private CameraDevice device;
+    private boolean closed;
+    private int orientation = 1;
+
+    CameraFeed(Context context, int displayDegrees, Listener listener) {
+        this.context = context;
+        this.displayDegrees = displayDegrees;
+        this.listener = listener;
+    }
+
+    /** Opens the camera. */
+    void open() {
+        if (context.checkSelfPermission(Manifest.permission.CAMERA)
+                != PackageManager.PERMISSION_GRANTED) {
+            throw new InputError(context.getString(R.string.no_camera_permission));
+        }
+        CameraManager manager = (CameraManager) context.getSystemService(Context.CAMERA_SERVICE);
+        thread.start();
+        handler = new Handler(thread.getLooper());
+        reader = ImageReader.newInstance(WIDTH, HEIGHT, ImageFormat.YUV_420_888, 2);
+        reader.setOnImageAvailableListener(new ImageReader.OnImageAvailableListener() {
+            @Override
+            public void onImageAvailable(ImageReader from) {
+                look(from);
+            }
+        }, handler);
+        try {
+            String id = backCamera(manager);
+            Integer turn = manager.getCameraCharacteristics(id)
+                    .get(CameraCharacteristics.SENSOR_ORIENTATION);
+            int degrees = ((turn == null ? 0 : turn) - displayDegrees + 360) % 360;
+            orientation = ORIENTATIONS[degrees / 90];
+            manager.openCamera(id, new OnOpened(), handler);
+        } catch (CameraAccessException | IllegalArgumentException | SecurityException error) {
+            close();
+            throw new InputError("the camera cannot be opened").got(error.getMessage())
+                    .todo("close other apps that use it, or take a picture from the gallery");
+        }
+    }
+
+    /** The last frame was looked at: the next one may come. */
+    void done() {
+        busy.set(false);
+    }
+
+    void close() {
+        handler.post(new Runnable() {
+            @Override
+            public void run() {
+                closed = true;
+                if (device != null) {
+                    device.close();
+                }
+                reader.close();
+                thread.quitSafely();
+            }
+        });
+    }
+
+    private void look(ImageReader from) {
+        try (Image image = closed ? null : from.acquireLatestImage()) {
+            if (image == null || !busy.compareAndSet(false, true)) {
+                return;
+            }
+            Image.Plane[] planes = image.getPlanes();
+            yuv.toPicture(planes[0].getBuffer(), planes[0].getRowStride(), planes[1].getBuffer(),
+                    planes[2].getBuffer(), planes[1].getRowStride(), planes[1].getPixelStride(),
+                    picture);
+        }
+        listener.onFrame(picture.upright(orientation));
+    }
+
+    private static String backCamera(CameraManager manager) throws CameraAccessException {
+        String[] ids = manager.getCameraIdList();
+        if (ids.length == 0) {
+            throw new InputError("this phone has no camera").todo("take a picture from the gallery");
+        }
+        for (String id : ids) {
+            Integer facing = manager.getCameraCharacteristics(id)
+                    .get(CameraCharacteristics.LENS_FACING);
+            if (facing != null && facing == CameraCharacteristics.LENS_FACING_BACK) {
+                return id;
+            }
+        }
+        return ids[0];
+    }
+
+    private final class OnOpened extends CameraDevice.StateCallback {
+        @Override
+        public void onOpened(CameraDevice opened) {
+            device = opened;
+            if (closed) {
+                opened.close();
+                return;
+            }
+            try {
+                opened.createCaptureSession(Collections.singletonList(reader.getSurface()),
+                        new OnConfigured(), handler);
+            } catch (CameraAccessException error) {
+                listener.onError(new InputError("the camera stopped").got(error.getMessage()));
+            }
+        }
+
+        @Override
+        public void onDisconnected(CameraDevice gone) {
+            gone.close();
+            listener.onError(new InputError("the camera was taken by another app"));
+        }
+
+        @Override
+        public void onError(CameraDevice broken, int code) {
+            broken.close();
+            listener.onError(new InputError("the camera stopped").got("error " + code));
+        }
+    }
+
+    private final class OnConfigured extends CameraCaptureSession.StateCallback {
+        @Override
+        public void onConfigured(CameraCaptureSession session) {
+            if (closed) {
+                return;
+            }
+            try {
+                CaptureRequest.Builder request =
+                        session.getDevice().createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW);
+                request.addTarget(reader.getSurface());
+                session.setRepeatingRequest(request.build(), null, handler);
+            } catch (CameraAccessException | IllegalStateException error) {
+                listener.onError(new InputError("the camera stopped").got(error.getMessage()));
+            }
+        }
+
+        @Override
+        public void onConfigureFailed(CameraCaptureSession session) {
+            listener.onError(new InputError("the camera has no pictures of this size")
+                    .expected(WIDTH + " x " + HEIGHT));
+        }
+    }
+}

@@ -1,0 +1,198 @@
+package edgekit.demo;
+
+import android.app.Activity;
+import android.os.Bundle;
+import android.view.View;
+import android.widget.AdapterView;
+import android.widget.ArrayAdapter;
+import android.widget.Button;
+import android.widget.Spinner;
+import android.widget.TextView;
+import edgekit.core.Artifact;
+import edgekit.core.InputError;
+import edgekit.core.Model;
+import edgekit.core.ModelFile;
+import edgekit.core.Session;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+
+/**
+ * A screen of one artifact: which of its files runs, on how many threads, with which kernels. The
+ * model lives on one thread of its own; whatever goes wrong there is a sentence on the screen.
+ */
+abstract class ModelActivity extends Activity {
+    private static final int MOST_THREADS = 4;
+
+    protected DrawingView drawing;
+    private final ExecutorService inference = Executors.newSingleThreadExecutor();
+    private Artifact artifact;
+    private Model model; // touched by the inference thread alone
+    private List<ModelFile> files = new ArrayList<ModelFile>();
+    private String wanted = ""; // file, kernels and threads that were last asked for
+
+    /** What is done with the model, on its thread. */
+    protected interface Use {
+        void use(Model model);
+    }
+
+    /** Told on the model's thread that there is a model, or another one. */
+    protected abstract void onModel(Model model);
+
+    @Override
+    protected void onCreate(Bundle state) {
+        super.onCreate(state);
+        setContentView(R.layout.model);
+        drawing = (DrawingView) findViewById(R.id.drawing);
+        try {
+            artifact = Models.open(this, getIntent());
+            files = artifact.manifest.files("tflite");
+            if (files.isEmpty()) {
+                throw new InputError(artifact.folder.where() + ": no .tflite file")
+                        .todo("convert with --to tflite");
+            }
+        } catch (InputError error) {
+            say(error.getMessage());
+            return;
+        }
+        setTitle(artifact.manifest.name);
+        List<String> schemes = new ArrayList<String>();
+        for (ModelFile file : files) {
+            schemes.add(file.scheme);
+        }
+        choose(R.id.file, schemes, 0);
+        choose(R.id.delegate, java.util.Arrays.asList(TfliteSession.DELEGATES), 0);
+        List<String> threads = new ArrayList<String>();
+        for (int n = 1; n <= MOST_THREADS; n++) {
+            threads.add(n + " " + getString(R.string.threads));
+        }
+        choose(R.id.threads, threads, 0);
+    }
+
+    @Override
+    protected void onDestroy() {
+        super.onDestroy();
+        inference.execute(new Runnable() {
+            @Override
+            public void run() {
+                closeModel();
+            }
+        });
+        inference.shutdown();
+    }
+
+    /** Does something with the model on its thread; without a model nothing happens. */
+    protected final void use(Use what) {
+        use(what, null);
+    }
+
+    /** Does the same, and `after` in any case, unless the screen is gone. */
+    protected final void use(final Use what, final Runnable after) {
+        try {
+            inference.execute(new Runnable() {
+                @Override
+                public void run() {
+                    try {
+                        if (model != null) {
+                            what.use(model);
+                        }
+                    } catch (InputError error) {
+                        say(error.getMessage());
+                    } catch (OutOfMemoryError error) {
+                        say("too little memory for this picture and model");
+                    } finally {
+                        if (after != null) {
+                            after.run();
+                        }
+                    }
+                }
+            });
+        } catch (RejectedExecutionException screenIsGone) {
+            return;
+        }
+    }
+
+    /** Writes below the drawing; from any thread. */
+    protected final void say(final String text) {
+        runOnUiThread(new Runnable() {
+            @Override
+            public void run() {
+                ((TextView) findViewById(R.id.message)).setText(text);
+            }
+        });
+    }
+
+    /** Writes lines, and what the parts of the last answer took. */
+    protected final void say(List<String> lines, Model from) {
+        StringBuilder text = new StringBuilder();
+        for (String line : lines) {
+            text.append(line).append('\n');
+        }
+        double sum = (from.preNs + from.invokeNs + from.postNs) / 1e6;
+        say(text + String.format(Locale.ROOT, "pre %.1f + inference %.1f + post %.1f ms, %.0f a second",
+                from.preNs / 1e6, from.invokeNs / 1e6, from.postNs / 1e6, 1000 / Math.max(sum, 1e-3)));
+    }
+
+    protected final void button(int id, int text, View.OnClickListener listener) {
+        Button button = (Button) findViewById(id);
+        button.setText(text);
+        button.setVisibility(View.VISIBLE);
+        button.setOnClickListener(listener);
+    }
+
+    /** Fills a spinner; a choice opens the model anew. */
+    private void choose(int id, List<String> names, int first) {
+        Spinner spinner = (Spinner) findViewById(id);
+        spinner.setAdapter(new ArrayAdapter<String>(this,
+                android.R.layout.simple_spinner_dropdown_item, names));
+        spinner.setSelection(first);
+        spinner.setOnItemSelectedListener(new AdapterView.OnItemSelectedListener() {
+            @Override
+            public void onItemSelected(AdapterView<?> parent, View view, int place, long id) {
+                reopen();
+            }
+
+            @Override
+            public void onNothingSelected(AdapterView<?> parent) {}
+        });
+    }
+
+    private void reopen() {
+        final ModelFile file = files.get(place(R.id.file));
+        final String delegate = TfliteSession.DELEGATES[place(R.id.delegate)];
+        final int threads = 1 + place(R.id.threads);
+        String asked = file.path + delegate + threads;
+        if (asked.equals(wanted)) {
+            return; // each spinner tells its first choice
+        }
+        wanted = asked;
+        inference.execute(new Runnable() {
+            @Override
+            public void run() {
+                closeModel();
+                try {
+                    Session session = new TfliteSession(artifact, file, threads, delegate);
+                    model = new Model(artifact.manifest, file, session);
+                    say("");
+                    onModel(model);
+                } catch (InputError error) {
+                    say(error.getMessage());
+                }
+            }
+        });
+    }
+
+    private int place(int id) {
+        return Math.max(0, ((Spinner) findViewById(id)).getSelectedItemPosition());
+    }
+
+    private void closeModel() {
+        if (model != null) {
+            model.close();
+            model = null;
+        }
+    }
+}
