@@ -16,6 +16,7 @@ from edgekit.train import Options
 
 SCHEMA = 1
 RUN = "run.json"
+CALIBRATION = "calibration.npz"  # inputs that tell ranges, of families whose data are no pictures
 PACKAGES = ("edgekit", "tensorflow", "tf_keras", "tensorflow-model-optimization", "numpy")
 _NEWER = ("task", "teacher")  # fields that older runs have not
 

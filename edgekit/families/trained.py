@@ -1,14 +1,15 @@
-"""A source from a run whose weights Keras keeps: the usual one."""
+"""Sources from runs whose weights Keras keeps."""
 
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from edgekit.export.source import Source
 from edgekit.families import family
 from edgekit.families.rebuild import rebuild
-from edgekit.families.run import Run
+from edgekit.families.run import CALIBRATION, Run
 from edgekit.files import file_sha256
 
 
@@ -51,4 +52,31 @@ def source(run: Run, **dial: Any) -> Source:
         mean=tuple(run.input["mean"]),
         std=tuple(run.input["std"]),
         data=run.data or None,
+    )
+
+
+def calibrated_source(run: Run, network: Any, config: Any, weights: tuple[str, Path]) -> Source:
+    """Return a network of a run that keeps by itself what calibrates it.
+
+    Args:
+        run: trained.
+        network: with its weights.
+        config: of the network, where that is not quite the run's.
+        weights: what they are called, as "float" or "student", and their file.
+    """
+    name, path = weights
+    return Source(
+        name=f"{run.family}-{run.folder.resolve().name}",
+        model=network,
+        kind="tf_keras",
+        provenance={
+            "source": str(run.folder),
+            "config": dataclasses.asdict(config),
+            "training": dataclasses.asdict(run.options),
+            "trained_on": run.data,
+            "weights_sha256": {name: file_sha256(path)},
+        },
+        family=run.family,
+        task={"name": family(run.family).task, **run.task},
+        data=str(run.folder / CALIBRATION),
     )

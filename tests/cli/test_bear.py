@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import refused, told
 
 from edgekit.cli import run as edgekit
 
@@ -38,19 +39,6 @@ def artifact(run: Path) -> Path:
     converted = ["convert", str(run), "--to", "tflite,onnx", "--scheme", "f32,w8a8"]
     assert edgekit([*converted, "-o", str(folder)]) in (0, 1)  # 20 updates teach next to nothing
     return folder
-
-
-def told(capfd, *arguments: str) -> dict:
-    assert edgekit([*arguments, "--json"]) == 0
-    return json.loads(capfd.readouterr().out)
-
-
-def refused(capfd, code: int, *arguments: str) -> str:
-    assert edgekit(list(arguments)) == code
-    # TensorFlow, where this process has not imported it yet, has something to say as well.
-    noise = ("WARNING: All log messages before absl", "I0000", "E0000")
-    (line,) = [x for x in capfd.readouterr().err.splitlines() if not x.startswith(noise)]
-    return line
 
 
 def test_a_run_says_what_it_learned_from(run: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import refused, told
 
 from edgekit.cli import run as edgekit
 from edgekit.profile.targets import find_targets
@@ -66,17 +67,6 @@ def artifact(run: Path) -> Path:
     converted = ["convert", str(run), "--to", "tflite,onnx", "--scheme", "f32,w8a8"]
     assert edgekit([*converted, "-o", str(folder)]) in (0, 1)  # four updates teach next to nothing
     return folder
-
-
-def told(capfd, *arguments: str) -> dict:
-    assert edgekit([*arguments, "--json"]) == 0
-    return json.loads(capfd.readouterr().out)
-
-
-def refused(capfd, code: int, *arguments: str) -> str:
-    assert edgekit(list(arguments)) == code
-    (line,) = capfd.readouterr().err.strip().splitlines()
-    return line
 
 
 def curve(folder: Path) -> list[dict]:

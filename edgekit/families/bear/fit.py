@@ -25,13 +25,13 @@ from edgekit.families.bear import FAMILY, Config
 from edgekit.families.bear.agent import Bear
 from edgekit.families.bear.data import load
 from edgekit.families.bear.network import build_sampling, build_student, set_agent, set_scaling
-from edgekit.families.run import Run, claim, open_run, write_run
+from edgekit.families.run import CALIBRATION, Run, claim, open_run, write_run
 from edgekit.files import write_file
 from edgekit.train import Options
 from edgekit.train.checkpoint import save_weights
 from edgekit.train.loop import seed_everything
 
-BATCH, CALIBRATION, AGENT = "batch.npz", "calibration.npz", "agent.h5"
+BATCH, AGENT = "batch.npz", "agent.h5"
 JUDGED, TESTED = 20, 100  # episodes after an epoch, and at the end
 _VALIDATION, _TEST = 10_000, 20_000  # added to the seed: where episodes begin
 _CALL = 250  # updates in one compiled call, at the most

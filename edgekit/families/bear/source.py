@@ -6,11 +6,11 @@ import dataclasses
 
 from edgekit.errors import InputError
 from edgekit.export.source import Source
-from edgekit.families.bear import FAMILY, FORMS
-from edgekit.families.bear.fit import AGENT, CALIBRATION
+from edgekit.families.bear import FORMS
+from edgekit.families.bear.fit import AGENT
 from edgekit.families.bear.network import build
 from edgekit.families.run import Run
-from edgekit.files import file_sha256
+from edgekit.families.trained import calibrated_source
 from edgekit.train.checkpoint import load_weights
 
 
@@ -26,18 +26,4 @@ def source(run: Run, form: str | None = None) -> Source:
     path = run.weights_path("float") if config.form == "student" else run.folder / AGENT
     network = build(config)
     load_weights(network, path)
-    return Source(
-        name=f"{run.family}-{run.folder.resolve().name}",
-        model=network,
-        kind="tf_keras",
-        provenance={
-            "source": str(run.folder),
-            "config": dataclasses.asdict(config),
-            "training": dataclasses.asdict(run.options),
-            "trained_on": run.data,
-            "weights_sha256": {config.form: file_sha256(path)},
-        },
-        family=run.family,
-        task={"name": FAMILY.task, **run.task},
-        data=str(run.folder / CALIBRATION),
-    )
+    return calibrated_source(run, network, config, (config.form, path))

@@ -16,7 +16,7 @@ from edgekit.families.gp.keep import FILE, Trained, read
 from edgekit.families.gp.kernel import Array
 from edgekit.families.gp.network import INPUT, float_network, integer_network
 from edgekit.families.gp.samples import draw_inputs
-from edgekit.families.run import Run
+from edgekit.families.run import CALIBRATION, Run
 from edgekit.files import file_sha256, write_file
 
 # std_f is the hardest to say: float32 rounds what the data leave of the prior variance, and the
@@ -26,7 +26,6 @@ GATES = {
     "w8a8": {"min_cosine": 0.98},
     "w8a16": {"min_cosine": 0.98},
 }
-CALIBRATION = "calibration.npz"
 _EXAMPLES = 100
 
 

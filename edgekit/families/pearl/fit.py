@@ -21,14 +21,13 @@ from edgekit.families.pearl.family import FAMILY, Recipe
 from edgekit.families.pearl.meta_test import meta_test
 from edgekit.families.pearl.meta_train import MetaTraining
 from edgekit.families.pearl.network import assemble
-from edgekit.families.run import Run, claim, write_run
+from edgekit.families.run import CALIBRATION, Run, claim, write_run
 from edgekit.files import write_file
 from edgekit.train.checkpoint import save_weights
 from edgekit.train.history import History
 from edgekit.train.loop import seed_everything
 from edgekit.train.progress import EpochProgress
 
-CALIBRATION = "calibration.npz"
 FILES = {"teacher": "agent.h5", "student": "weights.h5"}  # of the networks, by form
 CALL = 500  # updates of a lesson in one compiled call, at the most
 JUDGED = 20  # times in a run, on tasks of its own

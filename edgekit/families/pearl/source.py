@@ -9,10 +9,10 @@ from edgekit.errors import InputError
 from edgekit.export.source import Source
 from edgekit.families.pearl.actor import Actor
 from edgekit.families.pearl.family import FAMILY, FORMS, Recipe
-from edgekit.families.pearl.fit import CALIBRATION, FILES
+from edgekit.families.pearl.fit import FILES
 from edgekit.families.pearl.network import assemble
 from edgekit.families.run import Run
-from edgekit.files import file_sha256
+from edgekit.families.trained import calibrated_source
 from edgekit.train.checkpoint import load_weights
 
 
@@ -25,21 +25,7 @@ def source(run: Run, form: str | None = None) -> Source:
     config = _config(run, form)
     _, network = read_back(run, form)
     path = run.folder / FILES[config.form]
-    whole = Source(
-        name=f"{run.family}-{run.folder.resolve().name}",
-        model=network,
-        kind="tf_keras",
-        provenance={
-            "source": str(run.folder),
-            "config": dataclasses.asdict(config),
-            "training": dataclasses.asdict(run.options),
-            "trained_on": run.data,
-            "weights_sha256": {config.form: file_sha256(path)},
-        },
-        family=run.family,
-        task={"name": FAMILY.task, **run.task},
-        data=str(run.folder / CALIBRATION),
-    )
+    whole = calibrated_source(run, network, config, (config.form, path))
     divided: Source = FAMILY.divide(whole, config)
     return divided
 

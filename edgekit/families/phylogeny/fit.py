@@ -17,14 +17,14 @@ from edgekit.families.phylogeny import FAMILY
 from edgekit.families.phylogeny.data import Simulated, TrainingData, load
 from edgekit.families.phylogeny.network import build
 from edgekit.families.phylogeny.policy import train_policy
-from edgekit.families.run import Run, claim, write_run
+from edgekit.families.run import CALIBRATION, Run, claim, write_run
 from edgekit.files import write_file
 from edgekit.tasks.phylogeny import area_under_curve
 from edgekit.train.checkpoint import save_weights
 from edgekit.train.distribute import choose_strategy, shard
 from edgekit.train.loop import Predict, seed_everything
 
-CALIBRATION, TEST = "calibration.npz", "test.npz"
+TEST = "test.npz"
 _CHUNK = 200  # matrices of an evaluation at a time
 _LEAST = 1e-6  # of a probability, under a logarithm
 

@@ -6,10 +6,9 @@ import dataclasses
 
 from edgekit.export.source import Source
 from edgekit.families.phylogeny import FAMILY
-from edgekit.families.phylogeny.fit import CALIBRATION
 from edgekit.families.rebuild import rebuild
 from edgekit.families.run import Run
-from edgekit.files import file_sha256
+from edgekit.families.trained import calibrated_source
 
 
 def source(run: Run) -> Source:
@@ -18,20 +17,7 @@ def source(run: Run) -> Source:
     Raises:
         InputError: not trained yet.
     """
-    network = rebuild(run)
-    return Source(
-        name=f"{run.family}-{run.folder.resolve().name}",
-        model=FAMILY.finish(network, run.config),
-        kind="tf_keras",
-        provenance={
-            "source": str(run.folder),
-            "config": dataclasses.asdict(run.config),
-            "training": dataclasses.asdict(run.options),
-            "trained_on": run.data,
-            "weights_sha256": {"float": file_sha256(run.weights_path("float"))},
-        },
-        tail=FAMILY.tail(network, run.config),
-        family=run.family,
-        task={"name": FAMILY.task, **run.task},
-        data=str(run.folder / CALIBRATION),
-    )
+    network, weights = rebuild(run), run.weights_path("float")
+    finished = FAMILY.finish(network, run.config)
+    made = calibrated_source(run, finished, run.config, ("float", weights))
+    return dataclasses.replace(made, tail=FAMILY.tail(network, run.config))
