@@ -38,7 +38,6 @@ from results import FOLDER, Row, write_results
 RUNS = Path("runs") / "pearl_point_robot"
 SEEDS = (4, 5, 6)  # goals of the seeds before were seen while settings were chosen
 HELD_OUT = 100  # goals a seed
-WIDEN = 1.4  # see `meta_test`; of 1, 1.2, 1.4 and 1.6, by goals of seed 0
 Array = npt.NDArray[Any]
 
 
@@ -60,7 +59,7 @@ def sparse_cases() -> list[Case]:
     full = preset("sparse-point-robot-small")
     no_kl = replace(full.config, kl_weight=0.0, prefix_weight=0.0)
     point = replace(full.config, factors="embedding")
-    method = Case("sparse", full, spread=True, widen=WIDEN)
+    method = Case("sparse", full, spread=True, widen=full.plan.widen)
     return [
         method,
         replace(method, name="sparse, z from the prior alone", agents="sparse", adapt=False),

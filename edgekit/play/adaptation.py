@@ -20,6 +20,7 @@ from edgekit.environments.tasks import TaskFamily, draw_tasks, tasks
 from edgekit.environments.trajectories import Trajectories, play
 from edgekit.errors import InputError
 from edgekit.play import Entry, Wish
+from edgekit.play.spread import Spread
 from edgekit.tasks.trajectories import draw_adaptation
 
 ENCODE, FUSE, ACT = "encode", "fuse", "act"
@@ -57,7 +58,10 @@ def play_entries(
                          expected="dense, or sparse for tasks that have them")  # fmt: skip
     parameters = draw_tasks(family, wish.episodes, wish.seed, "test")
     count = wish.trajectories or int(params.get("trajectories", 3))
-    noise = draw_noise(entries, (count, wish.episodes), wish.seed)
+    noise = draw_noise(
+        entries, (count, wish.episodes), wish.seed,
+        spread=bool(params.get("spread")), widen=float(params.get("widen", 1.0)),
+    )  # fmt: skip
     adaptation = adapt(entries, family, parameters, noise, seed=wish.seed,
                        sparse=rewards == "sparse")  # fmt: skip
     played = adaptation.played
@@ -107,10 +111,24 @@ def adapt(
     return Adaptation(played, latents)
 
 
-def draw_noise(entries: Mapping[str, Entry], shape: tuple[int, int], seed: int) -> Array:
-    """Return normal noise of z, `[*shape, Z]` float32."""
-    size = entries[FUSE].inputs["noise"].shape[-1]
-    noise = np.random.default_rng(seed).standard_normal((*shape, size))
+def draw_noise(
+    entries: Mapping[str, Entry], shape: tuple[int, int], seed: int, *, spread: bool = False,
+    widen: float = 1.0,
+) -> Array:  # fmt: skip
+    """Return normal noise of z, `[*shape, Z]` float32, for T trajectories of K tasks.
+
+    Args:
+        entries: of which fuse takes it.
+        shape: T and K.
+        seed: of the noise.
+        spread: whether a task's draws are evenly spread; see `spread`.
+        widen: its deviation.
+    """
+    size, rng = entries[FUSE].inputs["noise"].shape[-1], np.random.default_rng(seed)
+    if spread:
+        draws = Spread(shape[1], size, rng)
+        return np.float32(widen) * np.stack([draws.draw() for _ in range(shape[0])])
+    noise = widen * rng.standard_normal((*shape, size))
     return noise.astype(np.float32)
 
 

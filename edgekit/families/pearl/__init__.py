@@ -95,6 +95,9 @@ class Plan:
     # trajectories: it is its first 1, 2, ... trajectories, as many as at meta-test. session: those
     # that are shown are seen beside them, and `prefix_weight` speaks of what was before.
     context_of: str = "transitions"
+    # Of latents at meta-test, as many times the posterior's deviation: above 1 tasks at the border
+    # of the prior are looked for too.
+    widen: float = 1.0
     replay: int = 100_000  # transitions of each task that are kept (the authors': a million)
 
     def __post_init__(self) -> None:
@@ -108,6 +111,7 @@ class Plan:
                   "replay")  # fmt: skip
         _check([
             *((getattr(self, n) < 1, n, getattr(self, n), "1 or more") for n in counts),
+            (self.widen <= 0, "widen", self.widen, "above 0"),
             (self.posterior_steps < 0, "posterior_steps", self.posterior_steps, "0 or more"),
             (self.shown_steps < 0, "shown_steps", self.shown_steps, "0 or more"),
             (self.extra_steps < 0, "extra_steps", self.extra_steps, "0 or more"),

@@ -31,10 +31,10 @@ Array = npt.NDArray[Any]
 class Lessons:
     """How a student is taught."""
 
-    hidden_units: tuple[int, ...] = (32, 32)  # of its policy
-    encoder_units: tuple[int, ...] = (32, 32)
-    rounds: int = 4  # of gathering states and learning; the teacher acts in the first
-    updates: int = 5000  # of a round
+    hidden_units: tuple[int, ...] = (28, 28)  # of its policy
+    encoder_units: tuple[int, ...] = (28, 28)
+    rounds: int = 8  # of gathering states and learning; the teacher acts in the first
+    updates: int = 15_000  # of a round
     trajectories: int = 3  # of every task in a round
     batch: int = 256
     learning_rate: float = 1e-3

@@ -96,7 +96,8 @@ def _row(name: str, preset: Preset) -> Row:
 
 def _describe(recipe: Recipe) -> Mapping[str, Any]:
     return {"environment": recipe.tasks, "rewards": "sparse" if recipe.sparse else "dense",
-            "trajectories": recipe.trajectories}  # fmt: skip
+            "trajectories": recipe.trajectories, "spread": recipe.spread,
+            "widen": recipe.widen}  # fmt: skip
 
 
 FAMILY = Family(

@@ -119,7 +119,8 @@ def judge(
     """
     parameters = draw_tasks(family, config.test_tasks, seed, part)
     *_, last = meta_test(actor, family, parameters, trajectories=config.trajectories, seed=seed,
-                         sparse=config.sparse)  # fmt: skip
+                         sparse=config.sparse, spread=config.spread,
+                         widen=config.widen)  # fmt: skip
     found = {"return": float(last.r.sum(axis=1).mean())}
     if last.sparse is not None:
         found["success"] = float((last.sparse[:, -1] > 0).mean())

@@ -40,8 +40,9 @@ def meta_test(
         seed: of latents, environments and actions.
         sparse: whether the context holds the sparse rewards.
         explore: whether the context is gathered as in meta-training: by one more trajectory before
-            each but the first, with drawn actions and z of its own. Else it is what is returned.
-        spread: whether the latents of those are spread evenly (see `spread`), as the plan has it.
+            each but the first, with drawn actions and z of its own. Else it is what is returned,
+            as on a device.
+        spread: whether latents of the context are spread evenly (see `play.spread`).
         widen: what their deviation from the posterior's mean is multiplied by. Above 1 tasks at the
             border of the prior are looked for too (Agrawal and Goyal, arXiv:1209.3352, widen the
             posterior of Thompson sampling likewise).
@@ -57,7 +58,8 @@ def meta_test(
         if explore and adapt and number:
             looking = players.policy(players.posterior(belief, widen * noise()), stochastic=True)
             belief = players.see(belief, play(environment, looking, rare))
-        policy = players.policy(players.posterior(belief), stochastic=False)
+        drawn = None if explore else widen * noise()
+        policy = players.policy(players.posterior(belief, drawn), stochastic=False)
         played.append(play(environment, policy, rare))
         if adapt and not explore:
             belief = players.see(belief, played[-1])

@@ -85,7 +85,7 @@ PRESETS = {
                reward_scale=1.0, learning_rate=1e-3, discount=0.9, decay=30_000),
         Plan("point-robot", 80, 20, sparse=True, iterations=120, updates=250, tasks_collected=80,
              initial_steps=1200, scouts=True, prior_steps=20, posterior_steps=160, spread=True,
-             shown_steps=20, extra_steps=20, batch=32, context=200, context_of="session",
+             widen=1.4, shown_steps=20, extra_steps=20, batch=32, context=200, context_of="session",
              replay=20_000),
     ),
 }  # fmt: skip

@@ -14,7 +14,7 @@ import tensorflow as tf
 from edgekit.environments.trajectories import Policy, Trajectories
 from edgekit.families.pearl.actor import Actor
 from edgekit.families.pearl.encoder import add_up, encode
-from edgekit.families.pearl.spread import Spread
+from edgekit.play.spread import Spread
 
 Array = npt.NDArray[Any]
 
@@ -92,8 +92,12 @@ class Replayed(Players):
         self._noise = iter(noise.astype(np.float32))
         self.latents: list[Array] = []  # of each trajectory, [K, Z]
 
+    def noise(self, tasks: int, *, spread: bool) -> Callable[[], Array]:
+        """Return what gives the noise of the next trajectory."""
+        return partial(next, self._noise)
+
     def posterior(self, belief: Belief, noise: Array | None = None) -> Array:
-        """Return z `[K, Z]` by that noise, or by the next of what was given."""
-        z = super().posterior(belief, next(self._noise) if noise is None else noise)
+        """Return z `[K, Z]` by that noise."""
+        z = super().posterior(belief, noise)
         self.latents.append(z)
         return z

@@ -22,7 +22,7 @@ from edgekit.families.pearl.presets import PRESETS, preset
 from edgekit.families.pearl.replay import TaskReplay, sampler
 from edgekit.families.pearl.rollout import Players, unknown
 from edgekit.families.pearl.scout import Scouts, hold
-from edgekit.families.pearl.spread import Spread
+from edgekit.play.spread import Spread
 
 SMALL = Config(latent=2, hidden_units=(8,), encoder_units=(8,), factors="precision")
 PLAN = Plan("point-robot", 4, 2, iterations=3, updates=4, tasks_collected=2, initial_steps=40,
@@ -162,6 +162,10 @@ def test_exploring_latents_are_spread_and_widened(monkeypatch: pytest.MonkeyPatc
     spread = Spread(3, 2, rng)
     np.testing.assert_allclose(drawn[0][1], rng.standard_normal((3, 2)), rtol=1e-5)
     np.testing.assert_allclose(drawn[1][1], 2.0 * spread.draw(), rtol=1e-5)
+    drawn.clear()
+    meta_test(Pearl(2, 2, SMALL), family, goals, trajectories=1, seed=5, spread=True, widen=2.0)
+    spread = Spread(3, 2, np.random.default_rng(5))
+    np.testing.assert_allclose(drawn[0][1], 2.0 * spread.draw(), rtol=1e-5)
 
 
 def test_a_belief_is_a_running_sum() -> None:

@@ -8,23 +8,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-tf = pytest.importorskip("tensorflow")
-keras = pytest.importorskip("tf_keras")
+pytest.importorskip("tf_keras")
 
-from edgekit.artifact import Artifact  # noqa: E402
-from edgekit.environments.tasks import draw_tasks, tasks  # noqa: E402
-from edgekit.errors import InputError  # noqa: E402
-from edgekit.export.conversion import Plan, convert  # noqa: E402
-from edgekit.export.source import Source  # noqa: E402
-from edgekit.families.pearl.actor import Actor  # noqa: E402
-from edgekit.families.pearl.family import FAMILY, Recipe  # noqa: E402
-from edgekit.families.pearl.meta_test import meta_test  # noqa: E402
-from edgekit.families.pearl.network import assemble, divide  # noqa: E402
-from edgekit.families.pearl.rollout import Replayed  # noqa: E402
-from edgekit.play import Wish, opened, play_isolated  # noqa: E402
-from edgekit.play.adaptation import adapt, draw_noise  # noqa: E402
-from edgekit.quantize.scheme import parse_scheme  # noqa: E402
-from edgekit.runtime import RUNTIMES, open_model  # noqa: E402
+import tensorflow as tf
+import tf_keras as keras
+
+from edgekit.artifact import Artifact
+from edgekit.environments.tasks import draw_tasks, tasks
+from edgekit.errors import InputError
+from edgekit.export.conversion import Plan, convert
+from edgekit.export.source import Source
+from edgekit.families.pearl.actor import Actor
+from edgekit.families.pearl.family import FAMILY, Recipe
+from edgekit.families.pearl.meta_test import meta_test
+from edgekit.families.pearl.network import assemble, divide
+from edgekit.families.pearl.rollout import Replayed
+from edgekit.play import Wish, opened, play_isolated
+from edgekit.play.adaptation import adapt, draw_noise
+from edgekit.play.spread import Spread
+from edgekit.quantize.scheme import parse_scheme
+from edgekit.runtime import RUNTIMES, open_model
 
 CONFIG = Recipe(latent=3, hidden_units=(16,), encoder_units=(16,), factors="precision")
 LIMIT = np.full(2, 0.1, np.float32)
@@ -95,6 +98,13 @@ def test_sparse_rewards_are_what_is_encoded(artifact: Artifact, actor: Actor) ->
     assert played[0].sparse[0].max() > 0.8
     np.testing.assert_allclose(here[True].latents, host.latents, rtol=0, atol=1e-5)
     assert np.abs(here[True].latents[1] - here[False].latents[1]).max() > 0.01
+
+
+def test_noise_is_spread_and_widened_where_the_manifest_says_so(artifact: Artifact) -> None:
+    with opened(artifact, "f32") as entries:
+        found = draw_noise(entries, (3, 2), 5, spread=True, widen=1.5)
+    spread = Spread(2, 3, np.random.default_rng(5))
+    np.testing.assert_allclose(found, 1.5 * np.stack([spread.draw() for _ in range(3)]))
 
 
 def test_one_tflite_has_three_signatures_and_onnx_three_files(artifact: Artifact) -> None:

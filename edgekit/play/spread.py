@@ -7,11 +7,11 @@ the same distribution in each of its draws, and fills the latents' space with fe
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 Array = npt.NDArray[Any]
 # The golden ratio, of all steps the furthest from a period, in each dimension alone: tasks often
@@ -19,6 +19,8 @@ Array = npt.NDArray[Any]
 # after four draws to the same place of the first.)
 STEP = (5**0.5 - 1) / 2
 EDGE = 1e-6  # quantiles keep so far from 0 and 1
+
+_quantile = np.vectorize(NormalDist().inv_cdf)
 
 
 class Spread:
@@ -30,5 +32,5 @@ class Spread:
     def draw(self) -> Array:
         """Return the next: quantiles of an additive recurrence in every dimension."""
         self._at = (self._at + STEP) % 1.0
-        noise: Array = tf.math.ndtri(np.clip(self._at, EDGE, 1.0 - EDGE)).numpy()
+        noise: Array = _quantile(np.clip(self._at, EDGE, 1.0 - EDGE))
         return noise.astype(np.float32)
