@@ -84,7 +84,8 @@ def test_a_resumed_run_has_the_same_curve(run: Path, eagerly, tmp_path) -> None:
 
 def test_a_run_says_what_it_is_worth(run: Path) -> None:
     kept = json.loads((run / "run.json").read_text())
-    assert kept["task"] == {"environment": "point-robot", "rewards": "dense", "trajectories": 2}
+    assert kept["task"] == {"environment": "point-robot", "rewards": "dense", "trajectories": 2,
+                            "spread": False, "widen": 1.0}  # fmt: skip
     assert set(kept["test"]["float"]) == {"return", "success", "chance", "student", "retention"}
     assert -30 < kept["test"]["float"]["chance"] < -15  # a random walk stays about 1 away
 
