@@ -54,7 +54,7 @@ def test_boxes_in_the_graph_are_those_of_the_task() -> None:
     outputs = FAMILY.finish(network, config)(image, training=False)
     for kind in ("raw", "boxes", "postprocess"):
         asked = replace(config, answer=kind)
-        build = FAMILY.tail(asked)
+        build = FAMILY.tail(network, asked)
         found = build("tflite")([outputs["codes"], outputs["logits"]]) if build else outputs
         arrays = {name: value.numpy() for name, value in found.items()}
         answers[kind] = detect.decode(arrays, FAMILY.describe(asked), picture)
