@@ -18,7 +18,7 @@ import numpy as np
 from edgekit.artifact import REFERENCE, Artifact, Manifest, ModelFile, write_artifact
 from edgekit.errors import InputError
 from edgekit.export.description import describe_file, describe_task, describe_tools
-from edgekit.export.entries import join_tflite, merge_signatures, name_signature
+from edgekit.export.entries import merge_signatures, merge_tflite, name_signature
 from edgekit.export.files import Made, Wanted, complete, names_axis
 from edgekit.export.lowering import Arrays
 from edgekit.export.part import REFERENCE_EXAMPLES, Part
@@ -186,7 +186,7 @@ def _write(
             yield path, made_parts[name]
         return
     path = scratch / f"{stem}.{ending}"
-    path.write_bytes(join_tflite({name: part.read_bytes() for name, part in written.items()}))
+    path.write_bytes(merge_tflite({name: part.read_bytes() for name, part in written.items()}))
     yield path, Made(merge_signatures({n: made.signature for n, made in made_parts.items()}))
 
 

@@ -51,7 +51,7 @@ def merge_signatures(parts: Mapping[str, Signature]) -> Signature:
     return Signature(tuple(inputs.values()), tuple(outputs.values()))
 
 
-def join_tflite(parts: Mapping[str, bytes]) -> bytes:
+def merge_tflite(parts: Mapping[str, bytes]) -> bytes:
     """Return one .tflite with a signature for each of `parts`, .tflite files of one subgraph.
 
     What they say of the converter is left out: the file is written anew, as small as it can be.
