@@ -6,7 +6,7 @@ import edgekit.core.InputError;
 import edgekit.core.Model;
 import edgekit.core.draw.PendulumDrawing;
 import edgekit.core.task.Control;
-import edgekit.core.task.Pendulum;
+import edgekit.core.play.Pendulum;
 import java.util.Collections;
 import java.util.Locale;
 import java.util.Random;

@@ -65,7 +65,7 @@ public final class RegressActivity extends ModelActivity {
     }
 
     private static double[] place(Model model, double input) {
-        double[] place = new double[model.session.input().size()];
+        double[] place = new double[model.input.size()];
         for (int i = 0; i < place.length; i++) {
             place[i] = i == 0 ? input : mean(model, i);
         }
@@ -73,12 +73,12 @@ public final class RegressActivity extends ModelActivity {
     }
 
     private static double mean(Model model, int i) {
-        TensorSpec spec = model.session.input().spec;
+        TensorSpec spec = model.input.spec;
         return spec.mean == null ? 0 : spec.mean[spec.mean.length == 1 ? 0 : i];
     }
 
     private static double std(Model model) {
-        TensorSpec spec = model.session.input().spec;
+        TensorSpec spec = model.input.spec;
         return spec.std == null ? 1 : spec.std[0];
     }
 

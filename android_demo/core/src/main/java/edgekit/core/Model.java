@@ -8,6 +8,7 @@ import java.util.Map;
 public final class Model implements AutoCloseable {
     public final ModelFile file;
     public final Session session;
+    public final Tensor input; // the session's only one
     public final Task<Object, Object> task;
     public long preNs; // of the last answer
     public long invokeNs;
@@ -21,7 +22,12 @@ public final class Model implements AutoCloseable {
         boolean done = false;
         try {
             task = (Task<Object, Object>) Tasks.of(manifest.task);
-            task.bind(session.input());
+            if (session.inputs().size() != 1) {
+                throw new InputError(file.path + ": inputs").got(session.inputs().keySet())
+                        .expected("one");
+            }
+            input = session.inputs().values().iterator().next();
+            task.bind(input);
             done = true;
         } finally {
             if (!done) {

@@ -2,10 +2,10 @@ package edgekit.core;
 
 import java.util.Map;
 
-/** A model file opened in a runtime; one thread at a time. */
+/** An entry point of a model file, opened in a runtime; one thread at a time. */
 public interface Session extends AutoCloseable {
-    /** The input that is filled before each {@link #run}. */
-    Tensor input();
+    /** The inputs by name, which are filled before each {@link #run}. */
+    Map<String, Tensor> inputs();
 
     /** Runs one inference; the outputs, by name, are valid until the next one. */
     Map<String, Tensor> run();

@@ -92,7 +92,7 @@ public final class BadInputTest {
         says("input image: how pixels become float32 is not known", new Try() {
             @Override
             public Object get() {
-                TensorSpec spec = manifest.files.get(0).signature.input();
+                TensorSpec spec = manifest.files.get(0).main().input();
                 return new PictureEncoder(new Tensor(spec, spec.single()), PictureEncoder.Fit.STRETCH);
             }
         });
@@ -134,7 +134,7 @@ public final class BadInputTest {
     }
 
     private static Tensor scores(Manifest manifest, float... values) {
-        Tensor found = new Tensor(manifest.files.get(0).signature.outputs.get(0),
+        Tensor found = new Tensor(manifest.files.get(0).main().outputs.get(0),
                 new int[] {1, values.length});
         for (int i = 0; i < values.length; i++) {
             found.put(i, values[i]);

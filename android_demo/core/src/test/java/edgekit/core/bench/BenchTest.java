@@ -45,10 +45,11 @@ public final class BenchTest {
             Benchmark run = new Benchmark();
             Object thing = new Golden(artifact.folder)
                     .thing(0, artifact.manifest.task.string("name"));
-            run.run(model, thing, options, machine, ON);
+            run.run(session, options, machine, ON);
+            run.split(model, thing);
             assertTrue(run.samplesMs.length >= 100 && !run.truncated && run.firstMs > 0);
             assertTrue(run.preMs > 0 && run.invokeMs > 0 && run.postMs > 0);
-            Statistics latency = result.add("noise", file, session, run, loadMs, 1L);
+            Statistics latency = result.add("noise", file, file.main(), session, run, loadMs, 1L);
             assertTrue(latency.p50 <= latency.p90 && latency.p90 <= latency.p99);
         }
         result.fail(file, new InputError("a \"line\""));

@@ -7,6 +7,9 @@ import edgekit.core.Fields;
 import edgekit.core.JsonReader;
 import edgekit.core.Results;
 import edgekit.core.picture.Picture;
+import edgekit.core.play.Adaptation;
+import edgekit.core.play.Agents;
+import edgekit.core.play.Noise;
 import edgekit.core.task.Classify;
 import edgekit.core.task.Detect;
 import edgekit.core.task.Genotypes;
@@ -135,6 +138,37 @@ public final class ScreensTest {
         // A quarter turn anticlockwise from upright: to the left.
         assertEquals(Palette.RED, image.getRGB(Math.round(WIDTH / 2 - length / 2), HEIGHT / 2));
         assertEquals(Palette.PAPER, image.getRGB(Math.round(WIDTH / 2 + length / 2), HEIGHT / 2));
+    }
+
+    @Test
+    public void theRobotLooksForWhatWasTapped() throws IOException {
+        float[] goal = AdaptationDrawing.goalAt(WIDTH * 0.9f, HEIGHT * 0.2f, WIDTH, HEIGHT);
+        assertEquals(1, Math.hypot(goal[0], goal[1]), 1e-6);
+        assertTrue(goal[0] > 0 && goal[1] > 0);
+        final float[][] draws = {{-1, 0.4f}, {0.2f, 1}, {1, 0.8f}};
+        Adaptation played = Agents.adaptation(new Noise() {
+            private int count;
+
+            @Override
+            public float[] draw() {
+                return draws[count++];
+            }
+        }, new float[] {0.6f, 0.8f});
+        shown("adapt-before", new AdaptationDrawing(played));
+        for (int i = 0; i < 52; i++) {
+            played.step();
+        }
+        BufferedImage image = shown("adapt", new AdaptationDrawing(played));
+        // One unit of the plane is 200 pixels here: 540 / 2.7. Its foot, y = -.35, is at 530.
+        assertEquals(Palette.GREEN, image.getRGB(270 + 120, 530 - Math.round(1.15f * 200)));
+        float[] at = played.played().get(2).path.get(12);
+        assertEquals(Palette.RED,
+                image.getRGB(270 + Math.round(at[0] * 200), 530 - Math.round((at[1] + 0.35f) * 200)));
+        int written = 0;
+        for (int x = 0; x < WIDTH; x++) {
+            written += (image.getRGB(x, 30) & 0xff) < 100 ? 1 : 0;
+        }
+        assertTrue("letters stand at the top: " + written, written > 30);
     }
 
     private static Fields params(String json) {
