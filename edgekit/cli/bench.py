@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from edgekit.cli.output import emit, output_options, stderr
 from edgekit.errors import InputError, SetupError, one_line
@@ -14,7 +16,8 @@ from edgekit.errors import InputError, SetupError, one_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgekit.profile.measurement import Report
+    from edgekit.device import Device
+    from edgekit.profile.measurement import Options, Report
 
 
 @click.command()
@@ -89,6 +92,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also what an inference consists of: inputs, invoke, outputs; in onnxruntime every op.",
 )
+@click.option(
+    "--app",
+    is_flag=True,
+    help="On a phone, in TensorFlow Lite: by the benchmark screen of the app that has ARTIFACT.",
+)
 @click.option("--seed", default=0, show_default=True, help="Of the random inputs.")
 @click.option(
     "--samples/--no-samples",
@@ -108,7 +116,7 @@ if TYPE_CHECKING:
 def command(
     files: tuple[str, ...], places: tuple[str, ...], schemes: tuple[str, ...], cpus: str | None,
     max_spread: str, validity: str | None, samples: bool, output: Path | None, fresh: bool,
-    as_json: bool, **options: Any,
+    app: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Time model files: artifact folders, .tflite and .onnx.
 
@@ -118,7 +126,6 @@ def command(
     """
     from rich.text import Text
 
-    from edgekit.cli.bench_tables import tables
     from edgekit.cli.numbers import parse_share
     from edgekit.device import open_device
     from edgekit.files import check_file_place, write_file
@@ -134,6 +141,13 @@ def command(
     devices = [open_device(url) for url in dict.fromkeys(places)]
     if output:
         check_file_place(output)
+    if app:
+        reports = _in_app(files, devices, schemes, chosen)
+        data = to_json(reports, samples=samples)
+        if output:
+            write_file(output, json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
+        _show(data, reports, as_json)
+        return
     targets = find_targets(files, schemes=schemes, runtime=chosen.runtime,
                            signature=chosen.signature)  # fmt: skip
     if any(device.counter for device in devices):
@@ -155,9 +169,41 @@ def command(
             targets, devices, chosen, lambda line: status.update(Text(one_line(line))),
             kept=kept, keep=keep,
         )  # fmt: skip
-    emit(to_json(reports, samples=samples), as_json, *tables(reports))
-    _print_doubts(reports, chosen.max_spread)
+    _show(to_json(reports, samples=samples), reports, as_json)
+
+
+def _show(data: dict[str, Any], reports: Sequence[Report], as_json: bool) -> None:
+    from edgekit.cli.bench_tables import tables
+
+    emit(data, as_json, *tables(reports))
+    _print_doubts(reports, reports[0].options.max_spread)
     _raise_failures(reports)
+
+
+def _in_app(
+    files: tuple[str, ...], devices: Sequence[Device], schemes: tuple[str, ...], options: Options
+) -> list[Report]:
+    """Return what the app on each phone measured."""
+    from edgekit.device.adb import AdbDevice
+    from edgekit.profile.app_bench import HEEDED, bench_in_app
+    from edgekit.profile.targets import find_targets
+
+    given = click.get_current_context().get_parameter_source
+    ignored = {f.name for f in fields(options)} - {*HEEDED} | {"validity", "fresh"}
+    for name in sorted(ignored):
+        if given(name) not in (ParameterSource.DEFAULT, None):
+            option = name.removesuffix("_s").replace("_", "-")
+            raise InputError(f"--{option}: not with --app", do="leave it out")
+    phones = [device for device in devices if isinstance(device, AdbDevice)]
+    if len(phones) < len(devices):
+        raise InputError(
+            "--app", got=", ".join(d.url for d in devices), expected="--on adb:[SERIAL]"
+        )
+    targets = find_targets(files, schemes=schemes, runtime="litert")
+    if single := [target.name for target in targets if target.artifact is None]:
+        raise InputError("--app", got=single[0], expected="artifacts, which the app has")
+    with stderr().status("bench: in the app"):
+        return [bench_in_app(targets, phone, options) for phone in phones]
 
 
 def _print_doubts(reports: Sequence[Report], max_spread: float) -> None:

@@ -51,10 +51,9 @@ def play_golden(artifact: Artifact, files: Sequence[ModelFile]) -> tuple[Arrays,
         together = [file for file in files if (file.scheme, file.format) == (scheme, format)]
         request = {"artifact": str(artifact.folder), "scheme": scheme,
                    "runtime": default_runtime(together[0].path)}  # fmt: skip
-        for number, course in enumerate(
-            run_isolated(f"{__name__}:play_within", request, what=str(artifact.folder),
-                         limits=LIMITS)  # fmt: skip
-        ):
+        what = str(artifact.folder)
+        courses = run_isolated(f"{__name__}:play_within", request, what=what, limits=LIMITS)
+        for number, course in enumerate(courses):
             arrays[f"{number}/thing"] = np.asarray(course["task"], np.float32)
             arrays[f"{number}/noise"] = np.asarray(course["noise"], np.float32)
             answers[f"{number}/{together[0].path}/answer"] = course["answer"]

@@ -20,7 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /** Phylogeny: a matrix that is opened or pasted, and the verdict on it. */
-public final class PhylogenyActivity extends ModelActivity {
+public final class PhylogenyActivity extends TaskActivity {
     private static final int PICK = 1;
     private static final int LARGEST = 16 << 20;
 
@@ -53,7 +53,7 @@ public final class PhylogenyActivity extends ModelActivity {
     @Override
     protected void onActivityResult(int code, int result, final Intent data) {
         if (code == PICK && result == RESULT_OK && data != null && data.getData() != null) {
-            use(new Use() {
+            use(new Use<Model>() {
                 @Override
                 public void use(Model model) {
                     byte[] bytes = Artifact.bytes(new OneFile(data.getData()), "matrix", LARGEST);
@@ -76,7 +76,7 @@ public final class PhylogenyActivity extends ModelActivity {
     }
 
     private void judge(final String where, final String text) {
-        use(new Use() {
+        use(new Use<Model>() {
             @Override
             public void use(Model model) {
                 show(model, Genotypes.read(where, text));

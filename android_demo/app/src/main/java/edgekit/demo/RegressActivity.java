@@ -12,7 +12,7 @@ import edgekit.core.task.Regress;
  * Regression: mean and band along the first input, the others at their mean, and what is told of a
  * place that is tapped.
  */
-public final class RegressActivity extends ModelActivity {
+public final class RegressActivity extends TaskActivity {
     private static final int PLACES = 121;
     private static final double REACH = 2.5; // standard deviations to either side
 
@@ -25,7 +25,7 @@ public final class RegressActivity extends ModelActivity {
             @Override
             public boolean onTouch(View view, MotionEvent event) {
                 final double share = event.getX() / view.getWidth();
-                use(new Use() {
+                use(new Use<Model>() {
                     @Override
                     public void use(Model model) {
                         tap(model, share);

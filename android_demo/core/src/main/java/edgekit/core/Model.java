@@ -5,7 +5,7 @@ import edgekit.core.task.Tasks;
 import java.util.Map;
 
 /** A task's file in a session: a thing goes in, an answer comes out, and what each part took. */
-public final class Model implements AutoCloseable {
+public final class Model implements Resource {
     public final ModelFile file;
     public final Session session;
     public final Tensor input; // the session's only one

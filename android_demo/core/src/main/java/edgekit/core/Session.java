@@ -3,7 +3,7 @@ package edgekit.core;
 import java.util.Map;
 
 /** An entry point of a model file, opened in a runtime; one thread at a time. */
-public interface Session extends AutoCloseable {
+public interface Session extends Resource {
     /** The inputs by name, which are filled before each {@link #run}. */
     Map<String, Tensor> inputs();
 
@@ -12,7 +12,4 @@ public interface Session extends AutoCloseable {
 
     /** Runtime, version, threads, and of how many nodes a delegate took how many, where known. */
     Map<String, Object> facts();
-
-    @Override
-    void close();
 }

@@ -4,6 +4,7 @@ import edgekit.core.Artifact;
 import edgekit.core.InputError;
 import edgekit.core.ModelFile;
 import edgekit.core.Opener;
+import edgekit.core.Resource;
 import edgekit.core.Session;
 import edgekit.core.Signature;
 import edgekit.core.Tensor;
@@ -17,7 +18,7 @@ import java.util.Map;
  * added up in 32 bits, and z is drawn anew from the sums for each trajectory (Rakelly et al.,
  * arXiv:1903.08254, algorithm 2).
  */
-public final class Agent implements AutoCloseable {
+public final class Agent implements Resource {
     public static final List<String> ENTRIES = Arrays.asList("encode", "fuse", "act");
     private static final String[] SUMS = {"precision", "precision_mean"};
 
