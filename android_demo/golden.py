@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +26,13 @@ from edgekit.sources.preset import untrained
 
 SCHEMES = ("f32", "w8a8")
 EXACT = "phylogeny", "noise-exact"  # a graph that nothing need teach
-# What files may answer besides what the family's tiny configuration has.
-ANSWERS = {"ssdlite": ("boxes", "postprocess"), "deeplab_v3": ("labels",)}
+# What there is besides the families' tiny configurations, by what the name adds to the family's.
+OTHERS: dict[str, dict[str, dict[str, Any]]] = {
+    "ssdlite": {"boxes": {"answer": "boxes"}, "postprocess": {"answer": "postprocess"}},
+    "deeplab_v3": {"labels": {"answer": "labels"}},
+    "phylogeny": {"elimination": {"problem": "elimination", "alpha": 0.01, "beta": 0.1}},
+    "pearl": {"sparse": {"sparse": True, "spread": True, "widen": 1.4, "latent": 2}},
+}
 
 
 def main() -> None:
@@ -58,13 +64,10 @@ def _sources(only: str | None) -> Iterator[tuple[Source, tuple[str, ...]]]:
     """Yield what is converted, and to which schemes."""
     for name in [only] if only else MODULES:
         kind = family(name)
-        source = untrained(kind, kind.tiny, name, "tiny")
-        if source.entries:
-            continue  # the app runs files of one entry point
-        yield source, SCHEMES
-        for answer in ANSWERS.get(name, ()):
-            config = replace(kind.tiny, answer=answer)
-            yield untrained(kind, config, f"{name}-{answer}", "tiny"), SCHEMES[:1]
+        yield untrained(kind, kind.tiny, name, "tiny"), SCHEMES
+        for ending, changes in OTHERS.get(name, {}).items():
+            config = replace(kind.tiny, **changes)
+            yield untrained(kind, config, f"{name}-{ending}", "tiny"), SCHEMES[:1]
         if name == EXACT[0]:
             config = kind.preset(EXACT[1]).config
             yield untrained(kind, config, EXACT[1], EXACT[1]), SCHEMES[:1]
@@ -72,11 +75,12 @@ def _sources(only: str | None) -> Iterator[tuple[Source, tuple[str, ...]]]:
 
 def _examples(source: Source, folder: Path) -> str:
     """Return what calibrates: pictures, or numbers from -1 to 1."""
-    (tensor,) = source.model.inputs
-    if len(tensor.shape) == 4:
+    inputs = source.model.inputs
+    if len(inputs[0].shape) == 4:
         return "digits"
-    noise = np.random.default_rng(0).uniform(-1, 1, (16, *tensor.shape[1:]))
-    np.savez(folder / "examples.npz", **{tensor.name: noise.astype(np.float32)})
+    rng = np.random.default_rng(0)
+    noise = {t.name: rng.uniform(-1, 1, (16, *t.shape[1:])).astype(np.float32) for t in inputs}
+    np.savez(folder / "examples.npz", **noise)  # type: ignore[arg-type]
     return str(folder / "examples.npz")
 
 

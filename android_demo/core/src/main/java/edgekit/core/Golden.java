@@ -104,6 +104,12 @@ public final class Golden {
         return difference("answer", json(key(number, file) + "answer.json"), described, tolerance);
     }
 
+    /** Returns how unlikely Python's corrections are. */
+    public double nll(int number, ModelFile file) {
+        List<?> rows = (List<?>) json(key(number, file) + "answer.json");
+        return new Fields("answer", rows.get(0)).number("nll");
+    }
+
     /** Returns the share of a mask's pixels whose class is Python's. */
     public double maskAgreement(int number, ModelFile file, Segment.Mask mask) {
         Npz.Array expected = array(key(number, file) + "mask");

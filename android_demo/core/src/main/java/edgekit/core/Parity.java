@@ -2,6 +2,7 @@ package edgekit.core;
 
 import edgekit.core.play.Adaptation;
 import edgekit.core.play.Agent;
+import edgekit.core.task.Corrections;
 import edgekit.core.task.Segment;
 import java.util.ArrayList;
 import java.util.List;
@@ -127,7 +128,12 @@ public final class Parity {
             double same = golden.maskAgreement(i, model.file, (Segment.Mask) answer);
             return same == 1 ? null : "mask: agrees in " + same;
         }
-        return golden.compareAnswer(i, model.file, model.task.describe(answer), ANSWER);
+        List<Map<String, Object>> described = model.task.describe(answer);
+        if (answer instanceof Corrections.Corrected) {
+            double less = golden.nll(i, model.file) - ((Corrections.Corrected) answer).nll;
+            return less >= -ANSWER ? null : "corrections: less likely than Python's by " + -less;
+        }
+        return golden.compareAnswer(i, model.file, described, ANSWER);
     }
 
     private static Parity fails(String line, double worst) {

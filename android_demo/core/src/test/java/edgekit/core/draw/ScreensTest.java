@@ -11,6 +11,7 @@ import edgekit.core.play.Adaptation;
 import edgekit.core.play.Agents;
 import edgekit.core.play.Noise;
 import edgekit.core.task.Classify;
+import edgekit.core.task.Corrections;
 import edgekit.core.task.Detect;
 import edgekit.core.task.Genotypes;
 import edgekit.core.task.Phylogeny;
@@ -123,12 +124,41 @@ public final class ScreensTest {
         Phylogeny.Verdict verdict = task.decode(outputs, matrix);
         List<String> lines = task.lines(verdict);
         assertEquals("TP53 and KRAS: 11, 10 and 01 all occur", lines.get(1));
-        BufferedImage image = shown("phylogeny", new MatrixDrawing(matrix, verdict, lines));
+        BufferedImage image = shown("phylogeny", MatrixDrawing.of(matrix, verdict, lines));
         float cell = 24 * UNIT;
         float size = 14 * UNIT;
         assertEquals(Palette.RED, image.getRGB(Math.round(size + cell / 2), Math.round(size + cell / 2)));
         assertEquals(Palette.BLUE,
                 image.getRGB(Math.round(size + 2.5f * cell), Math.round(size + 2.5f * cell)));
+    }
+
+    @Test
+    public void changesAreOrangeAndRed() throws IOException {
+        Genotypes matrix = Genotypes.read("cells", "cell,TP53,KRAS,PIK3CA,APC\na,1,1,0,0\nb,1,1,0,0\n"
+                + "c,1,0,0,0\nd,0,1,0,0\ne,0,0,1,1\nf,0,0,1,0\ng,1,0,0,0\nh,1,0,0,0\n");
+        Corrections task = (Corrections) Tasks.of(params("{\"name\": \"phylogeny\","
+                + " \"problem\": \"elimination\", \"alpha\": 0.001, \"beta\": 0.1}"));
+        Corrections.Corrected answer =
+                task.decode(Results.of("scores", new int[] {1, 8, 4}, new float[32]), matrix);
+        List<String> lines = task.lines(answer);
+        assertEquals("tree: ((f,(e)APC)PIK3CA,(c,g,h,(a,b,d)KRAS)TP53);", lines.get(2));
+        BufferedImage image = shown("corrections", MatrixDrawing.of(matrix, answer, lines));
+        float cell = 24 * UNIT;
+        float size = 14 * UNIT;
+        int orange = 0;
+        int blue = 0;
+        for (int i = 0; i < 8; i++) {
+            for (int j = 0; j < 4; j++) {
+                int colour = image.getRGB(Math.round(size + (j + 0.5f) * cell),
+                        Math.round(size + (i + 0.5f) * cell));
+                orange += colour == Palette.ORANGE ? 1 : 0;
+                blue += colour == Palette.BLUE ? 1 : 0;
+            }
+        }
+        assertEquals("d has TP53", 1, orange);
+        assertEquals(11, blue);
+        // The largest clade is the first column, its rows the first.
+        assertEquals(Palette.BLUE, image.getRGB(Math.round(size + cell / 2), Math.round(size + cell / 2)));
     }
 
     @Test
