@@ -94,7 +94,7 @@ public final class MatrixDrawing implements Drawing {
                     found.add(now);
                     now = "";
                 }
-                now += part;
+                now += now.isEmpty() ? part.trim() : part;
             }
             found.add(Lettering.fit(pen, now, size, width));
         }
