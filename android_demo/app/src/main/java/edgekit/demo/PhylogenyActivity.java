@@ -110,7 +110,7 @@ public final class PhylogenyActivity extends TaskActivity {
         if (answer instanceof Corrections.Corrected) {
             Corrections.Corrected corrected = (Corrections.Corrected) answer;
             tree = corrected.newick;
-            drawing.show(MatrixDrawing.of(matrix, corrected, lines));
+            drawing.show(MatrixDrawing.of(corrected, lines));
         } else {
             drawing.show(MatrixDrawing.of(matrix, (Phylogeny.Verdict) answer, lines));
         }

@@ -45,14 +45,14 @@ public final class MatrixDrawing implements Drawing {
      * Draws what is likely: blue is 1, orange became 1, red became 0; large clades to the left, and
      * rows of one clade together.
      */
-    public static MatrixDrawing of(Genotypes matrix, Corrections.Corrected answer, List<String> lines) {
+    public static MatrixDrawing of(Corrections.Corrected answer, List<String> lines) {
         int[] columns = Order.ofColumns(answer.truth);
         int[] rows = Order.ofRows(answer.truth, columns);
         int[][] colours = new int[rows.length][columns.length];
         for (int i = 0; i < rows.length; i++) {
             for (int j = 0; j < columns.length; j++) {
                 boolean one = answer.truth[rows[i]][columns[j]];
-                byte seen = matrix.values[rows[i]][columns[j]];
+                byte seen = answer.observed.values[rows[i]][columns[j]];
                 colours[i][j] = one ? seen == 0 ? Palette.ORANGE : Palette.BLUE
                         : seen == 1 ? Palette.RED : ZERO;
             }

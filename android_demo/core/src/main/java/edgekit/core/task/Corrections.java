@@ -17,6 +17,7 @@ public final class Corrections extends MatrixTask<Corrections.Corrected> {
 
     /** The likely truth beneath a matrix. */
     public static final class Corrected {
+        public final Genotypes observed;
         public final boolean[][] truth; // [n, m], without conflicts
         public final double nll; // of what was observed, in nats
         public final String newick;
@@ -24,6 +25,7 @@ public final class Corrections extends MatrixTask<Corrections.Corrected> {
         public final int filled; // unknown entries
 
         Corrected(Genotypes observed, boolean[][] truth, double alpha, double beta) {
+            this.observed = observed;
             this.truth = truth;
             newick = Newick.of(truth, observed.rows, observed.columns);
             flips = new ArrayList<Flip>();
@@ -63,8 +65,6 @@ public final class Corrections extends MatrixTask<Corrections.Corrected> {
 
     private final double alpha; // the probability that a 0 is seen as 1
     private final double beta; // that a 1 is seen as 0
-    private List<String> rows; // of the last matrix
-    private List<String> columns;
 
     Corrections(Fields params) {
         alpha = share(params, "alpha");
@@ -94,8 +94,6 @@ public final class Corrections extends MatrixTask<Corrections.Corrected> {
         for (int i = 0; i < n; i++) {
             System.arraycopy(all, i * scores.shape[rank - 1], begin[i], 0, m);
         }
-        rows = matrix.rows;
-        columns = matrix.columns;
         float[][] weights = Elimination.logOdds(matrix.values, alpha, beta);
         return new Corrected(matrix, Elimination.eliminate(weights, begin, KICKS), alpha, beta);
     }
@@ -123,8 +121,8 @@ public final class Corrections extends MatrixTask<Corrections.Corrected> {
         row.put("nll", answer.nll);
         row.put("flips", flips);
         row.put("matrix", matrix);
-        row.put("rows", rows);
-        row.put("columns", columns);
+        row.put("rows", answer.observed.rows);
+        row.put("columns", answer.observed.columns);
         row.put("newick", answer.newick);
         return Collections.singletonList(row);
     }

@@ -142,7 +142,7 @@ public final class ScreensTest {
                 task.decode(Results.of("scores", new int[] {1, 8, 4}, new float[32]), matrix);
         List<String> lines = task.lines(answer);
         assertEquals("tree: ((f,(e)APC)PIK3CA,(c,g,h,(a,b,d)KRAS)TP53);", lines.get(2));
-        BufferedImage image = shown("corrections", MatrixDrawing.of(matrix, answer, lines));
+        BufferedImage image = shown("corrections", MatrixDrawing.of(answer, lines));
         float cell = 24 * UNIT;
         float size = 14 * UNIT;
         int orange = 0;
