@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from edgekit.cli.output import emit, output_options, stderr
 from edgekit.errors import InputError, SetupError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from edgekit.device import Device
     from edgekit.profile.measurement import Options, Report
@@ -124,15 +122,13 @@ def command(
     invoke is timed. The interval is the 95% interval of the median, from the spread between rounds.
     On qemu:CORE the instructions of one inference are counted instead, exactly.
     """
-    from rich.text import Text
-
+    from edgekit.cli.bench_app import bench_in_apps
+    from edgekit.cli.bench_tables import tables
     from edgekit.cli.numbers import parse_share
     from edgekit.device import open_device
     from edgekit.files import check_file_place, write_file
     from edgekit.profile.measurement import Options
-    from edgekit.profile.result_file import read_unfinished, to_json
-    from edgekit.profile.side_by_side import bench_side_by_side
-    from edgekit.profile.targets import find_targets, with_madds
+    from edgekit.profile.result_file import to_json
 
     chosen = Options(
         cpus=_cores(cpus), max_spread=parse_share("--max-spread", max_spread), **options
@@ -141,69 +137,48 @@ def command(
     devices = [open_device(url) for url in dict.fromkeys(places)]
     if output:
         check_file_place(output)
-    if app:
-        reports = _in_app(files, devices, schemes, chosen)
-        data = to_json(reports, samples=samples)
-        if output:
-            write_file(output, json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
-        _show(data, reports, as_json)
-        return
-    targets = find_targets(files, schemes=schemes, runtime=chosen.runtime,
-                           signature=chosen.signature)  # fmt: skip
-    if any(device.counter for device in devices):
-        targets = [with_madds(target) for target in targets]
-    kept = [] if fresh or not output else read_unfinished(output, targets, chosen)
-    if kept:
-        rounds = sum(len(row.rounds) for row in kept)
-        stderr().print(
-            f"{output}: {rounds} finished rounds are kept, the rest is run", markup=False
-        )
 
     def keep(reports: Sequence[Report]) -> None:
         if output:
             data = to_json(reports, samples=samples)
             write_file(output, json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
 
-    with stderr().status("bench") as status:
-        reports = bench_side_by_side(
-            targets, devices, chosen, lambda line: status.update(Text(one_line(line))),
-            kept=kept, keep=keep,
-        )  # fmt: skip
-    _show(to_json(reports, samples=samples), reports, as_json)
-
-
-def _show(data: dict[str, Any], reports: Sequence[Report], as_json: bool) -> None:
-    from edgekit.cli.bench_tables import tables
-
-    emit(data, as_json, *tables(reports))
-    _print_doubts(reports, reports[0].options.max_spread)
+    if app:
+        reports = bench_in_apps(files, devices, schemes, chosen)
+        keep(reports)
+    else:
+        reports = _bench(files, devices, schemes, chosen, None if fresh else output, keep)
+    emit(to_json(reports, samples=samples), as_json, *tables(reports))
+    _print_doubts(reports, chosen.max_spread)
     _raise_failures(reports)
 
 
-def _in_app(
-    files: tuple[str, ...], devices: Sequence[Device], schemes: tuple[str, ...], options: Options
-) -> list[Report]:
-    """Return what the app on each phone measured."""
-    from edgekit.device.adb import AdbDevice
-    from edgekit.profile.app_bench import HEEDED, bench_in_app
-    from edgekit.profile.targets import find_targets
+def _bench(
+    files: tuple[str, ...], devices: Sequence[Device], schemes: tuple[str, ...], options: Options,
+    earlier: Path | None, keep: Callable[[Sequence[Report]], None],
+) -> list[Report]:  # fmt: skip
+    """Return what fresh processes on each device measured, and what `earlier` holds of it."""
+    from rich.text import Text
 
-    given = click.get_current_context().get_parameter_source
-    ignored = {f.name for f in fields(options)} - {*HEEDED} | {"validity", "fresh"}
-    for name in sorted(ignored):
-        if given(name) not in (ParameterSource.DEFAULT, None):
-            option = name.removesuffix("_s").replace("_", "-")
-            raise InputError(f"--{option}: not with --app", do="leave it out")
-    phones = [device for device in devices if isinstance(device, AdbDevice)]
-    if len(phones) < len(devices):
-        raise InputError(
-            "--app", got=", ".join(d.url for d in devices), expected="--on adb:[SERIAL]"
+    from edgekit.profile.result_file import read_unfinished
+    from edgekit.profile.side_by_side import bench_side_by_side
+    from edgekit.profile.targets import find_targets, with_madds
+
+    targets = find_targets(files, schemes=schemes, runtime=options.runtime,
+                           signature=options.signature)  # fmt: skip
+    if any(device.counter for device in devices):
+        targets = [with_madds(target) for target in targets]
+    kept = read_unfinished(earlier, targets, options) if earlier else []
+    if kept:
+        rounds = sum(len(row.rounds) for row in kept)
+        stderr().print(
+            f"{earlier}: {rounds} finished rounds are kept, the rest is run", markup=False
         )
-    targets = find_targets(files, schemes=schemes, runtime="litert")
-    if single := [target.name for target in targets if target.artifact is None]:
-        raise InputError("--app", got=single[0], expected="artifacts, which the app has")
-    with stderr().status("bench: in the app"):
-        return [bench_in_app(targets, phone, options) for phone in phones]
+    with stderr().status("bench") as status:
+        return bench_side_by_side(
+            targets, devices, options, lambda line: status.update(Text(one_line(line))),
+            kept=kept, keep=keep,
+        )  # fmt: skip
 
 
 def _print_doubts(reports: Sequence[Report], max_spread: float) -> None:

@@ -76,7 +76,8 @@ public final class Bench {
             }
         } catch (InputError error) {
             result.fail(file, error);
-            listener.done(file.path + ": " + error.getMessage());
+            String line = error.getMessage();
+            listener.done(line.startsWith(file.path) ? line : file.path + ": " + line);
         }
     }
 
