@@ -1,8 +1,8 @@
 """Small untrained artifacts of every family with golden vectors, for the core's tests on the JVM.
 
-    python android_demo/golden.py -o build/golden [--only FAMILY]
+    python android_demo/golden.py -o build/golden [--only FAMILY | --of ARTIFACT]
 
-Three minutes on two cores. A trained artifact gets its vectors from `edgekit deploy --android`.
+Three CPU minutes. A trained artifact gets its vectors from `edgekit deploy --android`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.artifact import Artifact, open_artifact
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.source import Source
 from edgekit.families import MODULES, family
@@ -40,7 +41,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--only", choices=MODULES, help="this family alone")
+    parser.add_argument("--of", type=Path, metavar="ARTIFACT", help="that of an artifact, copied")
     options = parser.parse_args()
+    if options.of:
+        folder = shutil.copytree(options.of, options.output / options.of.name)
+        add_vectors(open_artifact(folder))
+        return
     for source, schemes in _sources(options.only):
         write(source, tuple(map(parse_scheme, schemes)), options.output / source.name)
         print(options.output / source.name, flush=True)
@@ -56,8 +62,12 @@ def write(source: Source, schemes: tuple, folder: Path) -> None:
         plan = Plan(
             schemes, ("tflite", "onnx"), calibrate=_examples(source, Path(scratch)), samples=16
         )
-        artifact = convert(source, plan, folder).artifact
-    (folder / NAME).write_bytes(make_golden(artifact, artifact.manifest.files))
+        add_vectors(convert(source, plan, folder).artifact)
+
+
+def add_vectors(artifact: Artifact) -> None:
+    """Write golden vectors of all files of an artifact beside its manifest."""
+    (artifact.folder / NAME).write_bytes(make_golden(artifact, artifact.manifest.files))
 
 
 def _sources(only: str | None) -> Iterator[tuple[Source, tuple[str, ...]]]:

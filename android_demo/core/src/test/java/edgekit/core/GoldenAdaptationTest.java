@@ -4,9 +4,12 @@ import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertTrue;
 
+import edgekit.core.draw.AdaptationDrawing;
+import edgekit.core.draw.Screens;
 import edgekit.core.play.Adaptation;
 import edgekit.core.play.Agent;
 import java.io.File;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.Assume;
@@ -65,13 +68,14 @@ public final class GoldenAdaptationTest {
     }
 
     @Test
-    public void onnxRuntimeAdaptsAsInPython() {
+    public void onnxRuntimeAdaptsAsInPython() throws IOException {
         Assume.assumeTrue("TFLite has no JVM runtime", file.format.equals("onnx"));
         for (int i = 0; i < golden.examples(); i++) {
             try (Agent agent = Agent.open(artifact, file, ONNX)) {
                 Adaptation played = golden.played(i, agent);
                 double allowed = file.scheme.equals("f32") ? FLOAT : INTEGER;
                 assertNull(golden.compare(i, file, played, allowed));
+                Screens.shown(file.path + "-" + i, new AdaptationDrawing(played));
             }
         }
         Parity parity = Parity.check(artifact, file, ONNX);

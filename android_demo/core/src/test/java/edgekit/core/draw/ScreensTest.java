@@ -19,17 +19,15 @@ import edgekit.core.task.Regress;
 import edgekit.core.task.Segment;
 import edgekit.core.task.Tasks;
 import java.awt.image.BufferedImage;
-import java.io.File;
 import java.io.IOException;
 import java.util.List;
-import javax.imageio.ImageIO;
 import org.junit.Test;
 
-/** The screens' drawings on Java2D; with -Dscreens=FOLDER they are saved there to be looked at. */
+/** The screens' drawings on Java2D. */
 public final class ScreensTest {
-    private static final int WIDTH = 540;
-    private static final int HEIGHT = 720;
-    private static final float UNIT = 1.5f;
+    private static final int WIDTH = Screens.WIDTH;
+    private static final int HEIGHT = Screens.HEIGHT;
+    private static final float UNIT = Screens.UNIT;
 
     /** Grey, with a bright square from (60, 40) to (120, 100). */
     private static Picture picture() {
@@ -52,7 +50,7 @@ public final class ScreensTest {
                 + " \"great grey owl\", \"goldfish\"]}"));
         List<Classify.Guess> guesses =
                 task.decode(Results.of("scores", new int[] {1, 3}, 0.07f, 0.9f, 0.03f), null);
-        BufferedImage image = shown("classify", PictureDrawing.ofGuesses(picture(), guesses));
+        BufferedImage image = Screens.shown("classify", PictureDrawing.ofGuesses(picture(), guesses));
         int above = image.getRGB(WIDTH / 2, HEIGHT / 2 + 200 * WIDTH / 200 / 4);
         assertTrue("the picture is shown", (above & 0xff) > 40);
         assertTrue("the foot is shaded", (image.getRGB(WIDTH - 3, HEIGHT - 3) & 0xff) < 40);
@@ -67,7 +65,7 @@ public final class ScreensTest {
                 new float[] {40 / 150f, 60 / 200f, 100 / 150f, 120 / 200f, 0.1f, 0.7f, 0.5f, 0.95f},
                 new float[] {1, 0}, new float[] {0.93f, 0.41f}), picture());
         assertEquals(60, boxes.get(0).edges[1], 1e-4);
-        BufferedImage image = shown("detect", PictureDrawing.ofBoxes(picture(), boxes));
+        BufferedImage image = Screens.shown("detect", PictureDrawing.ofBoxes(picture(), boxes));
         float scale = WIDTH / 200f;
         float top = (HEIGHT - 150 * scale) / 2;
         // The left edge of the first box, half way down, in the colour of class 1.
@@ -84,7 +82,7 @@ public final class ScreensTest {
         }
         Segment.Mask mask = task.decode(Results.labels("mask", new int[] {1, 200, 200}, map), picture());
         assertEquals(60 * 60, mask.counts()[1]);
-        BufferedImage image = shown("segment", PictureDrawing.ofMask(picture(), mask));
+        BufferedImage image = Screens.shown("segment", PictureDrawing.ofMask(picture(), mask));
         float scale = WIDTH / 200f;
         int inside = image.getRGB(Math.round(90 * scale), Math.round(HEIGHT / 2f - 5 * scale));
         // 230, 190, 150 under 45% and 128, 0, 0 over it
@@ -104,7 +102,7 @@ public final class ScreensTest {
         assertEquals(1960, drawing.inputAt(0), 1e-9);
         assertEquals(1990, drawing.inputAt(0.52), 1e-9);
         drawing.addTap(1990, answers[30]);
-        BufferedImage image = shown("regress", drawing);
+        BufferedImage image = Screens.shown("regress", drawing);
         int red = 0;
         for (int y = 60; y < HEIGHT - 60; y++) {
             int colour = image.getRGB((int) (0.52f * WIDTH), y);
@@ -124,7 +122,7 @@ public final class ScreensTest {
         Phylogeny.Verdict verdict = task.decode(outputs, matrix);
         List<String> lines = task.lines(verdict);
         assertEquals("TP53 and KRAS: 11, 10 and 01 all occur", lines.get(1));
-        BufferedImage image = shown("phylogeny", MatrixDrawing.of(matrix, verdict, lines));
+        BufferedImage image = Screens.shown("phylogeny", MatrixDrawing.of(matrix, verdict, lines));
         float cell = 24 * UNIT;
         float size = 14 * UNIT;
         assertEquals(Palette.RED, image.getRGB(Math.round(size + cell / 2), Math.round(size + cell / 2)));
@@ -142,7 +140,7 @@ public final class ScreensTest {
                 task.decode(Results.of("scores", new int[] {1, 8, 4}, new float[32]), matrix);
         List<String> lines = task.lines(answer);
         assertEquals("tree: ((f,(e)APC)PIK3CA,(c,g,h,(a,b,d)KRAS)TP53);", lines.get(2));
-        BufferedImage image = shown("corrections", MatrixDrawing.of(answer, lines));
+        BufferedImage image = Screens.shown("corrections", MatrixDrawing.of(answer, lines));
         float cell = 24 * UNIT;
         float size = 14 * UNIT;
         int orange = 0;
@@ -163,7 +161,7 @@ public final class ScreensTest {
 
     @Test
     public void thePendulumHangsWhereItIs() throws IOException {
-        BufferedImage image = shown("policy", new PendulumDrawing(Math.PI / 2, -0.5, 57, -123.4));
+        BufferedImage image = Screens.shown("policy", new PendulumDrawing(Math.PI / 2, -0.5, 57, -123.4));
         float length = 0.36f * WIDTH;
         // A quarter turn anticlockwise from upright: to the left.
         assertEquals(Palette.RED, image.getRGB(Math.round(WIDTH / 2 - length / 2), HEIGHT / 2));
@@ -184,11 +182,11 @@ public final class ScreensTest {
                 return draws[count++];
             }
         }, new float[] {0.6f, 0.8f});
-        shown("adapt-before", new AdaptationDrawing(played));
+        Screens.shown("adapt-before", new AdaptationDrawing(played));
         for (int i = 0; i < 52; i++) {
             played.step();
         }
-        BufferedImage image = shown("adapt", new AdaptationDrawing(played));
+        BufferedImage image = Screens.shown("adapt", new AdaptationDrawing(played));
         // One unit of the plane is 200 pixels here: 540 / 2.7. Its foot, y = -.35, is at 530.
         assertEquals(Palette.GREEN, image.getRGB(270 + 120, 530 - Math.round(1.15f * 200)));
         float[] at = played.played().get(2).path.get(12);
@@ -203,17 +201,6 @@ public final class ScreensTest {
 
     private static Fields params(String json) {
         return new Fields("task", JsonReader.read(json));
-    }
-
-    private static BufferedImage shown(String name, Drawing drawing) throws IOException {
-        ImagePen pen = new ImagePen(WIDTH, HEIGHT, UNIT);
-        drawing.draw(pen);
-        if (System.getProperty("screens") != null) {
-            File folder = new File(System.getProperty("screens"));
-            folder.mkdirs();
-            ImageIO.write(pen.image, "png", new File(folder, name + ".png"));
-        }
-        return pen.image;
     }
 
     private static int whitest(BufferedImage image, int first, int last) {
