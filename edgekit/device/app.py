@@ -12,8 +12,10 @@ PACKAGE = "edgekit.demo"
 FOLDER = f"/sdcard/Android/data/{PACKAGE}/files"  # the app's own, where adb reads
 RESULT, FAILURE = "bench.json", "bench.failure"
 # It prints the result, a word of REMEDIES, or the app's own line. `am` ends well in any case, and
-# -W waits for the screen, so that there is a process to look for.
+# -W waits for the screen, so that there is a process to look for: a new one, so that no benchmark
+# of before goes on in it and its peak of memory is its own.
 SCRIPT = f"""
+    am force-stop {PACKAGE} >/dev/null 2>&1
     folder=$1 && shift && rm -f "$folder/{RESULT}" "$folder/{FAILURE}" 2>/dev/null
     [ -e "$folder/{RESULT}" ] && exec echo kept
     said=$(am start -W -n {PACKAGE}/.BenchmarkActivity --ez run true "$@" 2>&1)
@@ -45,7 +47,9 @@ def run_benchmark(device: AdbDevice, extras: Sequence[str], *, timeout_s: float)
         SetupError: it is not installed, it ended early or took too long; the phone was lost.
     """
     command = RemoteCommand(SCRIPT, (FOLDER, *extras))
-    text = device.call(command, what="the app's benchmark", timeout_s=timeout_s).strip()
+    text = device.call(
+        command, what="the app's benchmark came to no end", timeout_s=timeout_s
+    ).strip()
     if text in REMEDIES:
         what, remedy = REMEDIES[text]
         raise SetupError(f"{device.url}: {what}", do=remedy)

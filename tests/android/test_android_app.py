@@ -185,9 +185,9 @@ def reads_as_bench_does(
     """What the core writes comes over adb as `edgekit bench --app` takes it."""
     phone = tmp_path / "phone"
     phone.mkdir()
-    put_on_path(monkeypatch, tmp_path / "bin", {
-        "adb": HERE, "pidof": "#!/bin/sh\n", "am": f"#!/bin/sh\ncp {written} {phone}/{RESULT}\n",
-    })  # fmt: skip
+    am = f"#!/bin/sh\n[ $1 = force-stop ] || cp {written} {phone}/{RESULT}\n"
+    scripts = {"adb": HERE, "pidof": "#!/bin/sh\n", "am": am}
+    put_on_path(monkeypatch, tmp_path / "bin", scripts)
     monkeypatch.setattr(adb, "PLACE", str(tmp_path))
     monkeypatch.setattr(app, "FOLDER", str(phone))
     targets = find_targets([artifact], runtime="onnxruntime")

@@ -20,6 +20,7 @@ from edgekit.report.results import read_results
 from edgekit.signature import Signature, TensorSpec
 
 MODEL = b"not read here"
+STOPPED = "[ $1 = force-stop ] && exit\n"
 SHA = hashlib.sha256(MODEL).hexdigest()
 
 
@@ -49,7 +50,9 @@ def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def pretend(folder: Path, am: str, pidof: str = "true") -> None:
     """Let the phone's `am` and `pidof` be these scripts; am's words come into am.txt."""
-    write_client(folder / "bin", "am", f'#!/bin/sh\nprintf "%s\\n" "$@" > {folder}/am.txt\n{am}\n')
+    write_client(
+        folder / "bin", "am", f'#!/bin/sh\n{STOPPED}printf "%s\\n" "$@" > {folder}/am.txt\n{am}\n'
+    )
     write_client(folder / "bin", "pidof", f"#!/bin/sh\n{pidof}\n")
 
 
