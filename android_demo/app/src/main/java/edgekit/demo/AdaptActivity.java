@@ -10,11 +10,13 @@ import edgekit.core.draw.AdaptationDrawing;
 import edgekit.core.play.Adaptation;
 import edgekit.core.play.Agent;
 import edgekit.core.play.LatentNoise;
+import java.util.List;
 import java.util.Random;
 
 /** Policy that adapts: it looks for the goal that is tapped, which it does not see. */
 public final class AdaptActivity extends ModelActivity<Agent> {
     private static final long STEP_MS = 40;
+    private static final int TOLD = 3; // trajectories, the last first
     private static final float[] FIRST = {0, 1};
 
     private final Random random = new Random();
@@ -72,18 +74,20 @@ public final class AdaptActivity extends ModelActivity<Agent> {
         }
     }
 
+    /** Takes a step, and the next one a little later; none where one fails or the model is gone. */
     private void advance() {
+        final boolean[] goesOn = new boolean[1];
         use(new Use<Agent>() {
             @Override
             public void use(Agent agent) {
-                running = false; // if this step fails
-                running = adaptation.step();
+                goesOn[0] = adaptation.step();
                 drawing.show(new AdaptationDrawing(adaptation));
-                say(agent, adaptation);
+                say(agent, adaptation.lines());
             }
         }, new Runnable() {
             @Override
             public void run() {
+                running = goesOn[0];
                 if (running && !isFinishing()) {
                     drawing.postDelayed(new Runnable() {
                         @Override
@@ -96,9 +100,9 @@ public final class AdaptActivity extends ModelActivity<Agent> {
         });
     }
 
-    private void say(Agent agent, Adaptation of) {
+    private void say(Agent agent, List<String> lines) {
         StringBuilder text = new StringBuilder();
-        for (String line : of.lines()) {
+        for (String line : lines.subList(0, Math.min(TOLD, lines.size()))) {
             text.append(line).append('\n');
         }
         say(text + "an action takes " + agent.actNs / 1000 + " microseconds");
