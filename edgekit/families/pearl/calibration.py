@@ -39,10 +39,9 @@ def lived_through(
     sums = [np.cumsum(part, axis=1, dtype=np.float32) for part in natural]
     before = [np.concatenate([np.zeros_like(s[:, :1]), s], axis=1) for s in sums]
     rng = np.random.default_rng(seed)
-    task = rng.integers(0, len(parameters), ROWS)
-    step, known = (rng.integers(0, context.shape[1] + k, ROWS) for k in (0, 1))
     o, a = actor.observations, actor.actions
-    rows = context[task, step]
+    rows = context.reshape(-1, context.shape[-1])[_transitions(natural[0], rng)]
+    task, known = (rng.integers(0, size, ROWS) for size in before[0].shape[:2])
     precision, weighted = (part[task, known] for part in before)
     noise = rng.standard_normal(precision.shape).astype(np.float32)
     found = {
@@ -55,3 +54,15 @@ def lived_through(
         "z": np.asarray(actor.fuse(precision, weighted, noise)),
     }
     return found | ({"next_observation": rows[:, -o:]} if config.next_state else {})
+
+
+def _transitions(precision: Array, rng: np.random.Generator) -> Array:
+    """Return places of transitions, `[ROWS]`, by turns any and one that says something of z.
+
+    Of sparse rewards most say nothing, and ranges and parity would be those of silence.
+    """
+    told = precision.sum(axis=-1).reshape(-1).astype(np.float64)
+    anything = rng.integers(0, told.size, ROWS)
+    by_weight = rng.choice(told.size, ROWS, p=told / told.sum())
+    places: Array = np.where(np.arange(ROWS) % 2, by_weight, anything)
+    return places

@@ -20,7 +20,9 @@ from edgekit.families.pearl.encoder import NaturalParameters, draw
 from edgekit.families.pearl.family import Recipe
 
 ENCODE, FUSE, ACT = "encode", "fuse", "act"
-RAW = "raw"  # of the encoder, before natural parameters are made of it
+# What the encoder says of a transition, before natural parameters are made of it. Apart, as they
+# have no eight bits in common: softplus takes its input down to -20, means stay within a few units.
+HALVES = ("mean", "weight")
 
 
 def build(config: Recipe) -> Any:
@@ -48,7 +50,8 @@ def assemble(actor: Actor, limit: Any = None) -> Any:
     def answer(part: Any) -> Any:
         return part([inputs[tensor.name] for tensor in part.inputs])
 
-    outputs = {**natural(answer(encode)), **answer(fuse), **answer(act)}
+    told = answer(encode)
+    outputs = {**natural([told[name] for name in HALVES]), **answer(fuse), **answer(act)}
     network = keras.Model(list(inputs.values()), outputs, name="pearl")
     if limit is not None:
         _set_scale(encode.get_layer("unscaled"), 1.0 / np.asarray(limit, np.float32))
@@ -75,7 +78,7 @@ def divide(source: Source, config: Recipe) -> Source:
 
 
 def _encode(actor: Actor) -> Any:
-    """Return the network from one transition to what natural parameters are made of, `[N, 2 Z]`."""
+    """Return the network from one transition to what natural parameters are made of, `[N, Z]`s."""
     o, a = actor.observations, actor.actions
     seen, done = keras.Input((o,), name="observation"), keras.Input((a,), name="action")
     inputs = [seen, done, keras.Input((1,), name="reward")]
@@ -83,15 +86,22 @@ def _encode(actor: Actor) -> Any:
         inputs.append(keras.Input((o,), name="next_observation"))
     within = [seen, Affine(a, name="unscaled")(done), *inputs[2:]]
     encoder = actor.encoder
-    raw = keras.Model(encoder.input, encoder.get_layer("encoder_raw").output, name="encoder")
-    x = raw(keras.layers.Concatenate(name="transition")(within))
-    return keras.Model(inputs, {RAW: x}, name=ENCODE)
+    raw = encoder.get_layer("encoder_raw")
+    hidden = keras.Model(encoder.input, raw.input, name="encoder")
+    x = hidden(keras.layers.Concatenate(name="transition")(within))
+    halves = {}
+    for number, name in enumerate(HALVES):
+        half = keras.layers.Dense(raw.units // 2, name=f"encoder_{name}")
+        halves[name] = half(x)
+        half.set_weights([np.split(w, 2, axis=-1)[number] for w in raw.get_weights()])
+    return keras.Model(inputs, halves, name=ENCODE)
 
 
 def _natural(latent: int, factors: str) -> Any:
-    raw = keras.Input((2 * latent,), name=RAW)
+    halves = [keras.Input((latent,), name=name) for name in HALVES]
+    raw = keras.layers.Concatenate(name="raw")(halves)
     precision, weighted = NaturalParameters(factors, name="natural")(raw)
-    return keras.Model(raw, {"precision": precision, "precision_mean": weighted}, name="natural")
+    return keras.Model(halves, {"precision": precision, "precision_mean": weighted}, name="natural")
 
 
 def _fuse(latent: int, factors: str) -> Any:

@@ -19,6 +19,7 @@ from edgekit.errors import InputError
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.source import Source
 from edgekit.families.pearl.actor import Actor
+from edgekit.families.pearl.calibration import _transitions
 from edgekit.families.pearl.family import FAMILY, Recipe
 from edgekit.families.pearl.meta_test import meta_test
 from edgekit.families.pearl.network import assemble, divide
@@ -52,6 +53,7 @@ def source(actor: Actor, folder: Path) -> Source:
     arrays = {n: rng.uniform(-1, 1, (100, width)).astype(np.float32)
               for n, width in INPUTS.items()}  # fmt: skip
     arrays["precision"] = 5 * np.abs(arrays["precision"])
+    arrays["action"] *= LIMIT
     np.savez(folder / "lived.npz", **arrays)
     whole = Source("pair", assemble(actor, LIMIT), "tf_keras", {}, family=FAMILY.name,
                    task={"name": "control", **FAMILY.describe(CONFIG)},
@@ -123,6 +125,43 @@ def test_sums_are_float32_under_int8(artifact: Artifact) -> None:
         "encode": ({"int8"}, {"float32"}), "fuse": ({"float32"}, {"float32"}),
         "act": ({"int8"}, {"int8"}),
     }  # fmt: skip
+
+
+def test_means_keep_their_bits_beside_weights_of_a_wide_range(tmp_path: Path) -> None:
+    """Weights from -20 to 20 in the same eight bits would leave steps of 0.16 to the means."""
+    keras.utils.set_random_seed(6)
+    wide = Actor(2, 2, CONFIG)
+    raw = wide.encoder.get_layer("encoder_raw")
+    raw.kernel.assign(raw.kernel * np.repeat([1.0, 40.0], 3))
+    raw.bias.assign(tf.zeros(6))
+    plan = Plan((parse_scheme("w8a8"),), ("tflite",))
+    made = convert(source(wide, tmp_path), plan, tmp_path / "a").artifact
+    rng = np.random.default_rng(2)
+    given = {"observation": 2, "action": 2, "reward": 1}
+    rows = [{n: rng.uniform(-1, 1, (1, k)).astype(np.float32) for n, k in given.items()}
+            for _ in range(20)]  # fmt: skip
+    for row in rows:
+        row["action"] *= LIMIT
+    with opened(made, "w8a8") as entries:
+        found = [entries["encode"](**row) for row in rows]
+    context = np.concatenate([np.hstack([r["observation"], r["action"] / LIMIT, r["reward"]])
+                              for r in rows]).astype(np.float32)  # fmt: skip
+    precision, weighted = (part.numpy() for part in wide.encoder(context))
+    theirs = {n: np.concatenate([f[n] for f in found]) for n in ("precision", "precision_mean")}
+    told = precision > 1e-3
+    assert 0.2 < told.mean() < 0.8
+    means = theirs["precision_mean"][told] / theirs["precision"][told]
+    np.testing.assert_allclose(means, (weighted / precision)[told], atol=0.04)
+
+
+def test_half_of_what_tells_ranges_says_something() -> None:
+    precision = np.zeros((5, 40, 3), np.float32)
+    precision[2, 7] = precision[4, 30] = 1.0
+    places = _transitions(precision, np.random.default_rng(0))
+    telling = np.isin(places, [2 * 40 + 7, 4 * 40 + 30])
+    assert telling[1::2].all()
+    assert telling[::2].mean() < 0.1
+    assert len(np.unique(places[::2])) > 60
 
 
 @pytest.mark.parametrize("scheme", ["f32", "w8a8"])
