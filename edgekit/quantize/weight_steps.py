@@ -64,6 +64,12 @@ def on_grid(rows: Array, steps: Array) -> Array:
     return rounded
 
 
+def rounded_to(steps: Array, rows: Array) -> Array:
+    """Return rows `[O, K]` rounded to nearest, in real values."""
+    nearest: Array = on_grid(rows, steps) * steps[:, np.newaxis]
+    return nearest
+
+
 def put_weights(content: bytes, float_file: bytes, steps: Mapping[str, Array]) -> bytes:
     """Return an integer .tflite with the weights and biases of a float one, in these steps.
 
@@ -109,11 +115,17 @@ def _put(model: Any, tensors: Any, source: FloatGraph, op: FloatOp, steps: Array
     steps = np.maximum(steps, np.abs(values) / (_BIAS_LIMIT * scale)).astype(np.float32)
     rows = on_grid(rows_of(source, op), steps.astype(np.float64))
     _store(model, weights, shaped(source, op, rows).astype(np.int8))
-    weights.quantization.scale = steps
+    _set_scales(weights, steps)
     kind = np.int64 if bias.type == schema.TensorType.INT64 else np.int32
     bias_steps = np.float64(scale) * steps
     _store(model, bias, np.rint(values / bias_steps).astype(kind))
-    bias.quantization.scale = bias_steps.astype(np.float32)
+    _set_scales(bias, bias_steps.astype(np.float32))
+
+
+def _set_scales(tensor: Any, scales: Array) -> None:
+    """Give a symmetric tensor its scales; a loader wants as many zero points."""
+    tensor.quantization.scale = scales
+    tensor.quantization.zeroPoint = np.zeros(len(scales), np.int64)
 
 
 def _store(model: Any, tensor: Any, values: Array) -> None:
@@ -123,7 +135,7 @@ def _store(model: Any, tensor: Any, values: Array) -> None:
 
 
 def _error(rows: Array, steps: Array) -> Array:
-    error: Array = np.square(on_grid(rows, steps) * steps[:, np.newaxis] - rows).sum(axis=1)
+    error: Array = np.square(rounded_to(steps, rows) - rows).sum(axis=1)
     return error
 
 
