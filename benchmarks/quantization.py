@@ -9,8 +9,8 @@ top-1 agreement    the same class; of features the same nearest neighbour among 
 SQNR               of what goes into the softmax (of the features), mean over 64 photographs, in dB
 p50 ratio          to plain PTQ, files in turn, one thread of LiteRT
 
-plain PTQ is TensorFlow's converter alone; ours `--ptq prune,align,equalize,steps,round,bias`; mixed
-as ours, with `--scheme mixed --max-drop 0.5`; QAT the float network teaching its fake-quantized
+plain PTQ is TensorFlow's converter alone; ours `--ptq prune,align,equalize,steps,reconstruct,
+round,bias`; mixed as ours, with `--scheme mixed --max-drop 0.5`; QAT the float network teaching its fake-quantized
 copy. Which techniques to combine, and the learning rate, were chosen on such a split of the same
 photographs, so that they have been seen: of nine combinations, which lay within 2.2 points, and of
 three rates.
@@ -62,7 +62,7 @@ CLASSIFIER = "tf2_mobilenet_v2_1.0_224_ptq.tflite"
 EMBEDDER = "mobilenet_v2_035_96_embedder_with_metadata.tflite"
 CALIBRATION = 100
 JUDGED_BY_SCORES = 64
-OURS = PostTraining(("prune", "align", "equalize", "steps", "round", "bias"))
+OURS = PostTraining(("prune", "align", "equalize", "steps", "reconstruct", "round", "bias"))
 QAT = Options(
     qat_epochs=6, qat_learning_rate=2e-6, batch_size=10, weight_decay=0.0, warmup_epochs=0.5,
     validation=0.1,

@@ -29,6 +29,7 @@ _CAP = 6.0  # of ReLU6
 # A channel is widened to this share of the cap at most. What calibration did not see is cut off
 # beyond, as the ordinary quantizer cuts off what lies beyond the largest value that it saw.
 _HEADROOM = 0.9
+_ON_GRID = 0.1  # of the usual squared error: weights that err less came from a grid
 _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -73,6 +74,8 @@ def equalize(
                 graph.set_constant(op.inputs[2], graph.bias(op) * factors)
             for op in group.consumers:
                 graph.set_constant(op.inputs[1], graph.weights(op) / factors)
+            errors |= {op.outputs[0]: _errors(rows_of(graph, op), find_steps)
+                       for op in (*group.producers, *group.consumers) if errors}  # fmt: skip
     return changed
 
 
@@ -182,8 +185,13 @@ def _of_weights(op: FloatOp, weights: Array, factors: Array, errors: Errors) -> 
 
 
 def _errors(rows: Array, find_steps: FindSteps) -> Array:
-    """Return the mean squared error of each row of weights `[O, K]` in its own steps."""
-    found: Array = np.square(rounded_to(find_steps(rows), rows) - rows).mean(axis=1)
+    """Return the expected squared error of each row of weights `[O, K]` as they are.
+
+    That is D^2 / 12, unless they lie on a grid.
+    """
+    error = np.square(rounded_to(find_steps(rows), rows) - rows).mean(axis=1)
+    usual = np.square(largest_steps(rows)) / 12
+    found: Array = np.where(error < _ON_GRID * usual, error, usual)
     return found
 
 

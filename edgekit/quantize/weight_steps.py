@@ -89,10 +89,12 @@ def put_weights(content: bytes, float_file: bytes, steps: Mapping[str, Array]) -
     for name in steps:
         if name not in made:
             raise InputError(f"op {name}", got="not in the integer file", do="take --ptq none")
-        fed, weights, bias = (graph.tensors[t] for t in made[name].inputs)
+        raw = made[name]
+        fed, weights = (graph.tensors[t] for t in raw.inputs[:2])
         if weights.type == schema.TensorType.INT8 and (
             len(weights.quantization.scale) == len(steps[name])
         ):
+            bias = _bias_of(model, graph, raw)
             _put(model, (fed, weights, bias), source, named[name], steps[name])
     return pack(model)
 
@@ -105,6 +107,23 @@ def _answers(model: Any, graph: Any, raw: Any) -> Iterator[str]:
     readers = (op for op in graph.operators if tensor in op.inputs)
     real = (op.outputs[0] for op in readers if kind_of(model, op) == "DEQUANTIZE")
     yield from (graph.tensors[t].name.decode("utf-8", "replace") for t in (tensor, *real))
+
+
+def _bias_of(model: Any, graph: Any, raw: Any) -> Any:
+    """Return an op's bias; a quantizer leaves one of zeros out, and then it is made."""
+    if len(raw.inputs) > 2 and raw.inputs[2] >= 0:
+        return graph.tensors[raw.inputs[2]]
+    fed, weights = (graph.tensors[t] for t in raw.inputs[:2])
+    wide = fed.type == schema.TensorType.INT16
+    bias = schema.TensorT()
+    bias.name = weights.name + b"/bias"
+    bias.type = schema.TensorType.INT64 if wide else schema.TensorType.INT32
+    bias.shape = np.array([len(weights.quantization.scale)], np.int32)
+    bias.quantization, bias.buffer = schema.QuantizationParametersT(), len(model.buffers)
+    model.buffers.append(schema.BufferT())
+    graph.tensors.append(bias)
+    raw.inputs = [*raw.inputs[:2], len(graph.tensors) - 1]
+    return bias
 
 
 def _put(model: Any, tensors: Any, source: FloatGraph, op: FloatOp, steps: Array) -> None:
