@@ -10,10 +10,11 @@ SQNR               of what goes into the softmax (of the features), mean over 64
 p50 ratio          to plain PTQ, files in turn, one thread of LiteRT
 
 plain PTQ is TensorFlow's converter alone; ours `--ptq prune,align,equalize,steps,reconstruct,
-round,bias`; mixed as ours, with `--scheme mixed --max-drop 0.5`; QAT the float network teaching its fake-quantized
-copy. Which techniques to combine, and the learning rate, were chosen on such a split of the same
-photographs, so that they have been seen: of nine combinations, which lay within 2.2 points, and of
-three rates.
+round,bias`; mixed as ours, with `--scheme mixed --max-drop 0.5`; QAT the float network teaching its
+fake-quantized copy. Which techniques to combine, and the learning rate, were chosen on such a split
+of the same photographs, so that they have been seen: of nine combinations, which lay within 2.2
+points, and of three rates. What is reconstructed, and what of it is kept, came later, and was
+chosen on the photographs that calibrate alone.
 
 Run: python benchmarks/quantization.py [--smoke]    (about 40 minutes)
 """

@@ -227,21 +227,29 @@ def _round(
         steps: to begin with, `[O]`.
         options: which techniques.
     """
-    wanted, chosen = rows_of(source, op), options.techniques
+    rows, chosen = rows_of(source, op), options.techniques
     if not {"reconstruct", "round", "bias"} & {*chosen}:
-        graph.set_constant(op.inputs[1], shaped(graph, op, rounded_to(steps, wanted)))
+        graph.set_constant(op.inputs[1], shaped(graph, op, rounded_to(steps, rows)))
         return steps
-    rows, seen = wanted, measure(source, op, *fed)
-    if "reconstruct" in chosen:
-        wanted = seen.reconstruct(rows)
-    if "round" in chosen:
-        made, steps = round_together(wanted, seen.energy, steps, search="steps" in chosen)
-    else:
-        made = rounded_to(steps, wanted)
+    seen = measure(source, op, *fed)
+
+    def rounded(wanted: Array) -> tuple[Array, Array]:
+        if "round" in chosen:
+            return round_together(wanted, seen.energy, steps, search="steps" in chosen)
+        return rounded_to(steps, wanted), steps
+
+    made, own = rounded(rows)
+    if (
+        "reconstruct" in chosen
+    ):  # of each channel where it promises less error, its rounding included
+        other, others = rounded(seen.reconstruct(rows))
+        promised = seen.expected_error(other, rows) * seen.unseen()
+        better = promised < seen.expected_error(made, rows)
+        made, own = np.where(better[:, np.newaxis], other, made), np.where(better, others, own)
     graph.set_constant(op.inputs[1], shaped(graph, op, made))
     if "bias" in chosen:
         graph.set_constant(op.inputs[2], source.bias(op) - seen.bias_shift(made, rows))
-    return steps
+    return own
 
 
 def held_in_float(graph: FloatGraph, kept: Kept) -> set[int]:

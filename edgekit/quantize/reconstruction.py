@@ -41,12 +41,37 @@ class Moments:
 
     exact_mean: Array
     rounded_mean: Array
-    energy: Array  # H, and a ridge: no direction is free
-    cross: Array  # C, and the same
+    exact: Array  # E[a x x^T], and a ridge, as of the next two: no direction is free
+    energy: Array  # H
+    cross: Array  # C
+    positions: Array  # that let changes through, `[O]`
 
     def reconstruct(self, rows: Array) -> Array:
         """Return the weights `[O, K]` that answer from rounded inputs as `rows` from exact ones."""
         return _each(np.linalg.solve(self.energy, self.cross), rows)
+
+    def expected_error(self, rows: Array, before: Array) -> Array:
+        """Return the squared error of answers by `rows` `[O, K]` against rows `before`, `[O]`.
+
+        That is of the positions that were seen, the bias having taken the mean back.
+        """
+        found: Array = (
+            (_each(self.exact, before) * before).sum(axis=1)
+            - 2 * (_each(self.cross, before) * rows).sum(axis=1)
+            + (_each(self.energy, rows) * rows).sum(axis=1)
+        )
+        return found
+
+    def unseen(self) -> Array:
+        """Return by how much a regression errs more where it was not made, `[O]`.
+
+        That is (M + K) / (M - K) for K weights and M positions, the final prediction error of
+        Akaike, Annals of the Institute of Statistical Mathematics 21 (1969); infinite where there
+        are not more positions than weights.
+        """
+        size = self.energy.shape[1]
+        left = self.positions - size
+        return np.where(left > 0, (self.positions + size) / np.maximum(left, 1e-9), np.inf)
 
     def bias_shift(self, rows: Array, before: Array) -> Array:
         """Return what `rows` `[O, K]` answer to the mean more than rows `before` did, `[O]`.
@@ -94,15 +119,16 @@ def _stacked(parts: Iterable[tuple[Array, ...]]) -> Moments:
     return Moments(*(np.stack(part) for part in zip(*parts, strict=True)))
 
 
-def _moments(seen: Array, noisy: Array, passed: Array) -> tuple[Array, Array, Array, Array]:
+def _moments(seen: Array, noisy: Array, passed: Array) -> tuple[Array, ...]:
     """Return the moments of one output channel, of what it sees `[M, K]`."""
     share = passed / passed.sum()
     exact_mean, rounded_mean = share @ seen, share @ noisy
     seen, noisy = seen - exact_mean, noisy - rounded_mean
     weighted = (noisy * share[:, np.newaxis]).T
     energy, cross = weighted @ noisy, weighted @ seen
+    exact = (seen * share[:, np.newaxis]).T @ seen
     ridge = np.diag(_RIDGE * (len(energy) / passed.sum()) ** 2 * np.diag(energy) + 1e-12)
-    return exact_mean, rounded_mean, energy + ridge, cross + ridge
+    return exact_mean, rounded_mean, exact + ridge, energy + ridge, cross + ridge, passed.sum()
 
 
 def _sampled(op: FloatOp, weights: Array, values: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,11 +48,16 @@ def test_what_is_half_noise_is_trusted_less() -> None:
 def test_a_second_channel_makes_up_for_noise_of_the_first() -> None:
     # Both channels hold the same x of variance 1; the first is read with noise of variance 1/4.
     # Of w1 x1 + w2 x2 = (w1 + w2) x the regression on (x + n, x) leaves the first channel out.
-    moments = Moments(
-        np.zeros((1, 2)), np.zeros((1, 2)),
-        np.array([[[1.25, 1.0], [1.0, 1.0]]]), np.array([[[1.0, 1.0], [1.0, 1.0]]]),
-    )  # fmt: skip
+    exact = np.ones((1, 2, 2))
+    energy = np.array([[[1.25, 1.0], [1.0, 1.0]]])
+    moments = Moments(np.zeros((1, 2)), np.zeros((1, 2)), exact, energy, exact, np.array([10.0]))
     assert moments.reconstruct(np.array([[2.0, 5.0]])) == pytest.approx(np.array([[0.0, 7.0]]))
+    # As they were the weights err by w1 n, 2^2 / 4 in the mean; the others not at all.
+    before = np.array([[2.0, 5.0]])
+    assert moments.expected_error(before, before) == pytest.approx(1.0)
+    assert moments.expected_error(np.array([[0.0, 7.0]]), before) == pytest.approx(0.0)
+    assert moments.unseen() == pytest.approx((10 + 2) / (10 - 2))
+    assert replace(moments, positions=np.array([2.0])).unseen() == np.inf
 
 
 def test_places_that_the_activation_cuts_off_hardly_count() -> None:
@@ -69,7 +75,8 @@ def test_places_that_the_activation_cuts_off_hardly_count() -> None:
 
 
 def test_the_bias_takes_a_mean_error_back() -> None:
-    moments = Moments(np.array([[2.0]]), np.array([[3.0]]), np.ones((1, 1, 1)), np.ones((1, 1, 1)))
+    one = np.ones((1, 1, 1))
+    moments = Moments(np.array([[2.0]]), np.array([[3.0]]), one, one, one, np.array([10.0]))
     assert moments.bias_shift(np.array([[5.0]]), np.array([[4.0]])) == 3 * 5 - 2 * 4
 
 
