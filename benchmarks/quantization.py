@@ -16,6 +16,9 @@ of the same photographs, so that they have been seen: of nine combinations, whic
 points, and of three rates. What is reconstructed, and what of it is kept, came later, and was
 chosen on the photographs that calibrate alone.
 
+The embedder's file has 8-bit weights only where a tensor holds more than 1,024; those of its first
+layers are float, so that 8 bits, which w8a16 has for all, are new to them.
+
 Run: python benchmarks/quantization.py [--smoke]    (about 40 minutes)
 """
 
