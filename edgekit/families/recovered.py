@@ -22,7 +22,7 @@ from edgekit.quantize.techniques import PostTraining
 Array = npt.NDArray[Any]
 
 # Steps stay the largest weight over 127, which is what fake quantization takes.
-_TECHNIQUES = PostTraining(("reconstruct", "round", "bias"))
+_TECHNIQUES = PostTraining(("round", "bias"))
 
 
 def recovered(network: Any, batches: Iterable[Array]) -> Any:

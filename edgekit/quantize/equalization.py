@@ -26,9 +26,8 @@ Errors = Mapping[int, Array]  # of an op's weights, [O], by its first output; no
 
 _JOINING = ("ADD", "MEAN", "AVERAGE_POOL_2D", "MAX_POOL_2D", "RELU", "RELU6")
 _CAP = 6.0  # of ReLU6
-# A channel is widened to this share of the cap at most. What calibration did not see is cut off
-# beyond, as the ordinary quantizer cuts off what lies beyond the largest value that it saw.
-_HEADROOM = 0.9
+# A channel is widened to this share of the cap at most: what calibration did not see must fit too.
+_HEADROOM = 0.25
 _ON_GRID = 0.1  # of the usual squared error: weights that err less came from a grid
 _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 

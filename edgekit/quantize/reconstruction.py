@@ -7,9 +7,10 @@ integer one, the w' and b' sought are those of the least
 
 a being 1 where the activation behind the op lets a change through and next to nothing where it cuts
 it off. About the means this is a regression: w' = (H + l)^-1 (C + l) w with H = E[a x' x'^T],
-C = E[a x' x^T] and a small l that holds w' near w; what it gains are directions in which x' is more
-noise than signal. Asymmetric, as Nagel et al., arXiv:2004.10568, section 3.3, and Li et al.,
-arXiv:2504.02692, equation 8, do it.
+C = E[a x' x^T] and a small l that holds w' near w. Errors of the weights before, which x tells, it
+undoes; of noise that x does not tell, as 8-bit activations bring, it can but shrink w, and over
+many layers that costs more than it gains. The asymmetric objective is that of Nagel et al.,
+arXiv:2004.10568, AdaRound.
 """
 
 from __future__ import annotations

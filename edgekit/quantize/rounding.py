@@ -20,9 +20,10 @@ from edgekit.quantize.weight_steps import LEVELS, largest_steps, rounded_to, row
 Array = npt.NDArray[Any]
 Factored = tuple[Array, Array]
 
+_ON_GRID = 1e-3  # of a step: weights that are off by less came from this grid
 _SWEEPS = 8  # over all weights; most layers settle in three
 _FEW = 64  # weights of a row, up to which other steps are tried
-_LEVELS_TRIED = np.arange(64, 192, 0.25)  # that the largest weight may be; more cut it off
+_LEVELS_TRIED = range(64, 192, 2)  # that the largest weight may be; more cut it off
 
 
 def round_together(
@@ -37,6 +38,9 @@ def round_together(
         search: whether a row of few weights may take other steps: each is another draw of its
             roundings, and the best of many errs far less than the usual.
     """
+    nearest = rounded_to(steps, rows)
+    if (np.abs(nearest - rows) < _ON_GRID * steps[:, np.newaxis]).all():
+        return nearest, steps
     factored = factor(energy)
     if search and rows.shape[1] <= _FEW:
         tries = (steps, *(largest_steps(rows) * (LEVELS / levels) for levels in _LEVELS_TRIED))

@@ -56,7 +56,7 @@ def test_norms_stay_and_weights_lie_on_grids() -> None:
     for name in ("conv", "depthwise"):
         weights = folded(copy, name)
         steps = np.abs(weights).max(axis=0) / 127
-        # Reconstruction may make the largest weight one of 126 steps, or of 127.
+        # The largest weight may have been rounded to 126 steps.
         raw = np.stack([weights / (steps * 127 / levels) for levels in (126, 127)])
         assert (np.abs(raw - np.rint(raw)).max(axis=1) < 0.01).any(axis=0).all()
         assert weights == pytest.approx(folded(network, name), abs=0.1)

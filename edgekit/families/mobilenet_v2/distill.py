@@ -30,7 +30,7 @@ def distill(run: Run, *, resume: bool = False, distributed: bool = False) -> Run
 
     The float network is equalized and takes pixels on whole steps: the same function, whose weights
     and mean the run keeps in place of the teacher's. Its copy begins with the weights that
-    `--ptq reconstruct,round,bias` gives, and keeps them unless an epoch is better.
+    `--ptq round,bias` gives, and keeps them unless an epoch is better.
 
     Args:
         run: with the float weights in its folder, `data` with pictures, and options that say how.
