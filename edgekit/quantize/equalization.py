@@ -8,7 +8,7 @@ tensors that additions join share their factors, and the strength is chosen by a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +18,17 @@ import numpy.typing as npt
 from edgekit.quantize.float_graph import FloatGraph, FloatOp
 from edgekit.quantize.observation import Observed
 from edgekit.quantize.ranges import STEPS
-from edgekit.quantize.weight_steps import LEVELS
+from edgekit.quantize.weight_steps import LEVELS, largest_steps, rounded_to, rows_of
 
 Array = npt.NDArray[Any]
+FindSteps = Callable[[Array], Array]
+Errors = Mapping[int, Array]  # of an op's weights, [O], by its first output; none: one step for all
 
 _JOINING = ("ADD", "MEAN", "AVERAGE_POOL_2D", "MAX_POOL_2D", "RELU", "RELU6")
 _CAP = 6.0  # of ReLU6
 # A channel is widened to this share of the cap at most: what calibration did not see must fit too.
 _HEADROOM = 0.25
+_ON_GRID = 0.1  # of the usual squared error: weights that err less came from a grid
 _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -40,7 +43,11 @@ class Group:
 
 
 def equalize(
-    graph: FloatGraph, statistics: Observed, *, per_channel: bool = True
+    graph: FloatGraph,
+    statistics: Observed,
+    *,
+    per_channel: bool = True,
+    find_steps: FindSteps = largest_steps,
 ) -> dict[int, Array]:
     """Change the weights of `graph`; return the factors `[C]` of each tensor that was equalized.
 
@@ -48,10 +55,17 @@ def equalize(
         graph: answers as before, but for what a ReLU6 cuts off that calibration never saw.
         statistics: of its activations.
         per_channel: whether each output channel's weights will have a scale of their own.
+        find_steps: of weights `[O, K]`, how they will be rounded. Where they lie on a grid already,
+            only factors on their output channels leave them there.
     """
     changed: dict[int, Array] = {}
+    errors = (
+        {op.outputs[0]: _errors(rows_of(graph, op), find_steps)
+         for op in graph.ops if graph.changeable(op)}
+        if per_channel else {}
+    )  # fmt: skip
     for group in groups(graph):
-        factors = _best(graph, group, statistics, per_channel)
+        factors = _best(graph, group, statistics, errors)
         if (factors != 1).any():
             changed |= dict.fromkeys(group.tensors, factors)
             for op in group.producers:
@@ -59,6 +73,8 @@ def equalize(
                 graph.set_constant(op.inputs[2], graph.bias(op) * factors)
             for op in group.consumers:
                 graph.set_constant(op.inputs[1], graph.weights(op) / factors)
+            errors |= {op.outputs[0]: _errors(rows_of(graph, op), find_steps)
+                       for op in (*group.producers, *group.consumers) if errors}  # fmt: skip
     return changed
 
 
@@ -110,7 +126,7 @@ def _keeps_channels(graph: FloatGraph, op: FloatOp) -> bool:
     return bool(axes) and (rank - 1) not in {axis % rank for axis in axes}
 
 
-def _best(graph: FloatGraph, group: Group, statistics: Observed, per_channel: bool) -> Array:
+def _best(graph: FloatGraph, group: Group, statistics: Observed, errors: Errors) -> Array:
     """Return the factors `[C]` of the least noise, among strengths of equal ranges."""
     seen = [statistics[t] for t in group.tensors]
     if len({len(s.high) for s in seen}) > 1 or any(
@@ -122,17 +138,16 @@ def _best(graph: FloatGraph, group: Group, statistics: Observed, per_channel: bo
     # A channel that is always zero has no range to bring anywhere.
     full = np.where(reach > 0, np.maximum(wanted / np.where(reach > 0, reach, 1), 1.0), 1.0)
     candidates = [full**strength for strength in _STRENGTHS]
-    return min(candidates, key=lambda f: _noise(graph, group, statistics, f, per_channel))
+    return min(candidates, key=lambda f: _noise(graph, group, statistics, f, errors))
 
 
 def _noise(
-    graph: FloatGraph, group: Group, statistics: Observed, factors: Array,
-    per_channel: bool,
-) -> float:  # fmt: skip
+    graph: FloatGraph, group: Group, statistics: Observed, factors: Array, errors: Errors
+) -> float:
     """Return the expected noise over signal in what the consumers answer, summed over them.
 
     Rounding to steps of D adds D^2 / 12 to whatever is rounded: here activations, the consumers'
-    weights, and the producers'.
+    weights, and the producers'. What weights that are as they were lose is known.
     """
     total = 0.0
     for op in group.consumers:
@@ -142,32 +157,41 @@ def _noise(
         gain = (weights**2).reshape(len(weights), -1).sum(axis=1)
         noise = gain.sum() * (span / STEPS) ** 2 / 12
         energy = here.energy * factors**2
-        step = _weight_steps(weights, op.kind == "DEPTHWISE_CONV_2D", per_channel)
-        noise += (step**2 / 12 * _spread(energy, weights)).sum()
+        noise += (_of_weights(op, weights, factors, errors) * _spread(energy, weights)).sum()
         for maker in group.producers:
-            own = _outputs_times(graph.weights(maker), maker, factors)
-            own = own if maker.kind == "DEPTHWISE_CONV_2D" else np.moveaxis(own, 0, -1)
-            rows = np.moveaxis(own, -1, 0).reshape(own.shape[-1], -1)
-            steps_ = np.abs(rows).max(axis=1) if per_channel else np.abs(rows).max()
+            rows = rows_of(graph, maker)
+            largest = np.abs(rows * np.reshape(factors, (-1, 1))).max()
+            own = (errors[maker.outputs[0]] * factors**2 if errors
+                   else np.square(largest / LEVELS) / 12)  # fmt: skip
             fed = statistics[maker.inputs[0]].energy.mean() * rows.shape[1]
-            noise += (gain * (steps_ / LEVELS) ** 2 / 12 * fed).sum()
+            noise += (gain * own * fed).sum()
         signal = (gain * energy).sum()
         total += float(noise / max(signal, 1e-30))
     return total
 
 
-def _weight_steps(weights: Array, depthwise: bool, per_channel: bool) -> Array:
-    """Return the step of each weight of `[C, ...]`, in the shape of the weights."""
-    if not per_channel:
-        largest = np.abs(weights).max()
-    elif depthwise:
-        largest = np.abs(weights).reshape(len(weights), -1).max(axis=1)
-        largest = largest.reshape(-1, *[1] * (weights.ndim - 1))
-    else:  # an output channel is the second axis, since the last came first
-        axes = (0, *range(2, weights.ndim))
-        largest = np.abs(weights).max(axis=axes, keepdims=True)
-    steps: Array = np.broadcast_to(largest / LEVELS, weights.shape)
-    return steps
+def _of_weights(op: FloatOp, weights: Array, factors: Array, errors: Errors) -> Array:
+    """Return the expected squared error of each of a consumer's weights, `[C, ...]`."""
+    known = errors.get(op.outputs[0])
+    if known is not None and op.kind == "DEPTHWISE_CONV_2D":  # a channel has a step of its own
+        return _spread(known / factors**2, weights)
+    # An output channel is the second axis, since the last came first.
+    if known is not None and (factors == 1).all():
+        return np.broadcast_to(known.reshape(1, -1, *[1] * (weights.ndim - 2)), weights.shape)
+    axes = (0, *range(2, weights.ndim)) if known is not None else None
+    largest = np.abs(weights).max(axis=axes, keepdims=True)
+    return np.broadcast_to(np.square(largest / LEVELS) / 12, weights.shape)
+
+
+def _errors(rows: Array, find_steps: FindSteps) -> Array:
+    """Return the expected squared error of each row of weights `[O, K]` as they are.
+
+    That is D^2 / 12, unless they lie on a grid.
+    """
+    error = np.square(rounded_to(find_steps(rows), rows) - rows).mean(axis=1)
+    usual = np.square(largest_steps(rows)) / 12
+    found: Array = np.where(error < _ON_GRID * usual, error, usual)
+    return found
 
 
 def _spread(energy: Array, weights: Array) -> Array:

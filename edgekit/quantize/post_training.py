@@ -1,20 +1,21 @@
 """Post-training quantization: a float .tflite made ready for the ordinary quantizer.
 
-Six techniques, each of which can be left out, and a range for every activation:
+Seven techniques, each of which can be left out, and a range for every activation:
 
-prune     constant channels moved into biases       (pruning)
-align     pixels on the steps of the input          (alignment)
-equalize  channels of a tensor to one range         (equalization)
-steps     weight steps of the least error           (weight_steps)
-round     weights rounded together                  (rounding)
-bias      mean errors taken back                    (bias)
+prune        constant channels moved into biases           (pruning)
+align        pixels on the steps of the input              (alignment)
+equalize     channels of a tensor to one range             (equalization)
+steps        weight steps of the least error               (weight_steps, rounding)
+reconstruct  weights for what is read in integers          (reconstruction)
+round        weights rounded together                      (rounding)
+bias         mean errors taken back                        (reconstruction)
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,16 +25,22 @@ import numpy.typing as npt
 from edgekit.errors import InputError
 from edgekit.quantize.advice import Remark, advise, check_input
 from edgekit.quantize.alignment import align
-from edgekit.quantize.bias import correct_bias
 from edgekit.quantize.equalization import equalize
-from edgekit.quantize.float_graph import FloatGraph, Range
+from edgekit.quantize.float_graph import FloatGraph, FloatOp, Range
 from edgekit.quantize.observation import Observed, observe
 from edgekit.quantize.pruning import prune
 from edgekit.quantize.ranges import ESTIMATORS, fake_quantize
+from edgekit.quantize.reconstruction import measure
 from edgekit.quantize.replay import Values, live_bytes, run_op, steps
-from edgekit.quantize.rounding import round_to_nearest, round_together
+from edgekit.quantize.rounding import round_together
 from edgekit.quantize.techniques import PostTraining
-from edgekit.quantize.weight_steps import largest_steps, least_error_steps, rows_of
+from edgekit.quantize.weight_steps import (
+    largest_steps,
+    least_error_steps,
+    rounded_to,
+    rows_of,
+    shaped,
+)
 from edgekit.signature import TensorSpec
 
 _log = logging.getLogger("edgekit")
@@ -134,12 +141,16 @@ def transform(network: Network, options: PostTraining) -> Network:
         inputs, ranges[tensor] = (spec,), found[1]
         examples = {tensor: spec.renormalize(examples[tensor], before.mean or (), before.std or ())}
     if "equalize" in options.techniques:
-        factors = equalize(graph, observed)
+        factors = equalize(graph, observed, find_steps=_steps_of(options))
         _log.info("equalized %d tensors", len(factors))
     changes = Changes(
         *({graph.name(t): values for t, values in each.items()} for each in (constants, factors))
     )
     return Network(graph, inputs, examples, observed, ranges, changes, network)
+
+
+def _steps_of(options: PostTraining) -> Callable[[Array], Array]:
+    return least_error_steps if "steps" in options.techniques else largest_steps
 
 
 def prepare(
@@ -158,7 +169,7 @@ def prepare(
         round_activations: to 8 bits; beside these 16 are as good as none.
     """
     graph = network.graph.copy()
-    best = least_error_steps if "steps" in options.techniques else largest_steps
+    best = _steps_of(options)
     steps = {op.outputs[0]: best(rows_of(graph, op)) for op in graph.ops
              if graph.changeable(op) and op.outputs[0] not in kept}  # fmt: skip
     float_held = held_in_float(graph, kept) if round_activations else set(graph.activations())
@@ -171,12 +182,13 @@ def prepare(
 
 
 def _correct(
-    graph: FloatGraph, network: Network, options: PostTraining, weight_steps: Mapping[int, Array],
+    graph: FloatGraph, network: Network, options: PostTraining, weight_steps: dict[int, Array],
     float_held: set[int],
 ) -> dict[int, Range]:  # fmt: skip
     """Go through the network once, float and rounded side by side; return each tensor's range.
 
-    Each op is changed, its range chosen and its output rounded before the next one sees it.
+    Each op is changed, its range chosen and its output rounded before the next one sees it. The
+    steps of its weights, which may be others then, are kept in `weight_steps`.
     """
     estimate, exact = ESTIMATORS[options.ranges], dict(network.examples)
     ranges = dict(network.ranges)
@@ -186,14 +198,9 @@ def _correct(
     for number, op, dead in steps(graph):
         exact.update(run_op(network.graph, number, exact))
         if op.outputs[0] in weight_steps:
-            read, own = op.inputs[0], weight_steps[op.outputs[0]]
-            if "round" in options.techniques:
-                weights = round_together(graph, op, own, rounded[read])
-            else:
-                weights = round_to_nearest(graph, op, own)
-            graph.set_constant(op.inputs[1], weights)
-            if "bias" in options.techniques:
-                correct_bias(graph, op, rounded[read], network.graph, exact[read])
+            fed = (exact[op.inputs[0]], rounded[op.inputs[0]])
+            own = weight_steps[op.outputs[0]]
+            weight_steps[op.outputs[0]] = _round(graph, op, network.graph, fed, own, options)
         rounded.update(run_op(graph, number, rounded))
         for tensor in filter(graph.is_float, op.outputs):
             moved = op.kind in _MOVING and op.inputs[0] in ranges
@@ -204,6 +211,45 @@ def _correct(
             exact.pop(tensor, None)
             rounded.pop(tensor, None)
     return ranges
+
+
+def _round(
+    graph: FloatGraph, op: FloatOp, source: FloatGraph, fed: tuple[Array, Array], steps: Array,
+    options: PostTraining,
+) -> Array:  # fmt: skip
+    """Round one op's weights, make up for what changes, and return the steps `[O]` of its weights.
+
+    Args:
+        graph: that is changed.
+        op: a linear op.
+        source: where it still has its float weights.
+        fed: what it reads there and in integers, `[N, ...]`.
+        steps: to begin with, `[O]`.
+        options: which techniques.
+    """
+    rows, chosen = rows_of(source, op), options.techniques
+    if not {"reconstruct", "round", "bias"} & {*chosen}:
+        graph.set_constant(op.inputs[1], shaped(graph, op, rounded_to(steps, rows)))
+        return steps
+    seen = measure(source, op, *fed)
+
+    def rounded(wanted: Array) -> tuple[Array, Array]:
+        if "round" in chosen:
+            return round_together(wanted, seen.energy, steps, search="steps" in chosen)
+        return rounded_to(steps, wanted), steps
+
+    made, own = rounded(rows)
+    if (
+        "reconstruct" in chosen
+    ):  # of each channel where it promises less error, its rounding included
+        other, others = rounded(seen.reconstruct(rows))
+        promised = seen.expected_error(other, rows) * seen.unseen()
+        better = promised < seen.expected_error(made, rows)
+        made, own = np.where(better[:, np.newaxis], other, made), np.where(better, others, own)
+    graph.set_constant(op.inputs[1], shaped(graph, op, made))
+    if "bias" in chosen:
+        graph.set_constant(op.inputs[2], source.bias(op) - seen.bias_shift(made, rows))
+    return own
 
 
 def held_in_float(graph: FloatGraph, kept: Kept) -> set[int]:

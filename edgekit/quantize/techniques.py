@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from edgekit.errors import InputError
 
-TECHNIQUES = ("prune", "align", "equalize", "steps", "round", "bias")
-WEIGHTS = ("steps", "round", "bias")  # those that concern weights of 8 bits beside any activations
+TECHNIQUES = ("prune", "align", "equalize", "steps", "reconstruct", "round", "bias")
+# Those that concern weights of 8 bits beside any activations.
+WEIGHTS = ("steps", "reconstruct", "round", "bias")
 RANGES = ("minmax", "percentile", "mse")  # the estimators of `ranges`
 
 

@@ -64,6 +64,12 @@ def on_grid(rows: Array, steps: Array) -> Array:
     return rounded
 
 
+def rounded_to(steps: Array, rows: Array) -> Array:
+    """Return rows `[O, K]` rounded to nearest, in real values."""
+    nearest: Array = on_grid(rows, steps) * steps[:, np.newaxis]
+    return nearest
+
+
 def put_weights(content: bytes, float_file: bytes, steps: Mapping[str, Array]) -> bytes:
     """Return an integer .tflite with the weights and biases of a float one, in these steps.
 
@@ -83,10 +89,12 @@ def put_weights(content: bytes, float_file: bytes, steps: Mapping[str, Array]) -
     for name in steps:
         if name not in made:
             raise InputError(f"op {name}", got="not in the integer file", do="take --ptq none")
-        fed, weights, bias = (graph.tensors[t] for t in made[name].inputs)
+        raw = made[name]
+        fed, weights = (graph.tensors[t] for t in raw.inputs[:2])
         if weights.type == schema.TensorType.INT8 and (
             len(weights.quantization.scale) == len(steps[name])
         ):
+            bias = _bias_of(model, graph, raw)
             _put(model, (fed, weights, bias), source, named[name], steps[name])
     return pack(model)
 
@@ -101,6 +109,23 @@ def _answers(model: Any, graph: Any, raw: Any) -> Iterator[str]:
     yield from (graph.tensors[t].name.decode("utf-8", "replace") for t in (tensor, *real))
 
 
+def _bias_of(model: Any, graph: Any, raw: Any) -> Any:
+    """Return an op's bias; a quantizer leaves one of zeros out, and then it is made."""
+    if len(raw.inputs) > 2 and raw.inputs[2] >= 0:
+        return graph.tensors[raw.inputs[2]]
+    fed, weights = (graph.tensors[t] for t in raw.inputs[:2])
+    wide = fed.type == schema.TensorType.INT16
+    bias = schema.TensorT()
+    bias.name = weights.name + b"/bias"
+    bias.type = schema.TensorType.INT64 if wide else schema.TensorType.INT32
+    bias.shape = np.array([len(weights.quantization.scale)], np.int32)
+    bias.quantization, bias.buffer = schema.QuantizationParametersT(), len(model.buffers)
+    model.buffers.append(schema.BufferT())
+    graph.tensors.append(bias)
+    raw.inputs = [*raw.inputs[:2], len(graph.tensors) - 1]
+    return bias
+
+
 def _put(model: Any, tensors: Any, source: FloatGraph, op: FloatOp, steps: Array) -> None:
     """Write one op's weights and bias; where a bias would overflow, its step is widened."""
     fed, weights, bias = tensors
@@ -109,11 +134,17 @@ def _put(model: Any, tensors: Any, source: FloatGraph, op: FloatOp, steps: Array
     steps = np.maximum(steps, np.abs(values) / (_BIAS_LIMIT * scale)).astype(np.float32)
     rows = on_grid(rows_of(source, op), steps.astype(np.float64))
     _store(model, weights, shaped(source, op, rows).astype(np.int8))
-    weights.quantization.scale = steps
+    _set_scales(weights, steps)
     kind = np.int64 if bias.type == schema.TensorType.INT64 else np.int32
     bias_steps = np.float64(scale) * steps
     _store(model, bias, np.rint(values / bias_steps).astype(kind))
-    bias.quantization.scale = bias_steps.astype(np.float32)
+    _set_scales(bias, bias_steps.astype(np.float32))
+
+
+def _set_scales(tensor: Any, scales: Array) -> None:
+    """Give a symmetric tensor its scales; a loader wants as many zero points."""
+    tensor.quantization.scale = scales
+    tensor.quantization.zeroPoint = np.zeros(len(scales), np.int64)
 
 
 def _store(model: Any, tensor: Any, values: Array) -> None:
@@ -123,7 +154,7 @@ def _store(model: Any, tensor: Any, values: Array) -> None:
 
 
 def _error(rows: Array, steps: Array) -> Array:
-    error: Array = np.square(on_grid(rows, steps) * steps[:, np.newaxis] - rows).sum(axis=1)
+    error: Array = np.square(rounded_to(steps, rows) - rows).sum(axis=1)
     return error
 
 

@@ -53,6 +53,7 @@ class Phase:
     watch: str = "accuracy"  # the figure of the evaluation that says which is best; higher is
     freeze_epoch: int | None = None  # from which on batch norms keep their statistics
     network: Any = None  # whose weights are kept, where more than it is trained
+    start_counts: bool = False  # whether what it begins with is kept until an epoch is better
 
     @property
     def checkpoints(self) -> Path:
@@ -89,6 +90,8 @@ def train(
     """
     loop = _Loop(model, loss, data, options, phase, strategy or tf.distribute.get_strategy())
     loop.begin(resume)
+    if phase.start_counts and int(loop.state.epoch) == int(loop.state.step) == 0:
+        loop.keep_best(evaluate(loop.predict))
     with loop.progress:
         while int(loop.state.epoch) < options.epochs:
             started = time.monotonic()
@@ -156,11 +159,7 @@ class _Loop:
 
     def finish_epoch(self, mean_loss: float, scores: Mapping[str, float], started: float) -> None:
         """Keep the weights if they are the best yet, write the history and a checkpoint."""
-        # A tie goes to the later epoch: its learning rate was smaller.
-        if scores[self.phase.watch] >= float(self.state.best):
-            self.state.best.assign(scores[self.phase.watch])
-            kept = self.phase.network or self.model
-            save_weights(kept, self.phase.weights if self.chief else None)
+        self.keep_best(scores)
         epoch = int(self.state.epoch) + 1
         self.state.epoch.assign(epoch)
         self.state.step.assign(0)
@@ -176,6 +175,14 @@ class _Loop:
         self.history.add(row)
         self._save()
         self.progress.epoch(row)
+
+    def keep_best(self, scores: Mapping[str, float]) -> None:
+        """Keep the weights if they are the best yet."""
+        # A tie goes to the later epoch: its learning rate was smaller.
+        if scores[self.phase.watch] >= float(self.state.best):
+            self.state.best.assign(scores[self.phase.watch])
+            kept = self.phase.network or self.model
+            save_weights(kept, self.phase.weights if self.chief else None)
 
     def _due(self, done: int) -> bool:
         """Whether a checkpoint is due inside an epoch; clocks of several workers do not agree."""

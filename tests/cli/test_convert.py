@@ -18,6 +18,7 @@ from export import networks
 from edgekit.artifact import Artifact, open_artifact
 from edgekit.cli import run
 from edgekit.export.metadata import read_metadata
+from edgekit.profile.graph import read_graph
 from edgekit.runtime import open_model
 from edgekit.runtime.sandbox import open_isolated
 
@@ -179,6 +180,40 @@ def test_io(io: str) -> None:
     assert artifact
     (signature,) = artifact.file().signatures.values()
     assert {spec.dtype for spec in (*signature.inputs, *signature.outputs)} == {io}
+
+
+def test_techniques_for_weights_beside_16_bit_activations(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    plain = convert("mine:picture", "--scheme", "f32,w8a16", "--calibrate", "image.npy")
+    assert plain
+    images = np.load("image.npy")
+    expected = answers_of(plain, "f32", images)
+    error = np.abs(answers_of(plain, "w8a16", images) - expected).mean()
+    Path("out").rename("plain")
+    with caplog.at_level(logging.WARNING, "edgekit"):
+        techniques = "align,equalize,steps,reconstruct,round,bias"
+        ours = convert("mine:picture", "--scheme", "w8a16", "--ptq", techniques,
+                       "--calibrate", "image.npy")  # fmt: skip
+    assert "w8a16: left out, for activations of 8 bits: align, equalize" in caplog.text
+    assert ours
+    assert ours.manifest.provenance["post_training"]["techniques"] == techniques.split(",")
+    (file,) = ours.manifest.files
+    weights = {op.inputs[1].dtype for op in read_graph(ours.path(file)).ops if len(op.inputs) == 3}
+    assert weights == {"int8"}
+    assert np.abs(answers_of(ours, "w8a16", images) - expected).mean() < 0.8 * error
+
+
+def answers_of(artifact: Artifact, scheme: str, images: Any) -> Any:
+    """Return the real-valued answers of one of the artifact's files to `[N, H, W, C]`."""
+    file = artifact.file(scheme=scheme)
+    (signature,) = file.signatures.values()
+    (fed,), (made,) = signature.inputs, signature.outputs
+    session = open_model(artifact.path(file))
+    return np.concatenate([
+        made.dequantize(session({fed.name: fed.quantize(one[np.newaxis])})[made.name])
+        for one in images
+    ])  # fmt: skip
 
 
 def test_shape() -> None:

@@ -79,5 +79,5 @@ def test_a_norm_without_a_gain_is_named() -> None:
     hidden = LAYERS.Dense(2, use_bias=False, name="first")(x)
     hidden = LAYERS.BatchNormalization(scale=False, name="norm")(hidden)
     network = keras.Model(x, LAYERS.Dense(1, name="second")(hidden), name="net")
-    with pytest.raises(InputError, match="norm: cannot be equalized"):
+    with pytest.raises(InputError, match="norm: cannot be changed"):
         equalized(network, [np.ones((4, 1), np.float32)])

@@ -19,9 +19,10 @@ from edgekit.quantize.observation import observe
 from edgekit.quantize.post_training import Prepared, open_network, prepare, transform
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.ranges import fake_quantize, grid, least_error, percentile
-from edgekit.quantize.rounding import descend
+from edgekit.quantize.rounding import error_energy, factor, nearest_plane, round_together
 from edgekit.quantize.techniques import PostTraining, parse_techniques
 from edgekit.quantize.tflite_file import pack, unpack
+from edgekit.quantize.weight_steps import least_error_steps
 from edgekit.signature import TensorSpec
 
 
@@ -67,11 +68,34 @@ def test_estimators_leave_an_outlier_out() -> None:
 def test_weights_are_rounded_together() -> None:
     # The scale is 1.27 / 127 = 0.01 and the two small weights see the same input: to nearest both
     # lose 0.004, together 0.008; with one of them up the error is 0.002.
-    weights = np.array([[1.27, 0.304, 0.304]])
-    energy = np.array([[1.0, 0, 0], [0, 1, 0.999], [0, 0.999, 1]])
-    rounded = descend(weights, energy, np.array([0.01]))[0]
+    weights, steps = np.array([[1.27, 0.304, 0.304]]), np.array([0.01])
+    energy = np.array([[[1.0, 0, 0], [0, 1, 0.999], [0, 0.999, 1]]])
+    rounded = round_together(weights, energy, steps)[0][0]
     assert sorted(rounded) == pytest.approx([0.30, 0.31, 1.27])
-    assert descend(weights, np.eye(3), np.array([0.01]))[0] == pytest.approx([1.27, 0.30, 0.30])
+    apart = round_together(weights, np.eye(3)[np.newaxis], steps)[0][0]
+    assert apart == pytest.approx([1.27, 0.30, 0.30])
+
+
+def test_an_error_is_made_up_for_by_the_weights_behind_it() -> None:
+    # 0.4 of the first weight is lost; half of it, H_21 / H_22, goes to the second: 0.4 + 0.2 is 1.
+    # The error (0.4, -0.6) costs 0.16 + 0.36 - 0.24, that of rounding to nearest 0.32 + 0.16.
+    energy = np.array([[[1.0, 0.5], [0.5, 1.0]]])
+    weights = np.array([[0.4, 0.4]])
+    made = nearest_plane(weights, factor(energy), np.array([1.0]))
+    assert made.tolist() == [[0.0, 1.0]]
+    assert error_energy(made - weights, energy) == pytest.approx(0.28)
+    assert error_energy(-weights, energy) == pytest.approx(0.48)
+
+
+def test_another_step_is_a_better_draw_for_few_weights() -> None:
+    # A third is no whole number of steps of 1 / 127, but 42 of 1 / 126.
+    weights, energy = np.array([[1.0, 1 / 3]]), np.eye(2)[np.newaxis]
+    usual = np.array([1 / 127])
+    made, steps = round_together(weights, energy, usual)
+    assert (steps, made[0, 1]) == (usual, pytest.approx(42 / 127))
+    made, steps = round_together(weights, energy, usual, search=True)
+    assert made == pytest.approx(weights, abs=1e-12)
+    assert weights[0] / steps[0] == pytest.approx(np.rint(weights[0] / steps[0]))
 
 
 def test_rounding_together_never_does_worse_than_to_nearest() -> None:
@@ -81,12 +105,12 @@ def test_rounding_together_never_does_worse_than_to_nearest() -> None:
     energy = inputs.T @ inputs / len(inputs)
     scale = np.abs(weights).max(axis=1, keepdims=True) / 127
     nearest = np.rint(weights / scale) * scale - weights
-    together = descend(weights, energy, scale[:, 0]) - weights
+    together = round_together(weights, energy[np.newaxis], scale[:, 0])[0] - weights
 
     def loss(error: Any) -> Any:
         return np.einsum("ok,kl,ol->o", error, energy, error)
 
-    assert loss(together).sum() < 0.7 * loss(nearest).sum()
+    assert loss(together).sum() < 0.5 * loss(nearest).sum()
     # Every weight lies on its channel's grid.
     raw = (together + weights) / scale
     assert raw == pytest.approx(np.rint(raw))
@@ -134,6 +158,26 @@ def test_equalization_keeps_the_answers_and_brings_channels_to_one_range() -> No
     assert answers(graph.pack(), inputs) == pytest.approx(answers(content, inputs), rel=1e-5)
     seen = observe(graph, fed)
     assert seen[hidden].high.max() / seen[hidden].high.min() < 1.01
+
+
+def test_weights_on_a_grid_are_not_equalized_off_it() -> None:
+    # The second layer's weights are whole steps of 0.01 and lose nothing as they are. As much as
+    # the ranges differ, any factor but 1 would round every one of them. Where the weights are
+    # large that read the small channels, equalization spares them as well.
+    rng = np.random.default_rng(0)
+    reach = np.geomspace(1, 8, 16)
+    raw = rng.integers(-127, 128, (16, 8))
+    raw[0] = 127
+    inputs = rng.uniform(0, 1, (20, 4, 4, 1)).astype(np.float32)
+
+    def factors(second: Any) -> Any:
+        graph = FloatGraph(float_file(two_layers(reach[np.newaxis], second)))
+        observed = observe(graph, {graph.inputs[0]: inputs[:, np.newaxis]})
+        return equalize(graph, observed, find_steps=least_error_steps)
+
+    assert factors(raw * 0.01) == {}
+    (changed,) = factors(raw / reach[:, np.newaxis]).values()
+    assert changed == pytest.approx(8 / reach, rel=1e-3)
 
 
 def test_equalization_recovers_what_one_scale_a_tensor_loses() -> None:

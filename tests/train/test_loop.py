@@ -73,9 +73,9 @@ def accuracy(predict):
     return {"accuracy": float((predict(X).argmax(axis=1) == Y).mean())}
 
 
-def run(folder, data=None, *, resume=False, options=OPTIONS, evaluate=accuracy):
+def run(folder, data=None, *, resume=False, options=OPTIONS, evaluate=accuracy, **of_phase):
     model = network()
-    phase = Phase("float", folder, folder / "weights.h5")
+    phase = Phase("float", folder, folder / "weights.h5", **of_phase)
     loss = keras.losses.sparse_categorical_crossentropy
     best = train(model, loss, data or Rows(), evaluate, options, phase, resume=resume)
     return model, best
@@ -169,6 +169,15 @@ def test_the_best_epoch_is_kept_and_a_tie_goes_to_the_later(tmp_path):
     assert best == 0.9
     np.testing.assert_allclose(model(X, training=False), seen[2], atol=1e-6)
     assert np.abs(seen[3] - seen[2]).max() > 1e-4
+
+
+def test_what_it_begins_with_is_kept_where_no_epoch_is_better(tmp_path):
+    figures = iter([0.9, 0.2, 0.8, 0.7, 0.5])
+    model, best = run(tmp_path, evaluate=lambda _: {"accuracy": next(figures)}, start_counts=True)
+    assert best == 0.9
+    for kept, begun in zip(model.get_weights(), network().get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, begun)
+    assert [row["val_accuracy"] for row in read_history(tmp_path)] == [0.2, 0.8, 0.7, 0.5]
 
 
 def test_two_checkpoints_are_kept_and_drafts_are_swept(tmp_path):

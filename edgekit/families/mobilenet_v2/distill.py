@@ -16,6 +16,7 @@ from edgekit.families.mobilenet_v2.data import load_unlabelled
 from edgekit.families.mobilenet_v2.layers import TOP
 from edgekit.families.pictures import MEAN, STD
 from edgekit.families.rebuild import rebuild
+from edgekit.families.recovered import recovered
 from edgekit.families.run import Run, write_run
 from edgekit.quantize.qat import fix_input_range, freeze_epoch, quantize_aware, set_ranges
 from edgekit.train.checkpoint import save_weights
@@ -27,8 +28,9 @@ from edgekit.train.loop import Phase, seed_everything, train
 def distill(run: Run, *, resume: bool = False, distributed: bool = False) -> Run:
     """Fine-tune the fake-quantized copy of the run's float network on its own answers.
 
-    The float network that it begins with is equalized and takes pixels on whole steps: the same
-    function, whose weights and mean the run keeps in place of the teacher's.
+    The float network is equalized and takes pixels on whole steps: the same function, whose weights
+    and mean the run keeps in place of the teacher's. Its copy begins with the weights that
+    `--ptq round,bias` gives, and keeps them unless an epoch is better.
 
     Args:
         run: with the float weights in its folder, `data` with pictures, and options that say how.
@@ -50,9 +52,11 @@ def distill(run: Run, *, resume: bool = False, distributed: bool = False) -> Run
         if not resume:
             begin, run = _prepared(begin, run, data.glance())
         shift = (run.input["mean"][0] - MEAN) / STD
-        teacher, network = _scores(begin), quantize_aware(begin)
+        glance = [inputs - shift for inputs in data.glance()]
+        student_begin = begin if resume else recovered(begin, glance)
+        teacher, network = _scores(begin), quantize_aware(student_begin)
         if not resume:
-            set_ranges(network, begin, (inputs - shift for inputs in data.glance()))
+            set_ranges(network, student_begin, glance)
         fix_input_range(network, *((pixel - run.input["mean"][0]) / STD for pixel in (0, 255)))
         student = keras.Model(
             network.input, {"scores": _scores(network).output, "answers": network.output}
@@ -60,7 +64,7 @@ def distill(run: Run, *, resume: bool = False, distributed: bool = False) -> Run
     write_run(run)
     phase = Phase(
         "qat", run.folder, run.weights_path("qat"), watch="likeness",
-        freeze_epoch=freeze_epoch(network, options), network=network,
+        freeze_epoch=freeze_epoch(network, options), network=network, start_counts=True,
     )  # fmt: skip
 
     def judged(predict: Any, part: str) -> dict[str, float]:
