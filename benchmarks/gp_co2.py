@@ -1,9 +1,9 @@
 """Monthly CO2 at Mauna Loa to 1992, and what is said of the ten years that follow.
 
 Rasmussen and Williams' sum of four (section 5.4.3) and a linear trend whose slope is marginalised;
-of the kernels for the slow part the likeliest on the training years is kept. The years after 1992
-choose nothing. The series comes with statsmodels, whose wheel this program unpacks in a folder of
-its own (needs the network).
+of the kernels for the slow part the likeliest on the training years is kept. Deviations hold the
+uncertainty of the hyper-parameters. The years after 1992 choose nothing. The series comes with
+statsmodels, whose wheel this program unpacks in a folder of its own (needs the network).
 
 Run: python benchmarks/gp_co2.py [--smoke]    (about 3 minutes)
 """
@@ -82,7 +82,9 @@ def score(years: Array, ppm: Array, slow: tuple[str, ...], rest: str) -> list[Ro
     """Return the rows of the likeliest of the kernels, and of those that it left behind."""
     known = years < CUT
     fitted = {
-        part: GaussianProcess(part + rest, "constant").fit(_inputs(years[known]), ppm[known])
+        part: GaussianProcess(part + rest, "constant", marginalize=True).fit(
+            _inputs(years[known]), ppm[known]
+        )
         for part in slow
     }
     likeliest = max(fitted, key=lambda part: fitted[part].log_marginal_likelihood_value_)

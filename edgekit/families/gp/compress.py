@@ -109,7 +109,7 @@ def compress(posterior: Conditioned, budget: Budget = Budget(), *, seed: int = 0
 
 def overhead(kernel: Kernel) -> int:
     """Return the bytes of a .tflite beside its constants: ops, names, metadata; a little more."""
-    return 9_000 + 4_000 * len(leaves(kernel))
+    return 9_500 + 4_000 * len(leaves(kernel))
 
 
 class _Maker:
