@@ -2,7 +2,8 @@
 
 Each trains `edgekit train ssdlite:1.0-320 --set alpha=0.35` from the body of a published file,
 float and then quantization-aware, converts, and evaluates on the test split, which chose nothing:
-epochs are chosen by the tenth of the training pictures that is held out.
+epochs are chosen by the tenth of the training pictures that is held out. Runs are kept in runs/ and
+not trained again.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.families.run import open_run
 from results import FOLDER, Row, write_results
 
+RUNS = Path(__file__).parents[1] / "runs"  # git-ignored
 DATA = Path(os.environ.get("EDGEKIT_SHARED_DATA", Path(__file__).parents[2] / "shared/data"))
 BODY = DATA / "tflite/mobilenet_v2_035_96_embedder_with_metadata.tflite"
 PROGRAM = Path(__file__).parents[1] / "converters/published_mobilenet_v2.py"
@@ -51,14 +54,15 @@ def run(benchmark: Benchmark, documentation: str) -> int:
     """Train, convert, evaluate, write the result; the program's main."""
     parser = argparse.ArgumentParser(description=documentation.splitlines()[0])
     parser.add_argument("--smoke", action="store_true", help="one epoch; figures mean nothing")
-    parser.add_argument("--run", type=Path, help="a finished run of seed 0, in place of training")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         data, dropped = without_flat_boxes(benchmark.data, Path(scratch) / "data",
                                            limit=12 if options.smoke else None)  # fmt: skip
-        run = options.run or trained(data, Path(scratch), smoke=options.smoke)
+        runs = Path(scratch) if options.smoke else options.runs
+        run = trained(data, runs / benchmark.name, Path(scratch), smoke=options.smoke)
         schemes = SCHEMES[:2] if options.smoke else SCHEMES
         found = evaluate(run, data, Path(scratch), schemes)
         rows = list(summarize(benchmark, found, run, dropped))
@@ -96,13 +100,15 @@ def without_flat_boxes(source: Path, target: Path, limit: int | None = None) -> 
     return target, dropped
 
 
-def trained(data: Path, scratch: Path, *, smoke: bool) -> Path:
-    """Return a run that was trained from the published body."""
+def trained(data: Path, run: Path, scratch: Path, *, smoke: bool) -> Path:
+    """Return a run that was trained from the published body, now unless it is there complete."""
+    if (run / "run.json").exists() and open_run(run).done:
+        return run
     subprocess.run([sys.executable, PROGRAM, BODY, "-o", scratch / "body"], check=True,
                    capture_output=True)  # fmt: skip
     edgekit("train", *NETWORK, "--data", data, "--weights", scratch / "body/weights.h5",
-            *(BRIEF if smoke else RECIPE), "-o", scratch / "run")  # fmt: skip
-    return scratch / "run"
+            *(BRIEF if smoke else RECIPE), "-o", run)  # fmt: skip
+    return run
 
 
 def evaluate(run: Path, data: Path, scratch: Path, schemes: Sequence[str]) -> Figures:

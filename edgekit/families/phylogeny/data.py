@@ -27,6 +27,7 @@ from edgekit.train import Shard
 
 SIMULATION = "simulation"  # the only source that there is
 GLANCE = 128  # matrices that tell the ranges of activations
+_LARGEST = 8  # of them as large as they can be
 _ALIKE = 32  # matrices of one size and noise, where these vary
 _FEWEST = (10, 3)  # rows and columns, where they vary
 _LEAST = (1e-4, 0.01)  # alpha and beta, where they vary
@@ -70,8 +71,11 @@ class TrainingData:
         return None
 
     def glance(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield a few matrices: enough to tell ranges."""
-        yield simulate(self.config, GLANCE, self._rng(_CALIBRATION)).seen.astype(np.float32)
+        """Yield a few matrices, enough to tell ranges: of many sizes, the largest among them."""
+        rng = self._rng(_CALIBRATION)
+        largest = simulate(replace(self.config, vary=False), _LARGEST, rng)
+        drawn = simulate(self.config, GLANCE - _LARGEST, rng, alike=2)
+        yield rng.permutation(np.concatenate([largest.seen, drawn.seen])).astype(np.float32)
 
     def part(self, name: str) -> Simulated:
         """Return the matrices of "validation" or "test": 2,000, or as many as an epoch has."""
@@ -106,12 +110,19 @@ def load(source: str, config: Config) -> TrainingData:
     return TrainingData(config, 1, 0)
 
 
-def simulate(config: Config, count: int, rng: Generator) -> Simulated:
-    """Return `count` matrices in random order, half of each class where there are classes."""
+def simulate(config: Config, count: int, rng: Generator, *, alike: int = _ALIKE) -> Simulated:
+    """Return `count` matrices in random order, half of each class where there are classes.
+
+    Args:
+        config: the network's sizes and rates, or the largest of them.
+        count: how many.
+        rng: where all is drawn from.
+        alike: how many, an even number, share size and rates where these vary.
+    """
     groups = []
     left = count + count % 2
     while left:
-        size = min(_ALIKE, left) if config.vary else left
+        size = min(alike, left) if config.vary else left
         drawn = _drawn(config, rng) if config.vary else config
         trees = clonal if config.vary and rng.integers(0, 2) else coalescent
         groups.append(_alike(drawn, config, trees, size, rng))

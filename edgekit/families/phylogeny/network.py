@@ -92,23 +92,29 @@ def _any(pairs: Any) -> Any:
 
 @dataclass(frozen=True)
 class _There:
-    """Which rows, columns, entries and pairs are there, and inverse shares of the first two."""
+    """Which rows, columns, entries and pairs are there; of the share of two, the inverse root."""
 
     rows: Any
     columns: Any
     entries: Any
     pairs: Any
-    of_rows: Any
-    of_columns: Any
+    root_of_rows: Any
+    root_of_columns: Any
 
 
 def _there(entries: Any) -> _There:
-    rows, of_rows = Presence(ROWS, name="rows")(entries)
-    columns, of_columns = Presence(COLUMNS, name="columns")(entries)
+    rows, root_of_rows = Presence(ROWS, name="rows")(entries)
+    columns, root_of_columns = Presence(COLUMNS, name="columns")(entries)
     others = keras.layers.Permute((2, 1, 3), name="other_columns")(columns)
     product = keras.layers.Multiply
-    return _There(rows, columns, product(name="inside")([rows, columns]),
-                  product(name="pairs_inside")([columns, others]), of_rows, of_columns)  # fmt: skip
+    return _There(
+        rows,
+        columns,
+        product(name="inside")([rows, columns]),
+        product(name="pairs_inside")([columns, others]),
+        root_of_rows,
+        root_of_columns,
+    )
 
 
 def _exchangeable(x: Any, there: _There, channels: int, name: str) -> Any:
@@ -117,9 +123,9 @@ def _exchangeable(x: Any, there: _There, channels: int, name: str) -> Any:
     relu of dense layers on the entry, the means of its row and its column, and the mean of all
     (Hartford et al., ICML 2018, equation 5).
     """
-    of_column = Mean(ROWS, name=f"{name}_of_column")([x, there.of_rows])
-    of_row = Mean(COLUMNS, name=f"{name}_of_row")([x, there.of_columns])
-    of_all = Mean(ROWS, name=f"{name}_of_all")([of_row, there.of_rows])
+    of_column = Mean(ROWS, name=f"{name}_of_column")([x, there.root_of_rows])
+    of_row = Mean(COLUMNS, name=f"{name}_of_row")([x, there.root_of_columns])
+    of_all = Mean(ROWS, name=f"{name}_of_all")([of_row, there.root_of_rows])
     parts = [
         dense(channels, use_bias=part == "entry", name=f"{name}_{part}")(value)
         for part, value in (("entry", x), ("row", of_row), ("column", of_column), ("all", of_all))
@@ -133,11 +139,13 @@ def _exchangeable(x: Any, there: _There, channels: int, name: str) -> Any:
 
 def _pairs(x: Any, entries: Any, there: _There, channels: int, name: str) -> Any:
     """Two dense layers on what every two columns have in common; absent pairs are 0."""
-    products = Products(name=f"{name}_products")([x, there.of_rows])
-    nesting = Nesting(name=f"{name}_nesting")([entries, there.of_rows])
-    x = keras.layers.Concatenate(name=f"{name}_inputs")([products, nesting])
-    for number in (1, 2):
-        x = dense(channels, activation="relu", name=f"{name}_{number}")(x)
+    products = Products(name=f"{name}_products")([x, there.root_of_rows])
+    nesting = Nesting(name=f"{name}_nesting")([entries, there.root_of_rows])
+    # Apart, as shares of a hundredth and products of five have no eight bits in common.
+    parts = [dense(channels, name=f"{name}_of_products")(products),
+             dense(channels, use_bias=False, name=f"{name}_of_nesting")(nesting)]  # fmt: skip
+    x = keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_sum")(parts))
+    x = dense(channels, activation="relu", name=f"{name}_dense")(x)
     return keras.layers.Multiply(name=name)([x, there.pairs])
 
 
@@ -158,16 +166,17 @@ def _branching_invariant(matrix: Any, config: Config) -> dict[str, Any]:
     x, entries, there = _trunk(matrix, config)
     width = config.channels
     pairs = _pairs(x, entries, there, width, "pairs")
-    over_others = Mean(ROWS, name="over_others")([pairs, there.of_columns])
-    mean = Mean(COLUMNS, name="over_pairs")([over_others, there.of_columns])
+    over_others = Mean(ROWS, name="over_others")([pairs, there.root_of_columns])
+    mean = Mean(COLUMNS, name="over_pairs")([over_others, there.root_of_columns])
     found = [keras.layers.Flatten()(mean), Largest((1, 2), name="largest_pair")(pairs)]
-    sides = (("row", ROWS, COLUMNS, there.rows, there.of_rows, there.of_columns),
-             ("column", COLUMNS, ROWS, there.columns, there.of_columns, there.of_rows))  # fmt: skip
-    for name, axis, other, present, share, other_share in sides:
-        y = Mean(other, name=f"each_{name}")([x, other_share])
+    row, column = there.root_of_rows, there.root_of_columns
+    sides = (("row", ROWS, COLUMNS, there.rows, row, column),
+             ("column", COLUMNS, ROWS, there.columns, column, row))  # fmt: skip
+    for name, axis, other, present, root, other_root in sides:
+        y = Mean(other, name=f"each_{name}")([x, other_root])
         y = dense(width, activation="relu", name=f"{name}_dense")(y)
         y = keras.layers.Multiply(name=f"{name}_there")([y, present])
-        found.append(keras.layers.Flatten()(Mean(axis, name=f"{name}_mean")([y, share])))
+        found.append(keras.layers.Flatten()(Mean(axis, name=f"{name}_mean")([y, root])))
         if axis == COLUMNS:
             found.append(Largest((1, 2), name=f"{name}_largest")(y))
     y = keras.layers.Concatenate(name="pooled")(found)
@@ -184,7 +193,7 @@ def _elimination_invariant(matrix: Any, config: Config) -> dict[str, Any]:
         x = _exchangeable(x, there, config.channels, f"block_{number}")
         x = keras.layers.Concatenate(name=f"seen_{number}")([entries, x])
         weights = _pairs(x, entries, there, config.channels + 2, f"pairs_{number}")
-        mixed = Mixed(name=f"mixed_{number}")([x, weights, there.of_columns])
+        mixed = Mixed(name=f"mixed_{number}")([x, weights, there.root_of_columns])
         x = keras.layers.Concatenate(name=f"both_{number}")([x, mixed])
     x = _exchangeable(x, there, config.channels, "last")
     x = keras.layers.Concatenate(name="seen")([entries, x])
