@@ -1,8 +1,8 @@
 """Small untrained artifacts of every family with golden vectors, for the core's tests on the JVM.
 
-    python android_demo/golden.py -o build/golden [--only FAMILY]
+    python android_demo/golden.py -o build/golden [--only FAMILY | --of ARTIFACT]
 
-Three minutes on two cores. A trained artifact gets its vectors from `edgekit deploy --android`.
+Three CPU minutes. A trained artifact gets its vectors from `edgekit deploy --android`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from edgekit.artifact import Artifact, open_artifact
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.source import Source
 from edgekit.families import MODULES, family
@@ -25,8 +27,13 @@ from edgekit.sources.preset import untrained
 
 SCHEMES = ("f32", "w8a8")
 EXACT = "phylogeny", "noise-exact"  # a graph that nothing need teach
-# What files may answer besides what the family's tiny configuration has.
-ANSWERS = {"ssdlite": ("boxes", "postprocess"), "deeplab_v3": ("labels",)}
+# What there is besides the families' tiny configurations, by what the name adds to the family's.
+OTHERS: dict[str, dict[str, dict[str, Any]]] = {
+    "ssdlite": {"boxes": {"answer": "boxes"}, "postprocess": {"answer": "postprocess"}},
+    "deeplab_v3": {"labels": {"answer": "labels"}},
+    "phylogeny": {"elimination": {"problem": "elimination", "alpha": 0.01, "beta": 0.1}},
+    "pearl": {"sparse": {"sparse": True, "spread": True, "widen": 1.4, "latent": 2}},
+}
 
 
 def main() -> None:
@@ -34,7 +41,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--only", choices=MODULES, help="this family alone")
+    parser.add_argument("--of", type=Path, metavar="ARTIFACT", help="that of an artifact, copied")
     options = parser.parse_args()
+    if options.of:
+        folder = shutil.copytree(options.of, options.output / options.of.name)
+        add_vectors(open_artifact(folder))
+        return
     for source, schemes in _sources(options.only):
         write(source, tuple(map(parse_scheme, schemes)), options.output / source.name)
         print(options.output / source.name, flush=True)
@@ -50,21 +62,22 @@ def write(source: Source, schemes: tuple, folder: Path) -> None:
         plan = Plan(
             schemes, ("tflite", "onnx"), calibrate=_examples(source, Path(scratch)), samples=16
         )
-        artifact = convert(source, plan, folder).artifact
-    (folder / NAME).write_bytes(make_golden(artifact, artifact.manifest.files))
+        add_vectors(convert(source, plan, folder).artifact)
+
+
+def add_vectors(artifact: Artifact) -> None:
+    """Write golden vectors of all files of an artifact beside its manifest."""
+    (artifact.folder / NAME).write_bytes(make_golden(artifact, artifact.manifest.files))
 
 
 def _sources(only: str | None) -> Iterator[tuple[Source, tuple[str, ...]]]:
     """Yield what is converted, and to which schemes."""
     for name in [only] if only else MODULES:
         kind = family(name)
-        source = untrained(kind, kind.tiny, name, "tiny")
-        if source.entries:
-            continue  # the app runs files of one entry point
-        yield source, SCHEMES
-        for answer in ANSWERS.get(name, ()):
-            config = replace(kind.tiny, answer=answer)
-            yield untrained(kind, config, f"{name}-{answer}", "tiny"), SCHEMES[:1]
+        yield untrained(kind, kind.tiny, name, "tiny"), SCHEMES
+        for ending, changes in OTHERS.get(name, {}).items():
+            config = replace(kind.tiny, **changes)
+            yield untrained(kind, config, f"{name}-{ending}", "tiny"), SCHEMES[:1]
         if name == EXACT[0]:
             config = kind.preset(EXACT[1]).config
             yield untrained(kind, config, EXACT[1], EXACT[1]), SCHEMES[:1]
@@ -72,11 +85,12 @@ def _sources(only: str | None) -> Iterator[tuple[Source, tuple[str, ...]]]:
 
 def _examples(source: Source, folder: Path) -> str:
     """Return what calibrates: pictures, or numbers from -1 to 1."""
-    (tensor,) = source.model.inputs
-    if len(tensor.shape) == 4:
+    inputs = source.model.inputs
+    if len(inputs[0].shape) == 4:
         return "digits"
-    noise = np.random.default_rng(0).uniform(-1, 1, (16, *tensor.shape[1:]))
-    np.savez(folder / "examples.npz", **{tensor.name: noise.astype(np.float32)})
+    rng = np.random.default_rng(0)
+    noise = {t.name: rng.uniform(-1, 1, (16, *t.shape[1:])).astype(np.float32) for t in inputs}
+    np.savez(folder / "examples.npz", **noise)  # type: ignore[arg-type]
     return str(folder / "examples.npz")
 
 

@@ -12,9 +12,10 @@ from edgekit.cli.output import emit, output_options, stderr
 from edgekit.errors import InputError, SetupError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from edgekit.profile.measurement import Report
+    from edgekit.device import Device
+    from edgekit.profile.measurement import Options, Report
 
 
 @click.command()
@@ -89,6 +90,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also what an inference consists of: inputs, invoke, outputs; in onnxruntime every op.",
 )
+@click.option(
+    "--app",
+    is_flag=True,
+    help="On a phone, in TensorFlow Lite: by the benchmark screen of the app that has ARTIFACT.",
+)
 @click.option("--seed", default=0, show_default=True, help="Of the random inputs.")
 @click.option(
     "--samples/--no-samples",
@@ -108,7 +114,7 @@ if TYPE_CHECKING:
 def command(
     files: tuple[str, ...], places: tuple[str, ...], schemes: tuple[str, ...], cpus: str | None,
     max_spread: str, validity: str | None, samples: bool, output: Path | None, fresh: bool,
-    as_json: bool, **options: Any,
+    app: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Time model files: artifact folders, .tflite and .onnx.
 
@@ -116,16 +122,13 @@ def command(
     invoke is timed. The interval is the 95% interval of the median, from the spread between rounds.
     On qemu:CORE the instructions of one inference are counted instead, exactly.
     """
-    from rich.text import Text
-
+    from edgekit.cli.bench_app import bench_in_apps
     from edgekit.cli.bench_tables import tables
     from edgekit.cli.numbers import parse_share
     from edgekit.device import open_device
     from edgekit.files import check_file_place, write_file
     from edgekit.profile.measurement import Options
-    from edgekit.profile.result_file import read_unfinished, to_json
-    from edgekit.profile.side_by_side import bench_side_by_side
-    from edgekit.profile.targets import find_targets, with_madds
+    from edgekit.profile.result_file import to_json
 
     chosen = Options(
         cpus=_cores(cpus), max_spread=parse_share("--max-spread", max_spread), **options
@@ -134,30 +137,48 @@ def command(
     devices = [open_device(url) for url in dict.fromkeys(places)]
     if output:
         check_file_place(output)
-    targets = find_targets(files, schemes=schemes, runtime=chosen.runtime,
-                           signature=chosen.signature)  # fmt: skip
-    if any(device.counter for device in devices):
-        targets = [with_madds(target) for target in targets]
-    kept = [] if fresh or not output else read_unfinished(output, targets, chosen)
-    if kept:
-        rounds = sum(len(row.rounds) for row in kept)
-        stderr().print(
-            f"{output}: {rounds} finished rounds are kept, the rest is run", markup=False
-        )
 
     def keep(reports: Sequence[Report]) -> None:
         if output:
             data = to_json(reports, samples=samples)
             write_file(output, json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
 
-    with stderr().status("bench") as status:
-        reports = bench_side_by_side(
-            targets, devices, chosen, lambda line: status.update(Text(one_line(line))),
-            kept=kept, keep=keep,
-        )  # fmt: skip
+    if app:
+        reports = bench_in_apps(files, devices, schemes, chosen)
+        keep(reports)
+    else:
+        reports = _bench(files, devices, schemes, chosen, None if fresh else output, keep)
     emit(to_json(reports, samples=samples), as_json, *tables(reports))
     _print_doubts(reports, chosen.max_spread)
     _raise_failures(reports)
+
+
+def _bench(
+    files: tuple[str, ...], devices: Sequence[Device], schemes: tuple[str, ...], options: Options,
+    earlier: Path | None, keep: Callable[[Sequence[Report]], None],
+) -> list[Report]:  # fmt: skip
+    """Return what fresh processes on each device measured, and what `earlier` holds of it."""
+    from rich.text import Text
+
+    from edgekit.profile.result_file import read_unfinished
+    from edgekit.profile.side_by_side import bench_side_by_side
+    from edgekit.profile.targets import find_targets, with_madds
+
+    targets = find_targets(files, schemes=schemes, runtime=options.runtime,
+                           signature=options.signature)  # fmt: skip
+    if any(device.counter for device in devices):
+        targets = [with_madds(target) for target in targets]
+    kept = read_unfinished(earlier, targets, options) if earlier else []
+    if kept:
+        rounds = sum(len(row.rounds) for row in kept)
+        stderr().print(
+            f"{earlier}: {rounds} finished rounds are kept, the rest is run", markup=False
+        )
+    with stderr().status("bench") as status:
+        return bench_side_by_side(
+            targets, devices, options, lambda line: status.update(Text(one_line(line))),
+            kept=kept, keep=keep,
+        )  # fmt: skip
 
 
 def _print_doubts(reports: Sequence[Report], max_spread: float) -> None:

@@ -18,6 +18,8 @@ MARK = Path("app/src/main/AndroidManifest.xml")  # without it a folder is no pro
 MODELS = Path("app/src/main/assets/models")
 REGISTER = "register.json"
 SCHEMA = 1
+AGENT = ("act", "encode", "fuse")  # entry points of a policy that adapts
+TASK_FAMILIES = ("point-robot",)  # to which the app lets it adapt
 TASKS = ("classify", "detect", "segment", "regress", "control", "phylogeny")
 
 
@@ -63,8 +65,6 @@ def usable_files(artifact: Artifact, schemes: Sequence[str] = ()) -> list[ModelF
     what = f"{artifact.folder}: not for the app"
     if params["name"] not in TASKS:
         raise InputError(what, got=f"task {params['name']}", expected="one of " + ", ".join(TASKS))
-    if params.get("problem") == "elimination":
-        raise InputError(what, got="corrections", expected="branching or noise")
     found = [
         file
         for file in artifact.manifest.files
@@ -72,7 +72,7 @@ def usable_files(artifact: Artifact, schemes: Sequence[str] = ()) -> list[ModelF
     ]
     entries = sorted({name for file in found for name in entry_signatures(file.signatures)})
     if len(entries) > 1:
-        raise InputError(what, got=f"entry points {', '.join(entries)}", expected="one")
+        _check_agent(what, entries, str(params.get("environment")))
     if not found:
         raise InputError(
             what, got=", ".join(f"{f.scheme} {f.format}" for f in artifact.manifest.files),
@@ -80,6 +80,20 @@ def usable_files(artifact: Artifact, schemes: Sequence[str] = ()) -> list[ModelF
             do="convert with --to tflite",
         )  # fmt: skip
     return found
+
+
+def _check_agent(what: str, entries: Sequence[str], environment: str) -> None:
+    """Insist on a policy that adapts, to tasks that the app has."""
+    if entries != list(AGENT):
+        raise InputError(what, got=f"entry points {', '.join(entries)}",
+                         expected=f"one, or {', '.join(AGENT)}")  # fmt: skip
+    if environment not in TASK_FAMILIES:
+        raise InputError(what, got=f"tasks {environment}", expected=", ".join(TASK_FAMILIES))
+
+
+def folder_name(name: str) -> str:
+    """Return what the app calls an artifact of that name."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name)
 
 
 def install(
@@ -93,7 +107,7 @@ def install(
         InputError: the project cannot be written.
     """
     names = registered(project)
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", artifact.manifest.name)
+    name = folder_name(artifact.manifest.name)
     folder = project / MODELS / name
     manifest = replace(artifact.manifest, files=tuple(files), reference=None)
     contents = {file.path: artifact.path(file).read_bytes() for file in files}

@@ -9,6 +9,7 @@ A golden file is an .npz beside the manifest. For each example number i and mode
     i/FILE/answer.json  what `edgekit run --json` says
     FILE/gate.json      how far the outputs may lie apart on another machine
 
+Of a policy that adapts it holds whole adaptations: see `edgekit.parity.golden_adaptation`.
 `android_demo/core` reads it, in its tests and for the parity badge.
 """
 
@@ -29,6 +30,7 @@ from edgekit.artifact import Artifact, ModelFile
 from edgekit.errors import InputError
 from edgekit.evaluate import described
 from edgekit.parity import gate_of
+from edgekit.parity.golden_adaptation import adapts, play_golden
 from edgekit.runtime.sandbox import open_isolated
 from edgekit.signature import TensorSpec, main_signature
 from edgekit.tasks import Task, task
@@ -56,23 +58,39 @@ def make_golden(artifact: Artifact, files: Sequence[ModelFile], more: Sequence[A
     Args:
         artifact: that was checked.
         files: of it; each must take one input.
-        more: things besides, as the task's `load` returns them.
+        more: things besides, as the task's `load` returns them; a policy that adapts has none.
 
     Raises:
         InputError: a file takes several inputs, or the artifact keeps no examples.
     """
-    params = artifact.manifest.task
-    the_task = task(params)
+    entries: dict[str, bytes] = {}
+    for file in files:
+        gate = gate_of(file.scheme, artifact.manifest.provenance)
+        entries[f"{file.path}/gate.json"] = _text({k: v for k, v in asdict(gate).items() if v})
+    return _zip(entries | (_adaptations if adapts(files) else _examples)(artifact, files, more))
+
+
+def _adaptations(
+    artifact: Artifact, files: Sequence[ModelFile], more: Sequence[Any]
+) -> dict[str, bytes]:
+    arrays, answers = play_golden(artifact, files)
+    return {f"{name}.npy": _npy(array) for name, array in arrays.items()} | {
+        f"{name}.json": _text(answer) for name, answer in answers.items()
+    }
+
+
+def _examples(
+    artifact: Artifact, files: Sequence[ModelFile], more: Sequence[Any]
+) -> dict[str, bytes]:
+    the_task = task(artifact.manifest.task)
     chosen = [*_things(artifact, files[0]), *more]
     entries: dict[str, bytes] = {}
     for number, thing in enumerate(chosen):
         entries |= _thing_entries(f"{number}/thing", thing)
     for file in files:
-        gate = gate_of(file.scheme, artifact.manifest.provenance)
-        entries[f"{file.path}/gate.json"] = _text({k: v for k, v in asdict(gate).items() if v})
         for number, made in enumerate(_answers(artifact, file, the_task, chosen)):
             entries |= {f"{number}/{file.path}/{name}": content for name, content in made.items()}
-    return _zip(entries)
+    return entries
 
 
 def only_input(file: ModelFile) -> TensorSpec:

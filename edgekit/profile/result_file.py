@@ -52,13 +52,18 @@ def read_unfinished(path: Path, targets: Sequence[Target], options: Options) -> 
         raw = json.loads(path.read_text(encoding="utf-8"))
         same = raw["schema"] == SCHEMA and raw["options"] == _options_json(options)
         cut = same and not raw["finished"]
-        rows = [_row(r, targets) for r in raw["rows"]] if cut else []
+        rows = [read_row(r, targets) for r in raw["rows"]] if cut else []
     except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError):
         return []  # another file, which the new result will replace as it always would
     return [row for row in rows if row and row.rounds]
 
 
-def _row(raw: Mapping[str, Any], targets: Sequence[Target]) -> Row | None:
+def read_row(raw: Mapping[str, Any], targets: Sequence[Target]) -> Row | None:
+    """Return a row of a result; None where its file is none of `targets`.
+
+    Raises:
+        KeyError, TypeError: it is malformed.
+    """
     target = next((t for t in targets if _same(t, raw)), None)
     rounds = tuple(
         Round(**{**r, "samples_ms": tuple(r["samples_ms"]), "during": tuple(r["during"])})

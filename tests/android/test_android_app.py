@@ -21,19 +21,27 @@ import android_app
 import jsonschema
 import numpy as np
 import pytest
+from fake_clients import HERE, put_on_path
 
 import edgekit
 from edgekit.artifact import MANIFEST, open_artifact
 from edgekit.cli import run
+from edgekit.device import adb, app
 from edgekit.device.android_project import MARK, MODELS, REGISTER, usable_files
+from edgekit.device.app import RESULT
 from edgekit.errors import InputError
 from edgekit.export.conversion import Plan, convert
 from edgekit.families import family
 from edgekit.parity.golden import NAME, make_golden, only_input
+from edgekit.profile.app_bench import bench_in_app
+from edgekit.profile.measurement import Options
+from edgekit.profile.result_file import to_json
 from edgekit.profile.statistics import summarize
+from edgekit.profile.targets import find_targets
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.report.results import read_results
 from edgekit.sources.preset import untrained
+from edgekit.tasks.elimination import eliminate
 
 MUTANTS = 400
 SCHEMA = Path(edgekit.__file__).parent / "schema" / "manifest-1.json"
@@ -102,28 +110,37 @@ def test_what_cannot_be_deployed_is_said(
     assert line in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("task", "line"),
-    [
-        ({"name": "sing"}, "got task sing, expected one of classify"),
-        ({"name": "phylogeny", "problem": "elimination"}, "got corrections, expected branching or"),
-    ],
-)
-def test_what_the_app_cannot_answer_is_refused(
-    artifact: Path, task: dict[str, str], line: str
-) -> None:
+def test_an_unknown_task_is_refused(artifact: Path) -> None:
     opened = open_artifact(artifact)
-    other = replace(opened, manifest=replace(opened.manifest, task=task))
-    with pytest.raises(InputError, match=line):
+    other = replace(opened, manifest=replace(opened.manifest, task={"name": "sing"}))
+    with pytest.raises(InputError, match="got task sing, expected one of classify"):
         usable_files(other)
 
 
-def test_files_of_several_entry_points_are_refused(artifact: Path) -> None:
+@pytest.mark.parametrize(
+    ("entries", "environment", "line"),
+    [
+        (
+            "act encode",
+            "point-robot",
+            "got entry points act, encode, expected one, or act, encode,",
+        ),
+        ("act encode fuse", "ant-goal", "got tasks ant-goal, expected point-robot"),
+        ("act encode fuse", "point-robot", None),
+    ],
+)
+def test_of_several_entry_points_those_of_an_agent_are_taken(
+    artifact: Path, entries: str, environment: str, line: str | None
+) -> None:
     opened = open_artifact(artifact)
     signature = opened.manifest.files[0].signatures["serving_default"]
-    parts = replace(opened.manifest.files[0], signatures={"encode": signature, "act": signature})
-    other = replace(opened, manifest=replace(opened.manifest, files=(parts,)))
-    with pytest.raises(InputError, match="got entry points act, encode, expected one"):
+    file = replace(opened.manifest.files[0], signatures=dict.fromkeys(entries.split(), signature))
+    task = {"name": "control", "environment": environment}
+    other = replace(opened, manifest=replace(opened.manifest, files=(file,), task=task))
+    if line is None:
+        assert usable_files(other) == [file]
+        return
+    with pytest.raises(InputError, match=line):
         usable_files(other)
 
 
@@ -137,15 +154,20 @@ def test_a_file_of_several_inputs_is_refused(artifact: Path) -> None:
         only_input(replace(file, signatures={"serving_default": twice}))
 
 
-def test_the_core_on_the_jvm(artifact: Path, tmp_path: Path) -> None:
+def test_the_core_on_the_jvm(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its own tests, manifests that jsonschema judged, and a benchmark that `gate` reads."""
     golden = shutil.copytree(artifact, tmp_path / "golden")
     make_onnx_golden(golden)
     manifests, bench = tmp_path / "manifests.json", tmp_path / "bench.json"
     manifests.write_text(json.dumps(list(mutants(artifact))))
-    android_app.tests_run(
-        "unit", f"PROPERTIES=-Dmanifests={manifests} -Dartifact={golden} -Dbench={bench}"
-    )
+    np.savez(tmp_path / "searches.npz", **searches())
+    places = {"manifests": manifests, "artifact": golden, "bench": bench,
+              "elimination": tmp_path / "searches.npz"}  # fmt: skip
+    properties = " ".join(f"-D{name}={place}" for name, place in places.items())
+    android_app.tests_run("unit", f"PROPERTIES={properties}")
+    reads_as_bench_does(bench, golden, tmp_path, monkeypatch)
     row = json.loads(bench.read_text())["rows"][0]
     expected = summarize([row["rounds"][0]["samples_ms"]])
     assert row["latency_ms"]["p50"] == pytest.approx(expected.p50)
@@ -155,6 +177,48 @@ def test_the_core_on_the_jvm(artifact: Path, tmp_path: Path) -> None:
     assert timing.conditions.runtime == "onnxruntime"
     # How noisy the machine is does not matter here: the result is read and compared.
     assert run(["gate", str(bench), str(bench), "--max-slowdown", "1000%"]) == 0
+
+
+def reads_as_bench_does(
+    written: Path, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the core writes comes over adb as `edgekit bench --app` takes it."""
+    phone = tmp_path / "phone"
+    phone.mkdir()
+    am = f"#!/bin/sh\n[ $1 = force-stop ] || cp {written} {phone}/{RESULT}\n"
+    scripts = {"adb": HERE, "pidof": "#!/bin/sh\n", "am": am}
+    put_on_path(monkeypatch, tmp_path / "bin", scripts)
+    monkeypatch.setattr(adb, "PLACE", str(tmp_path))
+    monkeypatch.setattr(app, "FOLDER", str(phone))
+    targets = find_targets([artifact], runtime="onnxruntime")
+    report = bench_in_app(targets, adb.open_url("adb:R58"), Options())
+    (row,) = report.rows
+    assert (row.target, row.device) == (targets[0], "adb:R58")
+    assert row.latency.p50 == json.loads(written.read_text())["rows"][0]["latency_ms"]["p50"]
+    assert report.failures == {"noise-exact.f32.onnx": 'adb:R58: a "line"'}
+    assert to_json([report])["rows"][0]["profile"]["ops"] is None
+
+
+def searches() -> dict[str, Any]:
+    """Return matrices that Python corrected, with weights whose sums are exact in any order."""
+    rng = np.random.default_rng(7)
+    made: dict[str, Any] = {}
+    for number in range(24):
+        shape = tuple(rng.integers(2, (30, 24)))
+        one, zero = ((3.5, -2.25), (6.5, -1.75), (1.0, -1.0))[number % 3]
+        seen = np.where(rng.random(shape) < 0.4, one, zero)
+        weights = np.where(rng.random(shape) < 0.1, 0, seen).astype(np.float32)
+        scores = weights + (np.round(rng.normal(size=shape) * 8) / 8).astype(np.float32)
+        kicks = 40 * (number % 2)
+        found = eliminate(weights[None], scores[None], kicks=kicks)[0]
+        one_search = {
+            "weights": weights,
+            "scores": scores,
+            "kicks": np.array([kicks]),
+            "found": found,
+        }
+        made |= {f"{number}/{name}": array for name, array in one_search.items()}
+    return made
 
 
 def test_golden_vectors_are_what_the_matrix_says(artifact: Path) -> None:
@@ -241,6 +305,10 @@ def test_the_package(artifact: Path, project: Path) -> None:
     assert re.findall(r"uses-permission: name='(.*?)'", badging) == ["android.permission.CAMERA"]
     assert "launchable-activity: name='edgekit.demo.MainActivity'" in badging
     look_inside(package, artifact, project)
+    checked = android_app.make("check", project=project)
+    assert checked.returncode == 0, checked.stdout[-3000:] + checked.stderr[-3000:]
+    for interface in INTERFACES:  # what TensorFlow Lite's libraries of Maven Central are known for
+        assert f"warning: build/apk/lib/{interface}/libtensorflowlite_jni.so" in checked.stdout
 
 
 def look_inside(package: Path, artifact: Path, project: Path) -> None:

@@ -11,41 +11,32 @@ import android.widget.Button;
 import android.widget.EditText;
 import android.widget.Spinner;
 import android.widget.TextView;
-import edgekit.core.Artifact;
-import edgekit.core.Golden;
 import edgekit.core.InputError;
 import edgekit.core.JsonWriter;
-import edgekit.core.Model;
-import edgekit.core.ModelFile;
+import edgekit.core.bench.Bench;
 import edgekit.core.bench.BenchResult;
-import edgekit.core.bench.Benchmark;
 import edgekit.core.bench.Machine;
-import edgekit.core.bench.Options;
-import edgekit.core.bench.Statistics;
 import java.io.File;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.util.Collections;
 import java.util.Date;
-import java.util.List;
-import java.util.Locale;
 
 /**
  * Benchmark: every file of every model, or of one. The result is shared as JSON, and written to
  * the app's own folder in storage, where adb finds it.
  *
- * <p>Headless: {@code am start -n edgekit.demo/.BenchmarkActivity --ez run true [--es model NAME]
- * [--ei threads N] [--ei runs N] [--es delegate XNNPACK]}; the log's tag edgekit says when it is
- * done, and where the result is.
+ * <p>Headless: see {@link Asked}. The result stands in {@link #RESULT}, or why there is none in
+ * {@link #FAILURE}, which are written whole.
  */
-public final class BenchmarkActivity extends Activity {
+public final class BenchmarkActivity extends Activity implements Bench.Listener {
+    static final String RESULT = "bench.json";
+    static final String FAILURE = "bench.failure";
     private static final String TAG = "edgekit";
     private static final String VERSION = "0.1.0";
-    static final String RESULT = "bench.json";
 
     private volatile boolean stopped;
-    private String json;
+    private volatile String json;
 
     @Override
     protected void onCreate(Bundle state) {
@@ -58,11 +49,11 @@ public final class BenchmarkActivity extends Activity {
         findViewById(R.id.start).setOnClickListener(new View.OnClickListener() {
             @Override
             public void onClick(View view) {
-                Options options = new Options();
-                options.threads = number(R.id.threads);
-                options.runs = number(R.id.runs);
-                start(null, options,
-                        (String) ((Spinner) findViewById(R.id.delegate)).getSelectedItem());
+                Asked asked = new Asked();
+                asked.options.threads = number(R.id.threads);
+                asked.options.runs = number(R.id.runs);
+                asked.delegate = (String) ((Spinner) findViewById(R.id.delegate)).getSelectedItem();
+                start(asked);
             }
         });
         findViewById(R.id.share).setOnClickListener(new View.OnClickListener() {
@@ -73,13 +64,17 @@ public final class BenchmarkActivity extends Activity {
                 startActivity(Intent.createChooser(send, null));
             }
         });
-        Intent asked = getIntent();
-        if (state == null && asked.getBooleanExtra("run", false)) {
-            Options options = new Options();
-            options.threads = asked.getIntExtra("threads", options.threads);
-            options.runs = asked.getIntExtra("runs", options.runs);
-            String delegate = asked.getStringExtra("delegate");
-            start(asked.getStringExtra("model"), options, delegate == null ? "XNNPACK" : delegate);
+        if (state == null && Asked.headless(getIntent())) {
+            start(Asked.by(getIntent()));
+        }
+    }
+
+    /** Asked for again while it is open: it begins anew where nothing runs. */
+    @Override
+    protected void onNewIntent(Intent intent) {
+        super.onNewIntent(intent);
+        if (Asked.headless(intent) && findViewById(R.id.start).isEnabled()) {
+            start(Asked.by(intent));
         }
     }
 
@@ -94,25 +89,20 @@ public final class BenchmarkActivity extends Activity {
         return text.matches("\\d{1,7}") ? Integer.parseInt(text) : 0; // which is refused in words
     }
 
-    private void start(final String only, final Options options, final String delegate) {
+    private void start(final Asked asked) {
         findViewById(R.id.start).setEnabled(false);
         ((TextView) findViewById(R.id.results)).setText("");
         new Thread("benchmark") {
             @Override
             public void run() {
                 try {
-                    options.check();
-                    if (!java.util.Arrays.asList(TfliteSession.DELEGATES).contains(delegate)) {
-                        throw new InputError("bench: delegate").got(delegate).expected("one of "
-                                + java.util.Arrays.toString(TfliteSession.DELEGATES));
-                    }
-                    bench(only, options, delegate);
+                    bench(asked);
                 } catch (InputError error) {
-                    say(error.getMessage());
-                    Log.e(TAG, "bench failed: " + error.getMessage());
+                    fail(error.getMessage());
                 } catch (IOException error) {
-                    say("the result cannot be written: " + error.getMessage());
-                    Log.e(TAG, "bench failed: " + error.getMessage());
+                    fail("the result cannot be written: " + error.getMessage());
+                } catch (OutOfMemoryError error) {
+                    fail("too little memory");
                 }
                 runOnUiThread(new Runnable() {
                     @Override
@@ -125,69 +115,55 @@ public final class BenchmarkActivity extends Activity {
         }.start();
     }
 
-    private void bench(String only, Options options, String delegate) throws IOException {
+    private void bench(Asked asked) throws IOException {
         Machine machine = new PhoneMachine(this);
-        BenchResult result = new BenchResult("app:" + PhoneMachine.name(), options, machine);
-        List<String> names = only == null ? Models.names(this) : Collections.singletonList(only);
-        for (String name : names) {
-            Artifact artifact = Models.open(this, name);
-            for (ModelFile file : artifact.manifest.files("tflite")) {
-                if (!stopped) {
-                    benchFile(artifact, file, options, delegate, result, machine);
-                }
-            }
+        BenchResult result = new BenchResult("app:" + PhoneMachine.name(), asked.options, machine);
+        Bench bench = new Bench(result, asked.options, machine, asked.opener(), this);
+        for (String name : asked.models(this)) {
+            bench.run(Models.open(this, name), "tflite", asked.schemes);
         }
         json = JsonWriter.write(result.json(new Date(), VERSION));
-        File place = new File(getExternalFilesDir(null), RESULT);
-        try (FileOutputStream stream = new FileOutputStream(place)) {
-            stream.write(json.getBytes(StandardCharsets.UTF_8));
-        }
+        File place = write(RESULT, json);
         say(place.getPath());
         Log.i(TAG, "bench done: " + place);
     }
 
-    private void benchFile(Artifact artifact, final ModelFile file, Options options, String delegate,
-            BenchResult result, Machine machine) {
-        Long baseline = machine.memoryBytes();
-        long began = System.nanoTime();
-        try (Model model = new Model(artifact.manifest, file,
-                new TfliteSession(artifact, file, options.threads, delegate))) {
-            double loadMs = (System.nanoTime() - began) / 1e6;
-            Benchmark run = new Benchmark();
-            Object thing = new Golden(artifact.folder)
-                    .thing(0, artifact.manifest.task.string("name"));
-            run.run(model, thing, options, machine, new Benchmark.Watcher() {
-                @Override
-                public boolean goesOn(String what) {
-                    say(file.path + ": " + what);
-                    return !stopped;
-                }
-            });
-            if (run.samplesMs.length > 0) {
-                Statistics latency = result.add(artifact.manifest.name, file, model.session, run,
-                        loadMs, baseline);
-                add(file, latency, run, machine.peakMemoryBytes());
-            }
-        } catch (InputError error) {
-            result.fail(file, error);
-            addLine(file.path + ": " + error.getMessage());
+    private void fail(String line) {
+        say(line);
+        Log.e(TAG, "bench failed: " + line);
+        try {
+            write(FAILURE, line);
+        } catch (IOException error) {
+            Log.e(TAG, "nor can that be written: " + error.getMessage());
         }
     }
 
-    private void add(ModelFile file, Statistics latency, Benchmark run, Long peakBytes) {
-        String p99 = latency.p99 == null ? "-" : String.format(Locale.ROOT, "%.2f", latency.p99);
-        addLine(String.format(Locale.ROOT, "%s\n  first %.2f  p50 %.2f  p90 %.2f  p99 %s ms  %.0f a second\n"
-                + "  of an answer: pre %.2f  inference %.2f  post %.2f ms; the app's peak %s MB",
-                file.path, run.firstMs, latency.p50, latency.p90, p99, 1000 / latency.p50, run.preMs,
-                run.invokeMs, run.postMs, peakBytes == null ? "?" : "" + peakBytes / 1000000));
+    /** Writes a file whole: whoever waits for it never sees half of one. */
+    private File write(String name, String text) throws IOException {
+        File place = new File(getExternalFilesDir(null), name);
+        File part = new File(place.getPath() + ".part");
+        try (FileOutputStream stream = new FileOutputStream(part)) {
+            stream.write(text.getBytes(StandardCharsets.UTF_8));
+        }
+        if (!part.renameTo(place)) {
+            throw new IOException(place + " cannot be replaced");
+        }
+        return place;
     }
 
-    private void addLine(final String line) {
-        Log.i(TAG, line);
+    @Override
+    public boolean goesOn(String what) {
+        say(what);
+        return !stopped;
+    }
+
+    @Override
+    public void done(final String lines) {
+        Log.i(TAG, lines);
         runOnUiThread(new Runnable() {
             @Override
             public void run() {
-                ((TextView) findViewById(R.id.results)).append(line + "\n");
+                ((TextView) findViewById(R.id.results)).append(lines + "\n");
             }
         });
     }

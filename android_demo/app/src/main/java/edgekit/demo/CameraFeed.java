@@ -15,6 +15,8 @@ import android.media.ImageReader;
 import android.os.Handler;
 import android.os.HandlerThread;
 import edgekit.core.InputError;
+import edgekit.core.picture.CameraTrouble;
+import edgekit.core.picture.Exif;
 import edgekit.core.picture.Picture;
 import edgekit.core.picture.Yuv;
 import java.util.Collections;
@@ -27,7 +29,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 final class CameraFeed {
     private static final int WIDTH = 640;
     private static final int HEIGHT = 480;
-    private static final int[] ORIENTATIONS = {1, 6, 3, 8}; // EXIF's, by quarter turns clockwise
 
     /** Gets a frame and calls {@link #done} when it was looked at; on the camera's thread. */
     interface Listener {
@@ -59,7 +60,7 @@ final class CameraFeed {
     void open() {
         if (context.checkSelfPermission(Manifest.permission.CAMERA)
                 != PackageManager.PERMISSION_GRANTED) {
-            throw new InputError(context.getString(R.string.no_camera_permission));
+            throw CameraTrouble.notPermitted();
         }
         CameraManager manager = (CameraManager) context.getSystemService(Context.CAMERA_SERVICE);
         thread.start();
@@ -75,13 +76,14 @@ final class CameraFeed {
             String id = backCamera(manager);
             Integer turn = manager.getCameraCharacteristics(id)
                     .get(CameraCharacteristics.SENSOR_ORIENTATION);
-            int degrees = ((turn == null ? 0 : turn) - displayDegrees + 360) % 360;
-            orientation = ORIENTATIONS[degrees / 90];
+            orientation = Exif.ofCamera(turn == null ? 0 : turn, displayDegrees);
             manager.openCamera(id, new OnOpened(), handler);
         } catch (CameraAccessException | IllegalArgumentException | SecurityException error) {
             close();
-            throw new InputError("the camera cannot be opened").got(error.getMessage())
-                    .todo("close other apps that use it, or take a picture from the gallery");
+            throw CameraTrouble.closed(error.getMessage());
+        } catch (InputError error) {
+            close();
+            throw error;
         }
     }
 
@@ -120,7 +122,7 @@ final class CameraFeed {
     private static String backCamera(CameraManager manager) throws CameraAccessException {
         String[] ids = manager.getCameraIdList();
         if (ids.length == 0) {
-            throw new InputError("this phone has no camera").todo("take a picture from the gallery");
+            throw CameraTrouble.none();
         }
         for (String id : ids) {
             Integer facing = manager.getCameraCharacteristics(id)
@@ -144,20 +146,20 @@ final class CameraFeed {
                 opened.createCaptureSession(Collections.singletonList(reader.getSurface()),
                         new OnConfigured(), handler);
             } catch (CameraAccessException error) {
-                listener.onError(new InputError("the camera stopped").got(error.getMessage()));
+                listener.onError(CameraTrouble.stopped(error.getMessage()));
             }
         }
 
         @Override
         public void onDisconnected(CameraDevice gone) {
             gone.close();
-            listener.onError(new InputError("the camera was taken by another app"));
+            listener.onError(CameraTrouble.taken());
         }
 
         @Override
         public void onError(CameraDevice broken, int code) {
             broken.close();
-            listener.onError(new InputError("the camera stopped").got("error " + code));
+            listener.onError(CameraTrouble.stopped("error " + code));
         }
     }
 
@@ -173,14 +175,13 @@ final class CameraFeed {
                 request.addTarget(reader.getSurface());
                 session.setRepeatingRequest(request.build(), null, handler);
             } catch (CameraAccessException | IllegalStateException error) {
-                listener.onError(new InputError("the camera stopped").got(error.getMessage()));
+                listener.onError(CameraTrouble.stopped(error.getMessage()));
             }
         }
 
         @Override
         public void onConfigureFailed(CameraCaptureSession session) {
-            listener.onError(new InputError("the camera has no pictures of this size")
-                    .expected(WIDTH + " x " + HEIGHT));
+            listener.onError(CameraTrouble.noSize(WIDTH, HEIGHT));
         }
     }
 }

@@ -11,9 +11,9 @@ import android.widget.ListView;
 import android.widget.TextView;
 import edgekit.core.Artifact;
 import edgekit.core.InputError;
-import edgekit.core.Model;
 import edgekit.core.ModelFile;
 import edgekit.core.Parity;
+import edgekit.core.play.Agent;
 import java.util.ArrayList;
 import java.util.List;
 import org.tensorflow.lite.TensorFlowLite;
@@ -100,7 +100,8 @@ public final class MainActivity extends Activity {
             case "phylogeny":
                 return PhylogenyActivity.class;
             case "control":
-                return PolicyActivity.class;
+                return Agent.plays(artifact.manifest.files.get(0)) ? AdaptActivity.class
+                        : PolicyActivity.class;
             default:
                 throw new InputError("task " + task + ": unknown to this app").todo("update it");
         }
@@ -145,9 +146,9 @@ public final class MainActivity extends Activity {
     }
 
     private static String judged(Artifact artifact, ModelFile file) {
-        try (Model model = new Model(artifact.manifest, file,
-                new TfliteSession(artifact, file, 1, TfliteSession.DELEGATES[0]))) {
-            Parity parity = Parity.check(artifact, model);
+        try {
+            Parity parity = Parity.check(artifact, file,
+                    TfliteSession.opener(1, TfliteSession.DELEGATES[0]));
             return (parity.passed ? "\u2713 " : "\u2717 ") + parity.line;
         } catch (InputError error) {
             return "\u2717 " + error.getMessage();

@@ -9,13 +9,13 @@ import android.widget.Button;
 import android.widget.Spinner;
 import android.widget.TextView;
 import edgekit.core.Artifact;
+import edgekit.core.Fields;
 import edgekit.core.InputError;
-import edgekit.core.Model;
 import edgekit.core.ModelFile;
-import edgekit.core.Session;
+import edgekit.core.Opener;
+import edgekit.core.Resource;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
@@ -23,24 +23,34 @@ import java.util.concurrent.RejectedExecutionException;
 /**
  * A screen of one artifact: which of its files runs, on how many threads, with which kernels. The
  * model lives on one thread of its own; whatever goes wrong there is a sentence on the screen.
+ *
+ * @param <M> what a file is opened as
  */
-abstract class ModelActivity extends Activity {
+abstract class ModelActivity<M extends Resource> extends Activity {
     private static final int MOST_THREADS = 4;
 
     protected DrawingView drawing;
     private final ExecutorService inference = Executors.newSingleThreadExecutor();
     private Artifact artifact;
-    private Model model; // touched by the inference thread alone
+    private M model; // touched by the inference thread alone
     private List<ModelFile> files = new ArrayList<ModelFile>();
     private String wanted = ""; // file, kernels and threads that were last asked for
 
     /** What is done with the model, on its thread. */
-    protected interface Use {
-        void use(Model model);
+    protected interface Use<M> {
+        void use(M model);
     }
 
+    /** Opens a file of the artifact, on the model's thread. */
+    protected abstract M open(Artifact artifact, ModelFile file, Opener opener);
+
     /** Told on the model's thread that there is a model, or another one. */
-    protected abstract void onModel(Model model);
+    protected abstract void onModel(M model);
+
+    /** What the manifest says of the task. */
+    protected final Fields task() {
+        return artifact.manifest.task;
+    }
 
     @Override
     protected void onCreate(Bundle state) {
@@ -85,12 +95,12 @@ abstract class ModelActivity extends Activity {
     }
 
     /** Does something with the model on its thread; without a model nothing happens. */
-    protected final void use(Use what) {
+    protected final void use(Use<M> what) {
         use(what, null);
     }
 
     /** Does the same, and `after` in any case, unless the screen is gone. */
-    protected final void use(final Use what, final Runnable after) {
+    protected final void use(final Use<M> what, final Runnable after) {
         try {
             inference.execute(new Runnable() {
                 @Override
@@ -123,17 +133,6 @@ abstract class ModelActivity extends Activity {
                 ((TextView) findViewById(R.id.message)).setText(text);
             }
         });
-    }
-
-    /** Writes lines, and what the parts of the last answer took. */
-    protected final void say(List<String> lines, Model from) {
-        StringBuilder text = new StringBuilder();
-        for (String line : lines) {
-            text.append(line).append('\n');
-        }
-        double sum = (from.preNs + from.invokeNs + from.postNs) / 1e6;
-        say(text + String.format(Locale.ROOT, "pre %.1f + inference %.1f + post %.1f ms, %.0f a second",
-                from.preNs / 1e6, from.invokeNs / 1e6, from.postNs / 1e6, 1000 / Math.max(sum, 1e-3)));
     }
 
     protected final void button(int id, int text, View.OnClickListener listener) {
@@ -174,8 +173,7 @@ abstract class ModelActivity extends Activity {
             public void run() {
                 closeModel();
                 try {
-                    Session session = new TfliteSession(artifact, file, threads, delegate);
-                    model = new Model(artifact.manifest, file, session);
+                    model = open(artifact, file, TfliteSession.opener(threads, delegate));
                     say("");
                     onModel(model);
                 } catch (InputError error) {

@@ -11,6 +11,7 @@ import edgekit.core.Golden;
 import edgekit.core.InputError;
 import edgekit.core.Model;
 import edgekit.core.draw.MatrixDrawing;
+import edgekit.core.task.Corrections;
 import edgekit.core.task.Genotypes;
 import edgekit.core.task.Phylogeny;
 import java.io.FileNotFoundException;
@@ -19,10 +20,12 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
-/** Phylogeny: a matrix that is opened or pasted, and the verdict on it. */
-public final class PhylogenyActivity extends ModelActivity {
+/** Phylogeny: a matrix that is opened or pasted, and the verdict on it, or its corrections and tree. */
+public final class PhylogenyActivity extends TaskActivity {
     private static final int PICK = 1;
     private static final int LARGEST = 16 << 20;
+
+    private volatile String tree; // of the last matrix that was corrected
 
     @Override
     protected void onCreate(Bundle state) {
@@ -48,12 +51,28 @@ public final class PhylogenyActivity extends ModelActivity {
                 judge("what was pasted", String.valueOf(text));
             }
         });
+        copyTreeOnLongPress();
+    }
+
+    /** A long press on corrections copies their tree. */
+    private void copyTreeOnLongPress() {
+        drawing.setOnLongClickListener(new View.OnLongClickListener() {
+            @Override
+            public boolean onLongClick(View view) {
+                if (tree != null) {
+                    ClipboardManager board = (ClipboardManager) getSystemService(CLIPBOARD_SERVICE);
+                    board.setPrimaryClip(ClipData.newPlainText("Newick", tree));
+                    say(getString(R.string.tree_copied));
+                }
+                return tree != null;
+            }
+        });
     }
 
     @Override
     protected void onActivityResult(int code, int result, final Intent data) {
         if (code == PICK && result == RESULT_OK && data != null && data.getData() != null) {
-            use(new Use() {
+            use(new Use<Model>() {
                 @Override
                 public void use(Model model) {
                     byte[] bytes = Artifact.bytes(new OneFile(data.getData()), "matrix", LARGEST);
@@ -76,7 +95,7 @@ public final class PhylogenyActivity extends ModelActivity {
     }
 
     private void judge(final String where, final String text) {
-        use(new Use() {
+        use(new Use<Model>() {
             @Override
             public void use(Model model) {
                 show(model, Genotypes.read(where, text));
@@ -85,9 +104,16 @@ public final class PhylogenyActivity extends ModelActivity {
     }
 
     private void show(Model model, Genotypes matrix) {
-        Phylogeny.Verdict verdict = (Phylogeny.Verdict) model.answer(matrix);
-        List<String> lines = model.task.lines(verdict);
-        drawing.show(new MatrixDrawing(matrix, verdict, lines));
+        Object answer = model.answer(matrix);
+        List<String> lines = model.task.lines(answer);
+        tree = null;
+        if (answer instanceof Corrections.Corrected) {
+            Corrections.Corrected corrected = (Corrections.Corrected) answer;
+            tree = corrected.newick;
+            drawing.show(MatrixDrawing.of(corrected, lines));
+        } else {
+            drawing.show(MatrixDrawing.of(matrix, (Phylogeny.Verdict) answer, lines));
+        }
         say(lines.subList(0, 1), model);
     }
 

@@ -20,7 +20,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /** Classify, Detect and Segment: a picture of the gallery, or what the camera sees. */
-public final class PictureActivity extends ModelActivity {
+public final class PictureActivity extends TaskActivity {
     private static final int PICK = 1;
     private static final int ASK = 2;
     private static final Integer[] TOPS = {5, 3, 1, 10};
@@ -75,7 +75,7 @@ public final class PictureActivity extends ModelActivity {
         if (code != PICK || result != RESULT_OK || data == null || data.getData() == null) {
             return;
         }
-        use(new Use() {
+        use(new Use<Model>() {
             @Override
             public void use(Model model) {
                 picture = PictureFile.read(getContentResolver(), data.getData());
@@ -141,7 +141,7 @@ public final class PictureActivity extends ModelActivity {
             @Override
             public void onItemSelected(AdapterView<?> parent, View view, int place, long id) {
                 limit = values.get(place);
-                use(new Use() {
+                use(new Use<Model>() {
                     @Override
                     public void use(Model model) {
                         if (picture != null && camera == null) {
@@ -162,7 +162,7 @@ public final class PictureActivity extends ModelActivity {
         own[0] = new CameraFeed(this, degrees, new CameraFeed.Listener() {
             @Override
             public void onFrame(final Picture frame) {
-                use(new Use() {
+                use(new Use<Model>() {
                     @Override
                     public void use(Model model) {
                         look(model, frame);

@@ -5,14 +5,14 @@ import android.view.View;
 import edgekit.core.InputError;
 import edgekit.core.Model;
 import edgekit.core.draw.PendulumDrawing;
+import edgekit.core.play.Pendulum;
 import edgekit.core.task.Control;
-import edgekit.core.task.Pendulum;
 import java.util.Collections;
 import java.util.Locale;
 import java.util.Random;
 
 /** Policy: a pendulum that the model swings up, as fast as it would in the world. */
-public final class PolicyActivity extends ModelActivity {
+public final class PolicyActivity extends TaskActivity {
     private static final long STEP_MS = 50;
 
     private final Random random = new Random();
@@ -26,7 +26,7 @@ public final class PolicyActivity extends ModelActivity {
         button(R.id.first, R.string.swing, new View.OnClickListener() {
             @Override
             public void onClick(View view) {
-                use(new Use() {
+                use(new Use<Model>() {
                     @Override
                     public void use(Model model) {
                         begin(model);
@@ -56,7 +56,7 @@ public final class PolicyActivity extends ModelActivity {
     }
 
     private void advance() {
-        use(new Use() {
+        use(new Use<Model>() {
             @Override
             public void use(Model model) {
                 float torque = ((float[]) model.answer(pendulum.observation()))[0];

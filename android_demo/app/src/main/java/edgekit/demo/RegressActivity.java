@@ -12,7 +12,7 @@ import edgekit.core.task.Regress;
  * Regression: mean and band along the first input, the others at their mean, and what is told of a
  * place that is tapped.
  */
-public final class RegressActivity extends ModelActivity {
+public final class RegressActivity extends TaskActivity {
     private static final int PLACES = 121;
     private static final double REACH = 2.5; // standard deviations to either side
 
@@ -25,7 +25,7 @@ public final class RegressActivity extends ModelActivity {
             @Override
             public boolean onTouch(View view, MotionEvent event) {
                 final double share = event.getX() / view.getWidth();
-                use(new Use() {
+                use(new Use<Model>() {
                     @Override
                     public void use(Model model) {
                         tap(model, share);
@@ -65,7 +65,7 @@ public final class RegressActivity extends ModelActivity {
     }
 
     private static double[] place(Model model, double input) {
-        double[] place = new double[model.session.input().size()];
+        double[] place = new double[model.input.size()];
         for (int i = 0; i < place.length; i++) {
             place[i] = i == 0 ? input : mean(model, i);
         }
@@ -73,12 +73,12 @@ public final class RegressActivity extends ModelActivity {
     }
 
     private static double mean(Model model, int i) {
-        TensorSpec spec = model.session.input().spec;
+        TensorSpec spec = model.input.spec;
         return spec.mean == null ? 0 : spec.mean[spec.mean.length == 1 ? 0 : i];
     }
 
     private static double std(Model model) {
-        TensorSpec spec = model.session.input().spec;
+        TensorSpec spec = model.input.spec;
         return spec.std == null ? 1 : spec.std[0];
     }
 

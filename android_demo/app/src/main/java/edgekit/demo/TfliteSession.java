@@ -3,10 +3,12 @@ package edgekit.demo;
 import edgekit.core.Artifact;
 import edgekit.core.InputError;
 import edgekit.core.ModelFile;
+import edgekit.core.Opener;
 import edgekit.core.Session;
 import edgekit.core.Signature;
 import edgekit.core.Tensor;
 import edgekit.core.TensorSpec;
+import edgekit.core.bench.Delegation;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -20,22 +22,34 @@ final class TfliteSession implements Session {
     /** Which kernels run: "XNNPACK", TensorFlow Lite's "builtin" ones, or "NNAPI"'s where it can. */
     static final String[] DELEGATES = {"XNNPACK", "builtin", "NNAPI"};
 
+    private final OwnLog log; // since it was opened
     private final Interpreter interpreter;
     private final String key;
-    private final Tensor input;
+    private final Map<String, Tensor> inputs;
     private final Map<String, Object> given = new HashMap<String, Object>();
     private final Map<String, Object> taken = new HashMap<String, Object>();
     private final Map<String, Tensor> outputs = new LinkedHashMap<String, Tensor>();
     private final Map<String, Object> facts = new LinkedHashMap<String, Object>();
 
-    TfliteSession(Artifact artifact, ModelFile file, int threads, String delegate) {
+    /** Returns what opens sessions with these kernels. */
+    static Opener opener(final int threads, final String delegate) {
+        return new Opener() {
+            @Override
+            public Session open(Artifact artifact, ModelFile file, Signature entry) {
+                return new TfliteSession(artifact, file, entry, threads, delegate);
+            }
+        };
+    }
+
+    private TfliteSession(Artifact artifact, ModelFile file, Signature signature, int threads,
+            String delegate) {
         Interpreter.Options options = new Interpreter.Options();
         options.setNumThreads(threads);
         options.setUseXNNPACK(delegate.equals("XNNPACK"));
         options.setUseNNAPI(delegate.equals("NNAPI"));
-        Signature signature = file.signature;
         key = signature.name;
-        input = new Tensor(signature.input(), signature.input().single());
+        inputs = signature.newInputs();
+        log = new OwnLog();
         Interpreter opened = null;
         try {
             opened = new Interpreter(artifact.content(file), options);
@@ -43,7 +57,9 @@ final class TfliteSession implements Session {
                 throw new InputError(file.path + ": signatures")
                         .got(Arrays.toString(opened.getSignatureKeys())).expected(key);
             }
-            check(file, input.spec, opened.getInputTensorFromSignature(input.spec.name, key));
+            for (TensorSpec spec : signature.inputs) {
+                check(file, spec, opened.getInputTensorFromSignature(spec.name, key));
+            }
             for (TensorSpec spec : signature.outputs) {
                 org.tensorflow.lite.Tensor own = opened.getOutputTensorFromSignature(spec.name, key);
                 check(file, spec, own);
@@ -59,7 +75,9 @@ final class TfliteSession implements Session {
             throw error;
         }
         interpreter = opened;
-        given.put(input.spec.name, input.bytes);
+        for (Tensor input : inputs.values()) {
+            given.put(input.spec.name, input.bytes);
+        }
         facts.put("name", "tensorflow-lite");
         facts.put("version", TensorFlowLite.runtimeVersion());
         facts.put("threads", threads);
@@ -67,13 +85,15 @@ final class TfliteSession implements Session {
     }
 
     @Override
-    public Tensor input() {
-        return input;
+    public Map<String, Tensor> inputs() {
+        return inputs;
     }
 
     @Override
     public Map<String, Tensor> run() {
-        input.bytes.rewind();
+        for (Tensor input : inputs.values()) {
+            input.bytes.rewind();
+        }
         for (Tensor output : outputs.values()) {
             output.bytes.rewind();
         }
@@ -87,6 +107,9 @@ final class TfliteSession implements Session {
 
     @Override
     public Map<String, Object> facts() {
+        if (!facts.containsKey("nodes")) { // reading the log takes longer than opening a file
+            Delegation.tell(facts, log.since("tflite"));
+        }
         return facts;
     }
 

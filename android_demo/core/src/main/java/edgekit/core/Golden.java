@@ -64,7 +64,7 @@ public final class Golden {
     /** Returns Python's outputs as a session would. */
     public Map<String, Tensor> outputs(int number, ModelFile file) {
         Map<String, Tensor> found = new LinkedHashMap<String, Tensor>();
-        for (TensorSpec spec : file.signature.outputs) {
+        for (TensorSpec spec : file.main().outputs) {
             Npz.Array array = array(key(number, file) + "output/" + spec.name);
             Tensor tensor = new Tensor(spec, array.shape);
             copy(array, tensor);
@@ -75,11 +75,15 @@ public final class Golden {
 
     /** Returns what is wrong with outputs, by the gate of the file's scheme; null if nothing is. */
     public String judge(int number, ModelFile file, Map<String, Tensor> outputs) {
-        Fields gate = new Fields("gate", JsonReader.read(npz.texts.get(file.path + "/gate.json")));
-        for (Map.Entry<String, Tensor> expected : outputs(number, file).entrySet()) {
-            String wrong = new Gate(gate).judge(expected.getValue(), outputs.get(expected.getKey()));
+        return judge(file, outputs(number, file), outputs);
+    }
+
+    String judge(ModelFile file, Map<String, Tensor> expected, Map<String, Tensor> outputs) {
+        Gate gate = new Gate(new Fields("gate", json(file.path + "/gate.json")));
+        for (Map.Entry<String, Tensor> one : expected.entrySet()) {
+            String wrong = gate.judge(one.getValue(), outputs.get(one.getKey()));
             if (wrong != null) {
-                return expected.getKey() + ": " + wrong;
+                return one.getKey() + ": " + wrong;
             }
         }
         return null;
@@ -97,8 +101,13 @@ public final class Golden {
 
     /** Returns how an answer differs from Python's: the path of the first field; null if not. */
     public String compareAnswer(int number, ModelFile file, Object described, double tolerance) {
-        Object expected = JsonReader.read(npz.texts.get(key(number, file) + "answer.json"));
-        return difference("answer", expected, described, tolerance);
+        return difference("answer", json(key(number, file) + "answer.json"), described, tolerance);
+    }
+
+    /** Returns how unlikely Python's corrections are. */
+    public double nll(int number, ModelFile file) {
+        List<?> rows = (List<?>) json(key(number, file) + "answer.json");
+        return new Fields("answer", rows.get(0)).number("nll");
     }
 
     /** Returns the share of a mask's pixels whose class is Python's. */
@@ -111,7 +120,7 @@ public final class Golden {
         return (double) same / expected.size();
     }
 
-    private static String difference(String where, Object expected, Object got, double tolerance) {
+    static String difference(String where, Object expected, Object got, double tolerance) {
         if (expected instanceof Number && got instanceof Number) {
             double one = ((Number) expected).doubleValue();
             double other = ((Number) got).doubleValue();
@@ -150,7 +159,7 @@ public final class Golden {
         return same ? null : where + " is " + got + ", expected " + expected;
     }
 
-    private static double worst(Npz.Array expected, Tensor got) {
+    static double worst(Npz.Array expected, Tensor got) {
         if (expected.size() != got.size()) {
             return Double.POSITIVE_INFINITY;
         }
@@ -163,7 +172,7 @@ public final class Golden {
         return worst;
     }
 
-    private static void copy(Npz.Array from, Tensor to) {
+    static void copy(Npz.Array from, Tensor to) {
         if (from.bytes.capacity() != to.bytes.capacity()) {
             throw new InputError("golden: " + to.spec.name).got(from.bytes.capacity() + " bytes")
                     .expected("" + to.bytes.capacity());
@@ -173,8 +182,20 @@ public final class Golden {
         to.bytes.put(from.bytes.duplicate()).rewind();
     }
 
-    private Npz.Array array(String key) {
-        Npz.Array found = npz.arrays.get(key);
+    boolean has(String text) {
+        return npz.texts.containsKey(text);
+    }
+
+    Object json(String key) {
+        return JsonReader.read(there(npz.texts, key));
+    }
+
+    Npz.Array array(String key) {
+        return there(npz.arrays, key);
+    }
+
+    private static <T> T there(Map<String, T> map, String key) {
+        T found = map.get(key);
         if (found == null) {
             throw new InputError("golden: no " + key).todo("deploy the artifact again");
         }

@@ -5,9 +5,10 @@ import edgekit.core.task.Tasks;
 import java.util.Map;
 
 /** A task's file in a session: a thing goes in, an answer comes out, and what each part took. */
-public final class Model implements AutoCloseable {
+public final class Model implements Resource {
     public final ModelFile file;
     public final Session session;
+    public final Tensor input; // the session's only one
     public final Task<Object, Object> task;
     public long preNs; // of the last answer
     public long invokeNs;
@@ -21,7 +22,12 @@ public final class Model implements AutoCloseable {
         boolean done = false;
         try {
             task = (Task<Object, Object>) Tasks.of(manifest.task);
-            task.bind(session.input());
+            if (session.inputs().size() != 1) {
+                throw new InputError(file.path + ": inputs").got(session.inputs().keySet())
+                        .expected("one");
+            }
+            input = session.inputs().values().iterator().next();
+            task.bind(input);
             done = true;
         } finally {
             if (!done) {

@@ -1,5 +1,9 @@
 package edgekit.core;
 
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
 /** One model file of an artifact. */
 public final class ModelFile {
     static final String[] SCHEMES = {"f32", "f16", "w8", "w8a8", "w8a16", "mixed", "qat-w8a8"};
@@ -9,7 +13,7 @@ public final class ModelFile {
     public final String scheme;
     public final String sha256;
     public final long sizeBytes;
-    public final Signature signature; // the default one, or the only one
+    public final Map<String, Signature> entries; // the default one alone, else all
     public final Long madds; // null where it is not told
     public final Long params;
 
@@ -23,7 +27,7 @@ public final class ModelFile {
         from.string("scheme", null, SCHEMES);
         sha256 = hash(from, "sha256");
         sizeBytes = from.integer("size_bytes", 1, Integer.MAX_VALUE);
-        signature = main(from.object("signatures"));
+        entries = entries(from.object("signatures"));
         madds = count(from, "madds");
         params = count(from, "params");
         count(from, "arena_bytes");
@@ -54,17 +58,26 @@ public final class ModelFile {
         return found;
     }
 
-    private static Signature main(Fields all) {
-        Signature found = null;
-        int count = 0;
-        for (Object name : all.names()) {
-            Signature one = new Signature(name.toString(), all.object(name.toString()));
-            found = found == null || name.equals(Signature.DEFAULT) ? one : found;
-            count++;
+    /** Returns the default entry point, or the only one. */
+    public Signature main() {
+        if (entries.size() != 1) {
+            throw new InputError(path + ": signatures").got(entries.keySet())
+                    .expected(Signature.DEFAULT);
         }
-        if (found == null || count > 1 && !found.name.equals(Signature.DEFAULT)) {
+        return entries.values().iterator().next();
+    }
+
+    private static Map<String, Signature> entries(Fields all) {
+        Map<String, Signature> found = new LinkedHashMap<String, Signature>();
+        for (Object name : all.names()) {
+            found.put(name.toString(), new Signature(name.toString(), all.object(name.toString())));
+        }
+        if (found.isEmpty()) {
             throw new InputError(all.path(Signature.DEFAULT) + ": missing");
         }
-        return found;
+        if (found.containsKey(Signature.DEFAULT)) {
+            found.keySet().retainAll(Collections.singleton(Signature.DEFAULT));
+        }
+        return Collections.unmodifiableMap(found);
     }
 }

@@ -39,6 +39,28 @@ public final class Npz {
             return size;
         }
 
+        /** Returns one entry of the first dimension, as an array with a first dimension of 1. */
+        Array row(int i) {
+            if (i >= shape[0]) {
+                throw new InputError("array: row " + i).expected("less than " + shape[0]);
+            }
+            int[] one = shape.clone();
+            one[0] = 1;
+            int size = bytes.capacity() / shape[0];
+            ByteBuffer part = bytes.duplicate();
+            part.position(i * size).limit((i + 1) * size);
+            return new Array(dtype, one, part.slice().order(ByteOrder.LITTLE_ENDIAN));
+        }
+
+        /** Returns all elements as 32-bit numbers. */
+        float[] floats() {
+            float[] found = new float[size()];
+            for (int i = 0; i < found.length; i++) {
+                found[i] = (float) get(i);
+            }
+            return found;
+        }
+
         /** Returns an element as a number. */
         public double get(int i) {
             switch (dtype) {

@@ -1,7 +1,9 @@
 package edgekit.core;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /** The named inputs and outputs of a model file's entry point. */
 public final class Signature {
@@ -24,6 +26,15 @@ public final class Signature {
             throw new InputError("signature " + name).got(inputs.size() + " inputs").expected("one");
         }
         return inputs.get(0);
+    }
+
+    /** Makes the tensors that are filled before an inference, by name. */
+    public Map<String, Tensor> newInputs() {
+        Map<String, Tensor> found = new LinkedHashMap<String, Tensor>();
+        for (TensorSpec spec : inputs) {
+            found.put(spec.name, new Tensor(spec, spec.single()));
+        }
+        return found;
     }
 
     private static List<TensorSpec> specs(Fields from, String side) {

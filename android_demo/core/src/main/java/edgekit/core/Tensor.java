@@ -79,8 +79,21 @@ public final class Tensor {
 
     /** Stores real values, quantized as NumPy's float32 would. */
     public void put(double[] real) {
+        float[] narrow = new float[real.length];
         for (int i = 0; i < real.length; i++) {
-            put(i, (float) real[i]);
+            narrow[i] = (float) real[i];
+        }
+        put(narrow);
+    }
+
+    /** Stores as many real values as there are elements. */
+    public void put(float[] real) {
+        if (real.length != size()) {
+            throw new InputError("input " + spec.name).got(real.length + " numbers")
+                    .expected("" + size());
+        }
+        for (int i = 0; i < real.length; i++) {
+            put(i, real[i]);
         }
     }
 

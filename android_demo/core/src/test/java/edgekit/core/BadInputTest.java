@@ -1,8 +1,10 @@
 package edgekit.core;
 
+import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertTrue;
 import static org.junit.Assert.fail;
 
+import edgekit.core.picture.CameraTrouble;
 import edgekit.core.picture.Picture;
 import edgekit.core.picture.PictureEncoder;
 import edgekit.core.task.Genotypes;
@@ -92,7 +94,7 @@ public final class BadInputTest {
         says("input image: how pixels become float32 is not known", new Try() {
             @Override
             public Object get() {
-                TensorSpec spec = manifest.files.get(0).signature.input();
+                TensorSpec spec = manifest.files.get(0).main().input();
                 return new PictureEncoder(new Tensor(spec, spec.single()), PictureEncoder.Fit.STRETCH);
             }
         });
@@ -105,6 +107,49 @@ public final class BadInputTest {
             public Object get() {
                 Picture.check("photo.jpg", 10000, 20000);
                 return null;
+            }
+        });
+    }
+
+    @Test
+    public void aManifestOfAnotherVersion() {
+        says("manifest.json: unknown manifest schema: got 2, expected 1, update the app, or convert",
+                new Try() {
+            @Override
+            public Object get() {
+                return Manifests.read(Manifests.good().replace("\"schema\": 1", "\"schema\": 2"));
+            }
+        });
+    }
+
+    @Test
+    public void aCameraThatGivesNoPictures() {
+        assertEquals("the camera may not be used: allow it in the settings, or take a picture from the"
+                + " gallery", CameraTrouble.notPermitted().getMessage());
+        assertEquals("this phone has no camera: take a picture from the gallery",
+                CameraTrouble.none().getMessage());
+        assertEquals("the camera cannot be opened: got in use, close other apps that use it, or take a"
+                + " picture from the gallery", CameraTrouble.closed("in use").getMessage());
+        assertEquals("the camera was taken by another app: come back to this screen",
+                CameraTrouble.taken().getMessage());
+        assertEquals("the camera stopped: got error 4, take a picture from the gallery",
+                CameraTrouble.stopped("error 4").getMessage());
+        assertEquals("the camera has no pictures of this size: expected 640 x 480, take a picture from"
+                + " the gallery", CameraTrouble.noSize(640, 480).getMessage());
+    }
+
+    /** A model is for numbers, another for pictures: what does not fit is said, not forced. */
+    @Test
+    public void aModelOfSeveralInputs() {
+        says("m.onnx: inputs: got [noise, image], expected one", new Try() {
+            @Override
+            public Object get() {
+                Manifest manifest = Manifests.read(Manifests.good().replace("\"inputs\": [",
+                        "\"inputs\": [{\"name\": \"noise\", \"shape\": [1], \"dtype\": \"float32\"}, "));
+                ModelFile file = manifest.files.get(0);
+                return new Model(manifest, file, new Replay(file.main(),
+                        Collections.<String, Npz.Array>emptyMap(),
+                        Collections.<String, Npz.Array>emptyMap()));
             }
         });
     }
@@ -134,7 +179,7 @@ public final class BadInputTest {
     }
 
     private static Tensor scores(Manifest manifest, float... values) {
-        Tensor found = new Tensor(manifest.files.get(0).signature.outputs.get(0),
+        Tensor found = new Tensor(manifest.files.get(0).main().outputs.get(0),
                 new int[] {1, values.length});
         for (int i = 0; i < values.length; i++) {
             found.put(i, values[i]);

@@ -4,6 +4,7 @@ import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertTrue;
 
+import edgekit.core.play.Agent;
 import edgekit.core.task.Segment;
 import edgekit.core.task.Task;
 import edgekit.core.task.Tasks;
@@ -26,13 +27,20 @@ public final class GoldenTest {
 
     @Parameterized.Parameters(name = "{0}")
     public static List<Object[]> files() {
+        return files(false);
+    }
+
+    /** Returns name, folder and file of each policy that adapts, or of each other file. */
+    static List<Object[]> files(boolean agents) {
         List<Object[]> found = new ArrayList<Object[]>();
         File[] folders = new File(System.getProperty("golden")).listFiles();
         Arrays.sort(folders);
         for (File folder : folders) {
             if (new File(folder, Golden.NAME).isFile()) {
                 for (ModelFile file : Artifact.open(new DiskFolder(folder)).manifest.files) {
-                    found.add(new Object[] {file.path, folder, file});
+                    if (Agent.plays(file) == agents) {
+                        found.add(new Object[] {file.path, folder, file});
+                    }
                 }
             }
         }
@@ -57,7 +65,7 @@ public final class GoldenTest {
 
     @Test
     public void thingsBecomeTheSameTensors() {
-        Tensor input = new Tensor(file.signature.input(), file.signature.input().single());
+        Tensor input = new Tensor(file.main().input(), file.main().input().single());
         task.bind(input);
         double allowed = input.spec.dtype.equals("float32") ? FLOAT : 0;
         for (int i = 0; i < golden.examples(); i++) {

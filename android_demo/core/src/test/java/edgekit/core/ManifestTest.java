@@ -9,7 +9,9 @@ import java.io.File;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -21,7 +23,7 @@ public final class ManifestTest {
     public void fieldsAreRead() {
         Manifest manifest = Manifests.read(Manifests.good());
         ModelFile file = manifest.files("onnx").get(0);
-        TensorSpec input = file.signature.input();
+        TensorSpec input = file.main().input();
         assertEquals("digits w8a8 7 12", manifest.name + " " + file.scheme + " " + file.sizeBytes + " "
                 + file.madds);
         assertEquals(128, input.zeroPoint);
@@ -41,9 +43,22 @@ public final class ManifestTest {
         refused("\"uint8\"", "\"float16\"", "dtype: got float16");
         refused("[1, 2]", "[1, 2.5]", "outputs[0].shape: got 2.5");
         refused("\"size_bytes\": 7", "\"size_bytes\": 0", "files[0].size_bytes: got 0");
-        refused("\"serving_default\"", "\"other\": {\"inputs\": [], \"outputs\": []}, \"third\"",
-                "signatures.serving_default: missing");
+        refused("\"serving_default\": {", "\"serving_default\": 3, \"more\": {", "got a number");
         refused("\"name\": \"digits\",", "", "name: missing");
+    }
+
+    @Test
+    public void aFileOfSeveralEntryPointsHasNoMainOne() {
+        ModelFile file = Manifests.read(Manifests.good().replace("\"serving_default\"",
+                "\"encode\": {\"inputs\": [], \"outputs\": []}, \"act\"")).files.get(0);
+        assertEquals(new HashSet<String>(Arrays.asList("encode", "act")), file.entries.keySet());
+        try {
+            file.main();
+            fail();
+        } catch (InputError error) {
+            assertEquals("m.onnx: signatures: got [encode, act], expected serving_default",
+                    error.getMessage());
+        }
     }
 
     @Test

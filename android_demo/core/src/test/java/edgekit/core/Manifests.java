@@ -9,7 +9,7 @@ import java.util.HashMap;
 import java.util.Map;
 
 /** A small artifact in memory, for tests that damage it. */
-final class Manifests {
+public final class Manifests {
     static final String GOOD = "{\"schema\": 1, \"name\": \"digits\", \"family\": \"mobilenet_v2\","
             + " \"task\": {\"name\": \"classify\", \"labels\": [\"zero\", \"one\"]},"
             + " \"files\": [{\"path\": \"m.onnx\", \"format\": \"onnx\", \"scheme\": \"w8a8\","
@@ -20,16 +20,16 @@ final class Manifests {
             + " \"outputs\": [{\"name\": \"scores\", \"shape\": [1, 2], \"dtype\": \"float32\"}]}}}],"
             + " \"reference\": {\"path\": \"reference.npz\", \"sha256\": \"SHA\"},"
             + " \"provenance\": {\"seed\": 1}}";
-    static final byte[] CONTENT = "a model".getBytes(StandardCharsets.UTF_8);
+    public static final byte[] CONTENT = "a model".getBytes(StandardCharsets.UTF_8);
 
     private Manifests() {}
 
-    static String good() {
+    public static String good() {
         return GOOD.replace("SHA", Artifact.sha256(CONTENT));
     }
 
     /** Returns a folder with this manifest and the model's content. */
-    static Artifact.Folder folder(String manifest, byte[] content) {
+    public static Artifact.Folder folder(String manifest, byte[] content) {
         final Map<String, byte[]> files = new HashMap<String, byte[]>();
         files.put("m.onnx", content);
         if (manifest != null) {

@@ -7,7 +7,6 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.TensorInfo;
 import java.nio.ByteBuffer;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -17,7 +16,8 @@ public final class OrtSession implements Session {
 
     private final ModelFile file;
     private final ai.onnxruntime.OrtSession session;
-    private final Tensor input;
+    private final Signature entry;
+    private final Map<String, Tensor> inputs;
     private final int threads;
 
     public OrtSession(Artifact artifact, ModelFile file, int threads) {
@@ -26,7 +26,8 @@ public final class OrtSession implements Session {
         ByteBuffer content = artifact.content(file);
         byte[] bytes = new byte[content.remaining()];
         content.get(bytes);
-        input = new Tensor(file.signature.input(), file.signature.input().single());
+        entry = file.main();
+        inputs = entry.newInputs();
         try {
             ai.onnxruntime.OrtSession.SessionOptions options =
                     new ai.onnxruntime.OrtSession.SessionOptions();
@@ -34,31 +35,41 @@ public final class OrtSession implements Session {
             // As edgekit/runtime/onnxruntime.py: else sums of 8 bits saturate on an x86 without VNNI.
             options.addConfigEntry("session.x64quantprecision", "1");
             session = ENVIRONMENT.createSession(bytes, options);
-            TensorInfo info = (TensorInfo) session.getInputInfo().get(input.spec.name).getInfo();
-            input.spec.check(file.path, dtype(info.type), sizes(info));
+            for (TensorSpec spec : entry.inputs) {
+                TensorInfo info = (TensorInfo) session.getInputInfo().get(spec.name).getInfo();
+                spec.check(file.path, dtype(info.type), sizes(info));
+            }
         } catch (OrtException error) {
             throw new InputError(file.path + ": cannot be loaded").got(error.getMessage());
         }
     }
 
     @Override
-    public Tensor input() {
-        return input;
+    public Map<String, Tensor> inputs() {
+        return inputs;
     }
 
     @Override
     public Map<String, Tensor> run() {
-        long[] shape = new long[input.shape.length];
-        for (int i = 0; i < shape.length; i++) {
-            shape[i] = input.shape[i];
+        Map<String, OnnxTensor> given = new LinkedHashMap<String, OnnxTensor>();
+        try {
+            for (Tensor input : inputs.values()) {
+                given.put(input.spec.name, given(input));
+            }
+            return run(given);
+        } catch (OrtException error) {
+            throw new InputError(file.path + ": cannot be run").got(error.getMessage());
+        } finally {
+            for (OnnxTensor one : given.values()) {
+                one.close();
+            }
         }
-        input.bytes.rewind();
-        try (OnnxTensor given = OnnxTensor.createTensor(ENVIRONMENT, input.bytes, shape,
-                        OnnxJavaType.valueOf(type(input.spec.dtype)));
-                ai.onnxruntime.OrtSession.Result result =
-                        session.run(Collections.singletonMap(input.spec.name, given))) {
+    }
+
+    private Map<String, Tensor> run(Map<String, OnnxTensor> given) throws OrtException {
+        try (ai.onnxruntime.OrtSession.Result result = session.run(given)) {
             Map<String, Tensor> outputs = new LinkedHashMap<String, Tensor>();
-            for (TensorSpec spec : file.signature.outputs) {
+            for (TensorSpec spec : entry.outputs) {
                 OnnxValue value = result.get(spec.name).get();
                 TensorInfo info = (TensorInfo) value.getInfo();
                 spec.check(file.path, dtype(info.type), sizes(info));
@@ -68,9 +79,17 @@ public final class OrtSession implements Session {
                 outputs.put(spec.name, output);
             }
             return outputs;
-        } catch (OrtException error) {
-            throw new InputError(file.path + ": cannot be run").got(error.getMessage());
         }
+    }
+
+    private static OnnxTensor given(Tensor input) throws OrtException {
+        long[] shape = new long[input.shape.length];
+        for (int i = 0; i < shape.length; i++) {
+            shape[i] = input.shape[i];
+        }
+        input.bytes.rewind();
+        return OnnxTensor.createTensor(ENVIRONMENT, input.bytes, shape,
+                OnnxJavaType.valueOf(type(input.spec.dtype)));
     }
 
     @Override

@@ -3,6 +3,8 @@ package edgekit.core.bench;
 import edgekit.core.InputError;
 import edgekit.core.ModelFile;
 import edgekit.core.Session;
+import edgekit.core.Signature;
+import edgekit.core.Tensor;
 import java.text.SimpleDateFormat;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -34,20 +36,22 @@ public final class BenchResult {
     }
 
     /** Adds what was measured of a file, and returns its percentiles. */
-    public Statistics add(String artifact, ModelFile file, Session session, Benchmark run,
-            double loadMs, Long baselineBytes) {
+    public Statistics add(String artifact, ModelFile file, Signature entry, Session session,
+            Benchmark run, double loadMs, Long baselineBytes) {
         Statistics latency = new Statistics(run.samplesMs);
         Long peak = machine.peakMemoryBytes();
         Map<String, Object> row = new LinkedHashMap<String, Object>();
-        row.put("file", file.path);
+        boolean part = file.entries.size() > 1;
+        row.put("file", part ? file.path + " " + entry.name : file.path);
         row.put("path", file.path);
         row.put("format", file.format);
         row.put("sha256", file.sha256);
         row.put("size_bytes", file.sizeBytes);
         row.put("scheme", file.scheme);
         row.put("artifact", artifact);
-        row.put("madds", file.madds);
-        row.put("params", file.params);
+        row.put("signature", part ? entry.name : null);
+        row.put("madds", part ? null : file.madds); // the manifest tells the whole file's alone
+        row.put("params", part ? null : file.params);
         row.put("device", url);
         row.put("kind", "measured");
         row.put("runtime", session.facts());
@@ -98,16 +102,20 @@ public final class BenchResult {
     }
 
     private static Object inputs(Session session) {
-        Map<String, Object> input = new LinkedHashMap<String, Object>();
-        input.put("name", session.input().spec.name);
-        List<Integer> shape = new ArrayList<Integer>();
-        for (int size : session.input().shape) {
-            shape.add(size);
+        List<Object> inputs = new ArrayList<Object>();
+        for (Tensor tensor : session.inputs().values()) {
+            List<Integer> shape = new ArrayList<Integer>();
+            for (int size : tensor.shape) {
+                shape.add(size);
+            }
+            Map<String, Object> input = new LinkedHashMap<String, Object>();
+            input.put("name", tensor.spec.name);
+            input.put("shape", shape);
+            input.put("dtype", tensor.spec.dtype);
+            input.put("values", "random");
+            inputs.add(input);
         }
-        input.put("shape", shape);
-        input.put("dtype", session.input().spec.dtype);
-        input.put("values", "random");
-        return Collections.singletonList(input);
+        return inputs;
     }
 
     private static Map<String, Object> latency(Statistics of) {

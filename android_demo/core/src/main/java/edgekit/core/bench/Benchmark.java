@@ -2,6 +2,7 @@ package edgekit.core.bench;
 
 import edgekit.core.Model;
 import edgekit.core.Session;
+import edgekit.core.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -35,10 +36,9 @@ public final class Benchmark {
     public double invokeMs = -1;
     public double postMs;
 
-    /** Runs all; stops early, as truncated, where the watcher wants it. */
-    public void run(Model model, Object thing, Options options, Machine machine, Watcher watcher) {
+    /** Times a session; stops early, as truncated, where the watcher wants it. */
+    public void run(Session session, Options options, Machine machine, Watcher watcher) {
         options.check();
-        Session session = model.session;
         fill(session);
         firstMs = timed(session) / 1e6;
         warmUp(session, options, watcher);
@@ -68,9 +68,6 @@ public final class Benchmark {
         for (int i = 0; i < count; i++) {
             samplesMs[i] = samples[i] / 1e6;
         }
-        if (thing != null) {
-            split(model, thing);
-        }
     }
 
     private void warmUp(Session session, Options options, Watcher watcher) {
@@ -96,7 +93,7 @@ public final class Benchmark {
     }
 
     /** Measures what the app adds to an inference: making the tensor, reading the answer. */
-    private void split(Model model, Object thing) {
+    public void split(Model model, Object thing) {
         double[][] parts = new double[3][PROFILED];
         for (int i = 0; i < PROFILED; i++) {
             model.answer(thing);
@@ -112,16 +109,17 @@ public final class Benchmark {
         postMs = parts[2][PROFILED / 2];
     }
 
-    /** Fills the input at random: [-1, 1) for floats, all codes for integers. */
+    /** Fills the inputs at random: [-1, 1) for floats, all codes for integers. */
     private static void fill(Session session) {
         Random random = new Random(0);
-        java.nio.ByteBuffer bytes = session.input().bytes;
-        boolean real = session.input().spec.dtype.equals("float32");
-        for (int i = 0; i < bytes.capacity(); i += real ? 4 : 1) {
-            if (real) {
-                bytes.putFloat(i, 2 * random.nextFloat() - 1);
-            } else {
-                bytes.put(i, (byte) random.nextInt(256));
+        for (Tensor input : session.inputs().values()) {
+            boolean real = input.spec.dtype.equals("float32");
+            for (int i = 0; i < input.bytes.capacity(); i += real ? 4 : 1) {
+                if (real) {
+                    input.bytes.putFloat(i, 2 * random.nextFloat() - 1);
+                } else {
+                    input.bytes.put(i, (byte) random.nextInt(256));
+                }
             }
         }
     }

@@ -12,6 +12,7 @@ import java.io.InputStream;
  */
 public final class Exif {
     private static final int ORIENTATION = 0x0112;
+    private static final int[] QUARTERS = {1, 6, 3, 8}; // by turns clockwise
 
     private Exif() {}
 
@@ -39,6 +40,16 @@ public final class Exif {
         } catch (EOFException end) {
             return 1;
         }
+    }
+
+    /**
+     * Returns the orientation of a camera's frames.
+     *
+     * @param sensorDegrees by which the sensor's pictures must be turned clockwise on an upright phone
+     * @param displayDegrees by which what is shown is turned, as the phone is held
+     */
+    public static int ofCamera(int sensorDegrees, int displayDegrees) {
+        return QUARTERS[(sensorDegrees - displayDegrees + 360) % 360 / 90];
     }
 
     private static int inTiff(byte[] bytes, int start) {

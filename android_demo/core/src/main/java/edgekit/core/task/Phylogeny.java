@@ -12,12 +12,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/**
- * Questions to a mutation matrix: does its tree branch, and is there one at all?
- *
- * <p>Corrections (problem elimination) are Python's alone: their decoder draws kicks at random.
- */
-public final class Phylogeny implements Task<Genotypes, Phylogeny.Verdict> {
+/** Questions to a mutation matrix: does its tree branch, and is there one at all? */
+public final class Phylogeny extends MatrixTask<Phylogeny.Verdict> {
     private static final int SHOWN = 12; // pairs on the screen
 
     /** What is likely, and which columns are in conflict. */
@@ -47,45 +43,9 @@ public final class Phylogeny implements Task<Genotypes, Phylogeny.Verdict> {
     }
 
     private final boolean noise;
-    private Tensor tensor;
 
     Phylogeny(Fields params) {
-        String problem = params.string("problem");
-        if (problem.equals("elimination")) {
-            throw new InputError("phylogeny: corrections are not in the app")
-                    .todo("edgekit run makes them");
-        }
-        params.string("problem", null, "branching", "noise");
-        noise = problem.equals("noise");
-    }
-
-    @Override
-    public void bind(Tensor input) {
-        if (input.shape.length != 3 || input.shape[0] != 1) {
-            throw new InputError("input " + input.spec.name).got(Arrays.toString(input.shape))
-                    .expected("[1, rows, columns]");
-        }
-        tensor = input;
-    }
-
-    /** Stores 1, -1 and, where it is unknown or beyond the matrix, 0. */
-    @Override
-    public void encode(Genotypes matrix) {
-        int rows = tensor.shape[1];
-        int columns = tensor.shape[2];
-        if (matrix.rows.size() > rows || matrix.columns.size() > columns) {
-            throw new InputError(matrix.where + ": beyond what the model takes")
-                    .got(matrix.rows.size() + " rows, " + matrix.columns.size() + " columns")
-                    .expected("at most " + rows + " and " + columns)
-                    .todo("train or convert with larger --rows and --columns");
-        }
-        for (int i = 0; i < rows; i++) {
-            for (int j = 0; j < columns; j++) {
-                boolean inside = i < matrix.rows.size() && j < matrix.columns.size();
-                byte value = inside ? matrix.values[i][j] : Genotypes.UNKNOWN;
-                tensor.put(i * columns + j, value == Genotypes.UNKNOWN ? 0 : value == 1 ? 1 : -1);
-            }
-        }
+        noise = params.string("problem").equals("noise");
     }
 
     @Override

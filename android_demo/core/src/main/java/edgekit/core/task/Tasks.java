@@ -22,7 +22,9 @@ public final class Tasks {
             case "control":
                 return new Control(params);
             case "phylogeny":
-                return new Phylogeny(params);
+                params.string("problem", null, "branching", "noise", "elimination");
+                return params.string("problem").equals("elimination") ? new Corrections(params)
+                        : new Phylogeny(params);
             default:
                 throw new InputError("task " + name + ": unknown to this app").expected(
                         "one of classify, detect, segment, regress, control, phylogeny");

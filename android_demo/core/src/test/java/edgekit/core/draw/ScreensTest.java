@@ -7,7 +7,11 @@ import edgekit.core.Fields;
 import edgekit.core.JsonReader;
 import edgekit.core.Results;
 import edgekit.core.picture.Picture;
+import edgekit.core.play.Adaptation;
+import edgekit.core.play.Agents;
+import edgekit.core.play.Noise;
 import edgekit.core.task.Classify;
+import edgekit.core.task.Corrections;
 import edgekit.core.task.Detect;
 import edgekit.core.task.Genotypes;
 import edgekit.core.task.Phylogeny;
@@ -15,17 +19,15 @@ import edgekit.core.task.Regress;
 import edgekit.core.task.Segment;
 import edgekit.core.task.Tasks;
 import java.awt.image.BufferedImage;
-import java.io.File;
 import java.io.IOException;
 import java.util.List;
-import javax.imageio.ImageIO;
 import org.junit.Test;
 
-/** The screens' drawings on Java2D; with -Dscreens=FOLDER they are saved there to be looked at. */
+/** The screens' drawings on Java2D. */
 public final class ScreensTest {
-    private static final int WIDTH = 540;
-    private static final int HEIGHT = 720;
-    private static final float UNIT = 1.5f;
+    private static final int WIDTH = Screens.WIDTH;
+    private static final int HEIGHT = Screens.HEIGHT;
+    private static final float UNIT = Screens.UNIT;
 
     /** Grey, with a bright square from (60, 40) to (120, 100). */
     private static Picture picture() {
@@ -48,7 +50,7 @@ public final class ScreensTest {
                 + " \"great grey owl\", \"goldfish\"]}"));
         List<Classify.Guess> guesses =
                 task.decode(Results.of("scores", new int[] {1, 3}, 0.07f, 0.9f, 0.03f), null);
-        BufferedImage image = shown("classify", PictureDrawing.ofGuesses(picture(), guesses));
+        BufferedImage image = Screens.shown("classify", PictureDrawing.ofGuesses(picture(), guesses));
         int above = image.getRGB(WIDTH / 2, HEIGHT / 2 + 200 * WIDTH / 200 / 4);
         assertTrue("the picture is shown", (above & 0xff) > 40);
         assertTrue("the foot is shaded", (image.getRGB(WIDTH - 3, HEIGHT - 3) & 0xff) < 40);
@@ -63,7 +65,7 @@ public final class ScreensTest {
                 new float[] {40 / 150f, 60 / 200f, 100 / 150f, 120 / 200f, 0.1f, 0.7f, 0.5f, 0.95f},
                 new float[] {1, 0}, new float[] {0.93f, 0.41f}), picture());
         assertEquals(60, boxes.get(0).edges[1], 1e-4);
-        BufferedImage image = shown("detect", PictureDrawing.ofBoxes(picture(), boxes));
+        BufferedImage image = Screens.shown("detect", PictureDrawing.ofBoxes(picture(), boxes));
         float scale = WIDTH / 200f;
         float top = (HEIGHT - 150 * scale) / 2;
         // The left edge of the first box, half way down, in the colour of class 1.
@@ -80,7 +82,7 @@ public final class ScreensTest {
         }
         Segment.Mask mask = task.decode(Results.labels("mask", new int[] {1, 200, 200}, map), picture());
         assertEquals(60 * 60, mask.counts()[1]);
-        BufferedImage image = shown("segment", PictureDrawing.ofMask(picture(), mask));
+        BufferedImage image = Screens.shown("segment", PictureDrawing.ofMask(picture(), mask));
         float scale = WIDTH / 200f;
         int inside = image.getRGB(Math.round(90 * scale), Math.round(HEIGHT / 2f - 5 * scale));
         // 230, 190, 150 under 45% and 128, 0, 0 over it
@@ -100,7 +102,7 @@ public final class ScreensTest {
         assertEquals(1960, drawing.inputAt(0), 1e-9);
         assertEquals(1990, drawing.inputAt(0.52), 1e-9);
         drawing.addTap(1990, answers[30]);
-        BufferedImage image = shown("regress", drawing);
+        BufferedImage image = Screens.shown("regress", drawing);
         int red = 0;
         for (int y = 60; y < HEIGHT - 60; y++) {
             int colour = image.getRGB((int) (0.52f * WIDTH), y);
@@ -120,7 +122,7 @@ public final class ScreensTest {
         Phylogeny.Verdict verdict = task.decode(outputs, matrix);
         List<String> lines = task.lines(verdict);
         assertEquals("TP53 and KRAS: 11, 10 and 01 all occur", lines.get(1));
-        BufferedImage image = shown("phylogeny", new MatrixDrawing(matrix, verdict, lines));
+        BufferedImage image = Screens.shown("phylogeny", MatrixDrawing.of(matrix, verdict, lines));
         float cell = 24 * UNIT;
         float size = 14 * UNIT;
         assertEquals(Palette.RED, image.getRGB(Math.round(size + cell / 2), Math.round(size + cell / 2)));
@@ -129,27 +131,76 @@ public final class ScreensTest {
     }
 
     @Test
+    public void changesAreOrangeAndRed() throws IOException {
+        Genotypes matrix = Genotypes.read("cells", "cell,TP53,KRAS,PIK3CA,APC\na,1,1,0,0\nb,1,1,0,0\n"
+                + "c,1,0,0,0\nd,0,1,0,0\ne,0,0,1,1\nf,0,0,1,0\ng,1,0,0,0\nh,1,0,0,0\n");
+        Corrections task = (Corrections) Tasks.of(params("{\"name\": \"phylogeny\","
+                + " \"problem\": \"elimination\", \"alpha\": 0.001, \"beta\": 0.1}"));
+        Corrections.Corrected answer =
+                task.decode(Results.of("scores", new int[] {1, 8, 4}, new float[32]), matrix);
+        List<String> lines = task.lines(answer);
+        assertEquals("tree: ((f,(e)APC)PIK3CA,(c,g,h,(a,b,d)KRAS)TP53);", lines.get(2));
+        BufferedImage image = Screens.shown("corrections", MatrixDrawing.of(answer, lines));
+        float cell = 24 * UNIT;
+        float size = 14 * UNIT;
+        int orange = 0;
+        int blue = 0;
+        for (int i = 0; i < 8; i++) {
+            for (int j = 0; j < 4; j++) {
+                int colour = image.getRGB(Math.round(size + (j + 0.5f) * cell),
+                        Math.round(size + (i + 0.5f) * cell));
+                orange += colour == Palette.ORANGE ? 1 : 0;
+                blue += colour == Palette.BLUE ? 1 : 0;
+            }
+        }
+        assertEquals("d has TP53", 1, orange);
+        assertEquals(11, blue);
+        // The largest clade is the first column, its rows the first.
+        assertEquals(Palette.BLUE, image.getRGB(Math.round(size + cell / 2), Math.round(size + cell / 2)));
+    }
+
+    @Test
     public void thePendulumHangsWhereItIs() throws IOException {
-        BufferedImage image = shown("policy", new PendulumDrawing(Math.PI / 2, -0.5, 57, -123.4));
+        BufferedImage image = Screens.shown("policy", new PendulumDrawing(Math.PI / 2, -0.5, 57, -123.4));
         float length = 0.36f * WIDTH;
         // A quarter turn anticlockwise from upright: to the left.
         assertEquals(Palette.RED, image.getRGB(Math.round(WIDTH / 2 - length / 2), HEIGHT / 2));
         assertEquals(Palette.PAPER, image.getRGB(Math.round(WIDTH / 2 + length / 2), HEIGHT / 2));
     }
 
-    private static Fields params(String json) {
-        return new Fields("task", JsonReader.read(json));
+    @Test
+    public void theRobotLooksForWhatWasTapped() throws IOException {
+        float[] goal = AdaptationDrawing.goalAt(WIDTH * 0.9f, HEIGHT * 0.2f, WIDTH, HEIGHT);
+        assertEquals(1, Math.hypot(goal[0], goal[1]), 1e-6);
+        assertTrue(goal[0] > 0 && goal[1] > 0);
+        final float[][] draws = {{-1, 0.4f}, {0.2f, 1}, {1, 0.8f}};
+        Adaptation played = Agents.adaptation(new Noise() {
+            private int count;
+
+            @Override
+            public float[] draw() {
+                return draws[count++];
+            }
+        }, new float[] {0.6f, 0.8f});
+        Screens.shown("adapt-before", new AdaptationDrawing(played));
+        for (int i = 0; i < 52; i++) {
+            played.step();
+        }
+        BufferedImage image = Screens.shown("adapt", new AdaptationDrawing(played));
+        // One unit of the plane is 200 pixels here: 540 / 2.7. Its foot, y = -.35, is at 530.
+        assertEquals(Palette.GREEN, image.getRGB(270 + 120, 530 - Math.round(1.15f * 200)));
+        float[] at = played.played().get(2).path.get(12);
+        assertEquals(Palette.RED,
+                image.getRGB(270 + Math.round(at[0] * 200), 530 - Math.round((at[1] + 0.35f) * 200)));
+        int written = 0;
+        for (int x = 0; x < WIDTH; x++) {
+            written += (image.getRGB(x, 30) & 0xff) < 100 ? 1 : 0;
+        }
+        assertTrue("letters stand at the top: " + written, written > 30);
     }
 
-    private static BufferedImage shown(String name, Drawing drawing) throws IOException {
-        ImagePen pen = new ImagePen(WIDTH, HEIGHT, UNIT);
-        drawing.draw(pen);
-        if (System.getProperty("screens") != null) {
-            File folder = new File(System.getProperty("screens"));
-            folder.mkdirs();
-            ImageIO.write(pen.image, "png", new File(folder, name + ".png"));
-        }
-        return pen.image;
+    private static Fields params(String json) {
+        return new Fields("task", JsonReader.read(json));
     }
 
     private static int whitest(BufferedImage image, int first, int last) {

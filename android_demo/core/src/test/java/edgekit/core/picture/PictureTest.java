@@ -47,6 +47,20 @@ public final class PictureTest {
         }
     }
 
+    /** The usual sensor lies across: held upright its pictures are turned right, held left not at all. */
+    @Test
+    public void theCamerasFramesAreTurnedAsThePhoneIsHeld() {
+        int[] found = new int[4];
+        for (int quarter = 0; quarter < 4; quarter++) {
+            found[quarter] = Exif.ofCamera(90, 90 * quarter);
+        }
+        assertArrayEquals(new int[] {6, 1, 8, 3}, found);
+        assertEquals(8, Exif.ofCamera(270, 0)); // as many front cameras
+        Picture turned = new Picture(2, 3, 1, STORED).upright(Exif.ofCamera(90, 0));
+        assertEquals("3 x 2", turned.height + " x " + turned.width);
+        assertEquals(STORED[3], turned.pixels[0]); // the lower left corner comes to the upper left
+    }
+
     @Test
     public void lumaIsRounded() {
         byte[] colours = {(byte) 255, 0, 0, 0, (byte) 255, 0, 0, 0, (byte) 255, 10, 20, 30};

@@ -1,4 +1,4 @@
-package edgekit.core.task;
+package edgekit.core.play;
 
 import static org.junit.Assert.assertEquals;
 
