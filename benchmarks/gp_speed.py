@@ -59,19 +59,19 @@ def compare(n: int, iterations: int) -> list[Row]:
     """Return the rows of one size."""
     x, y = make_friedman1(n + 1000, DIMS, noise=1.0, random_state=0)
     y = (y - y[:n].mean()) / y[:n].std()
-    theirs, peer = _cpu(partial(fit_peer, x[:n], y[:n], iterations))
+    theirs, peer = cpu(partial(fit_peer, x[:n], y[:n], iterations))
     gp = model("se + 0.1*white")
     goal = peer.log_marginal_likelihood_value_
     for allowed in (iterations, 2 * iterations, 4 * iterations):
-        ours, found = _cpu(partial(maximize, gp, x[:n], y[:n], iterations=allowed))
+        ours, found = cpu(partial(maximize, gp, x[:n], y[:n], iterations=allowed))
         if found.log_likelihood >= goal - ENOUGH:
             break
     case = f"n = {n}, d = {DIMS}, one thread"
     posterior = condition_on(gp, found.theta, x[:n], y[:n])
-    setup, fast = _cpu(partial(condense, posterior))
+    setup, fast = cpu(partial(condense, posterior))
     fast.predict(x[n:])
-    pairs = [(_cpu(partial(fast.predict, x[n:]))[0],
-              _cpu(partial(peer.predict, x[n:], return_std=True))[0])
+    pairs = [(cpu(partial(fast.predict, x[n:]))[0],
+              cpu(partial(peer.predict, x[n:], return_std=True))[0])
              for _ in range(TURNS)]  # fmt: skip
     mine, other = map(float, np.median(np.array(pairs), axis=0))
     return [
@@ -98,7 +98,8 @@ def fit_peer(x: Any, y: Any, iterations: int) -> GaussianProcessRegressor:
     return GaussianProcessRegressor(kernel, alpha=0, optimizer=search).fit(x, y)
 
 
-def _cpu(work: Any) -> tuple[float, Any]:
+def cpu(work: Any) -> tuple[float, Any]:
+    """Return CPU seconds of `work()` and what it returns."""
     began = time.process_time()
     found = work()
     return time.process_time() - began, found

@@ -1,7 +1,8 @@
 """Regression with uncertainty: a table's rows to means with bands.
 
 `params` of a manifest: "inputs", the columns in order; "target" and "unit"; "held_out", the rows of
-the file that training did not see, with that file's SHA-256.
+the file that training did not see, with that file's SHA-256; "log_normal_above", where the target's
+distribution begins if it is log-normal (it is normal otherwise).
 """
 
 from __future__ import annotations
@@ -30,18 +31,50 @@ _RESAMPLES = 1000  # of the bootstrap
 
 @dataclass(frozen=True)
 class Answer:
-    """A normal distribution for each row."""
+    """A normal distribution for each row, or a log-normal one above `above`."""
 
     mean: npt.NDArray[np.float64]  # [N]
     std_f: npt.NDArray[np.float64]  # [N], of the function
     std_y: npt.NDArray[np.float64]  # [N], of an observation
     target: str
     unit: str
+    above: float | None = None  # less than every mean
 
     @property
     def band(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """The ends of the central 95% for observations."""
-        return self.mean - Z95 * self.std_y, self.mean + Z95 * self.std_y
+        if self.above is None:
+            return self.mean - Z95 * self.std_y, self.mean + Z95 * self.std_y
+        centre, spread = self._logarithm()
+        low, high = (np.exp(centre + z * spread) for z in (-Z95, Z95))
+        return self.above + low, self.above + high
+
+    def density(self, truth: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the negative logarithm of the density at `truth`, in nats, `[N]`."""
+        if self.above is None:
+            error = truth - self.mean
+            least = _LEAST_STD * max(float(np.abs(error).max()), 1e-300)
+            return _normal(error, np.maximum(self.std_y, least))
+        centre, spread = self._logarithm()
+        logarithm = np.log(truth - self.above)
+        density: npt.NDArray[np.float64]
+        density = logarithm + _normal(logarithm - centre, np.maximum(spread, _LEAST_STD))
+        return density
+
+    def _logarithm(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return mean and deviation of log(y - above), which mean and std of y determine."""
+        level = self.mean - (self.above or 0.0)
+        variance = np.log1p((self.std_y / level) ** 2)
+        return np.log(level) - 0.5 * variance, np.sqrt(variance)
+
+
+def _normal(
+    error: npt.NDArray[np.float64], std: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the negative logarithm of a normal density."""
+    negative: npt.NDArray[np.float64]
+    negative = 0.5 * np.log(2 * math.pi * std**2) + 0.5 * (error / std) ** 2
+    return negative
 
 
 def load(path: Path) -> Table:
@@ -75,7 +108,7 @@ def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: objec
     """Return the distributions in the outputs mean, std_f and std_y.
 
     Raises:
-        InputError: other outputs, or NaN or infinity among them.
+        InputError: other outputs, NaN or infinity among them, or a mean below the distribution.
     """
     if set(outputs) != {"mean", "std_f", "std_y"}:
         raise InputError("regress: outputs", got=", ".join(outputs), expected="mean, std_f, std_y")
@@ -84,7 +117,15 @@ def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: objec
         if bad := int((~np.isfinite(value)).sum()):
             raise InputError(f"regress: {name}", got=f"NaN or infinity in {bad} rows")
     target, unit = str(params.get("target", "y")), str(params.get("unit") or "")
-    return Answer(parts["mean"], parts["std_f"], parts["std_y"], target, unit)
+    above = params.get("log_normal_above")
+    if above is not None and not (parts["mean"] > above).all():
+        raise _too_low("mean", parts["mean"], above)
+    return Answer(parts["mean"], parts["std_f"], parts["std_y"], target, unit, above)
+
+
+def _too_low(name: str, values: npt.NDArray[np.float64], above: float) -> InputError:
+    expected = f"above {above:g}, where the log-normal distribution begins"
+    return InputError(f"regress: {name}", got=f"{values.min():g}", expected=expected)
 
 
 def describe(answer: Answer) -> list[dict[str, Any]]:
@@ -185,14 +226,19 @@ def score(answers: Sequence[Answer], truths: npt.ArrayLike) -> list[Score]:
     """
     if not answers:
         raise InputError("regress: no examples", expected="at least one")
-    mean = np.concatenate([a.mean for a in answers])
-    std = np.concatenate([a.std_y for a in answers])
-    error = np.asarray(truths) - mean
-    std = np.maximum(std, _LEAST_STD * max(float(np.abs(error).max()), 1e-300))
-    density = 0.5 * np.log(2 * math.pi * std**2) + 0.5 * (error / std) ** 2
-    inside = np.abs(error) <= Z95 * std
-    unit = answers[0].unit or "target units"
-    squares = error**2
+    first = answers[0]
+    mean, std_f, std_y = (
+        np.concatenate([getattr(a, name) for a in answers]) for name in ("mean", "std_f", "std_y")
+    )
+    every = Answer(mean, std_f, std_y, first.target, first.unit, first.above)
+    truth = np.asarray(truths, np.float64)
+    if every.above is not None and not (truth > every.above).all():
+        raise _too_low(first.target, truth, every.above)
+    density = every.density(truth)
+    below, beyond = every.band
+    inside = (below <= truth) & (truth <= beyond)
+    unit = first.unit or "target units"
+    squares = (truth - mean) ** 2
     low, high = _bootstrap(squares)
     return [
         Score("RMSE", math.sqrt(squares.mean()), (math.sqrt(low), math.sqrt(high)), len(mean),

@@ -142,3 +142,27 @@ def test_only_a_process_has_a_dial(tmp_path, capfd) -> None:
     given = ["convert", "mobilenet_v2:0.35-96", "--max-bytes", "9000", "-o", str(tmp_path / "a")]
     assert edgekit(given) == 2
     assert "--max-bytes" in capfd.readouterr().err
+
+
+def test_a_target_as_a_logarithm_has_a_band_that_is_not_symmetric(tmp_path, capfd) -> None:
+    pytest.importorskip("tf_keras")
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 6, 60)
+    y = 5 + np.exp(1 + np.sin(x) + 0.2 * rng.standard_normal(60))
+    lines = [f"{a:.6f},{b:.6f}" for a, b in zip(x, y, strict=True)]
+    table = write(tmp_path / "t.csv", "\n".join(["time,level", *lines]) + "\n")
+    run, artifact = str(tmp_path / "run"), str(tmp_path / "artifact")
+    given = ["train", "gp", "--data", table, "--target", "level", "--kernel", "se + white"]
+    assert edgekit([*given, "--warp", "log", "--restarts", "0", "-o", run]) == 0
+    assert edgekit(["convert", run, "--max-bytes", "20000", "-o", artifact]) == 0
+    new = write(tmp_path / "x.csv", "time\n1.5\n")
+    capfd.readouterr()
+    assert edgekit(["run", artifact, new, "--json"]) == 0
+    (row,) = json.loads(capfd.readouterr().out)["answers"][0]["answer"]
+    assert 5 < row["low"] < row["mean"] < row["high"]
+    assert row["high"] - row["mean"] > 1.1 * (row["mean"] - row["low"])
+    assert edgekit(["evaluate", artifact, "--data", table, "--json"]) == 0
+    rows = json.loads(capfd.readouterr().out)["rows"]
+    assert {row["n"] for row in rows} == {12}
+    assert edgekit([*given, "--warp", "root", "-o", run + "2"]) == 2
+    assert "warp" in capfd.readouterr().err

@@ -10,6 +10,7 @@ from edgekit.errors import InputError
 from edgekit.families import Family, Preset
 
 METHODS = ("auto", "exact", "sgpr", "fitc", "svgp")
+WARPS = ("none", "log")
 MEANS = ("zero", "constant", "linear", "quadratic")
 EXACT_ROWS = 3000  # up to which "auto" is exact
 
@@ -20,6 +21,7 @@ class Config:
 
     kernel: str = "se + white"  # see expression.py; of alternatives "a | b" the likelier is kept
     mean: str = "constant"  # zero, constant, linear or quadratic
+    warp: str = "none"  # or "log": the target is taken as a logarithm, as far as that is likelier
     target: str = ""  # the column to predict; the last if empty
     unit: str = ""  # of the target
     method: str = "auto"  # exact up to 3,000 rows, else svgp
@@ -38,6 +40,7 @@ class Config:
             InputError: a name is unknown, or a number makes no process.
         """
         for name, got, known in (("method", self.method, METHODS), ("mean", self.mean, MEANS),
+                                 ("warp", self.warp, WARPS),
                                  ("duplicates", self.duplicates, ("refuse", "keep"))):  # fmt: skip
             if got not in known:
                 raise InputError(f"gp: {name}", got=got, expected="one of " + ", ".join(known))

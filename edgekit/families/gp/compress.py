@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg import cholesky, eigh, qr, solve_triangular
 
 from edgekit.errors import InputError
-from edgekit.families.gp.form import Conditioned, Form, leaves, offset
+from edgekit.families.gp.form import Conditioned, Form, copies, leaves, offset
 from edgekit.families.gp.kernel import Array, Kernel
 from edgekit.families.gp.posterior import Prediction
 from edgekit.families.gp.samples import draw_inputs
@@ -29,6 +29,7 @@ from edgekit.families.gp.variance import (
     least_softness,
     left_alone,
     left_by_data,
+    rounding,
     shares,
 )
 
@@ -39,6 +40,8 @@ _RANK_LIMIT = 1e-9  # of the prior variance: what is left below it is rounding
 # features, whose squares nearly cancel and are summed from larger terms.
 _MEAN_ROUNDING = 1.5e-7
 _FEATURE_ROUNDING = 5e-7
+_CAREFUL = 1.6e-5  # instead, where float32 would move a deviation of f by more than
+_DEVIATION_ROUNDING = 1e-3
 _NEGLIGIBLE = 1e-4  # of the variance of y: a feature that never adds as much is left out
 _SAMPLES = 3000
 _MOST_POINTS = 3000  # that the mean may rest on, whatever the budget
@@ -106,7 +109,7 @@ def compress(posterior: Conditioned, budget: Budget = Budget(), *, seed: int = 0
 
 def overhead(kernel: Kernel) -> int:
     """Return the bytes of a .tflite beside its constants: ops, names, metadata; a little more."""
-    return 12_000 + 1_000 * leaves(kernel)
+    return 9_500 + 4_000 * len(leaves(kernel))
 
 
 class _Maker:
@@ -134,11 +137,13 @@ class _Maker:
             closeness / closeness.sum(),
         )  # fmt: skip
         self.constant = bool(np.isclose(self.offset, prior).all())
-        self.copies = leaves(posterior.gp.kernel)
+        self.copies = copies(posterior.gp.kernel)
         limit = len(self.x) if form == "exact" else min(len(self.x), _RANKS[-1])
         pivotal = pivots(posterior, self.x, limit, _RANK_LIMIT)
         self.most = len(pivotal)
-        self.order = np.append(pivotal, np.setdiff1d(np.arange(len(self.x)), pivotal))
+        order = np.append(pivotal, np.setdiff1d(np.arange(len(self.x)), pivotal))
+        # As a device holds them: what is fitted over them knows the rounding.
+        self.points = self.x[order].astype(np.float32).astype(np.float64)
         self._means: dict[int, tuple[Array, Array, float]] = {}
 
     def rows(self) -> list[list[Size]]:
@@ -179,7 +184,7 @@ class _Maker:
     def make(self, points: int, rank: int) -> Compressed:
         """Return the form of these sizes."""
         posterior = self.posterior
-        support = self.x[self.order[:points]]
+        support = self.points[:points]
         k, mean_weights, mean_bias = self._mean(points)
         form = Form(
             gp=posterior.gp, theta=posterior.theta, unit=self.unit, support=support,
@@ -198,7 +203,7 @@ class _Maker:
         """Return the covariances with so many points, and weights and bias of the mean."""
         if points not in self._means:
             posterior = self.posterior
-            k = posterior.covariance(self.samples, self.x[self.order[:points]])
+            k = posterior.covariance(self.samples, self.points[:points])
             k = (k - self.offset) / self.unit
             target = self.told.mean - posterior.mean_function(self.samples)
             weights, bias = _least_squares(k, target[:, None], self.root_weight, _MEAN_ROUNDING)
@@ -206,19 +211,27 @@ class _Maker:
         return self._means[points]
 
     def _variance(self, k: Array, support: Array) -> Variance:
-        """Return the variance over covariances `k` with all points, of which `support` leads."""
+        """Return the variance over covariances `k` with all points, of which `support` leads.
+
+        Of two the more faithful, unless float32 would show in the deviation of f; in that of y the
+        noise hides it.
+        """
+        known = self._fit_variance(k, support, _FEATURE_ROUNDING, self.truth.noise)
+        if self.form == "exact" or rounding(known, k, self.truth.prior) <= _DEVIATION_ROUNDING:
+            return known
+        return self._fit_variance(k, support, _CAREFUL, 0.0)
+
+    def _fit_variance(self, k: Array, support: Array, ridge: float, noise: float) -> Variance:
+        """Return the variance with a ridge on the features, safe where this noise is added."""
         wanted, known = self._features(support)
         wanted[:, 0] = 1.0 - wanted[:, 0]
-        features, bias = _least_squares(
-            k[:, : len(support)], wanted, self.root_weight, _FEATURE_ROUNDING
-        )
+        features, bias = _least_squares(k[:, : len(support)], wanted, self.root_weight, ridge)
         features = features.astype(np.float32).astype(np.float64)  # what follows knows the rounding
         squares, left = shares(k[:, : len(support)] @ features + bias, self.truth.prior)
         if self.form == "exact":
             alone = np.zeros(len(POWERS) + 1 if self.constant else 0)
-            least = least_softness(self.truth.noise)
-            return Variance(features, bias, known, least, np.append(1.0, alone))
-        kept, softness = fit_kept(self.truth, squares, left)
+            return Variance(features, bias, known, least_softness(noise), np.append(1.0, alone))
+        kept, softness = fit_kept(self.truth, squares, left, least_softness(noise))
         logs = np.log(left_by_data(squares, left, kept, softness))[:, None]
         if not self.constant:
             return Variance(features, bias, kept, softness, np.ones(1))

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from edgekit.families.gp.kernel import Array
+from edgekit.families.gp.laplace import added_variance, parameter_covariance
 from edgekit.families.gp.likelihood import model, warn_if_ill_conditioned
 from edgekit.families.gp.posterior import Posterior, condition_on
 from edgekit.families.gp.search import maximize
@@ -27,6 +28,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         restarts: of the search, beside the first start.
         min_noise: variance of the noise at the least.
         random_state: seed of the restarts.
+        marginalize: whether deviations hold what hyper-parameters leave uncertain (see `laplace`).
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         restarts: int = 0,
         min_noise: float = 1e-8,
         random_state: int = 0,
+        marginalize: bool = False,
     ) -> None:
         self.kernel = kernel
         self.mean = mean
         self.restarts = restarts
         self.min_noise = min_noise
         self.random_state = random_state
+        self.marginalize = marginalize
 
     def fit(self, X: Any, y: Any) -> GaussianProcess:  # noqa: N803  scikit-learn's names
         """Learn from inputs `[N, D]` and observations `[N]`."""
@@ -51,6 +55,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         found = maximize(gp, x, target, restarts=self.restarts, seed=self.random_state)
         self.posterior_: Posterior = condition_on(gp, found.theta, x, target)
         self._condensed = condense(self.posterior_)
+        if self.marginalize:
+            self._covariance = parameter_covariance(gp, found.theta, x, target)
         warn_if_ill_conditioned(self.posterior_.lower, self.posterior_.jitter)
         self.log_marginal_likelihood_value_ = found.log_likelihood
         self.jitter_ = self.posterior_.jitter
@@ -67,7 +73,10 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if not return_std:
             return self._condensed.mean(x)
         told = self._condensed.predict(x)
-        return told.mean, np.sqrt(told.variance_y)
+        variance = told.variance_y
+        if self.marginalize:
+            variance = variance + added_variance(self.posterior_, self._covariance, x)
+        return told.mean, np.sqrt(variance)
 
     def sample_y(self, X: Any, n_samples: int = 1, random_state: int = 0) -> Array:  # noqa: N803
         """Return draws of f, `[N, n_samples]`."""

@@ -17,6 +17,7 @@ from edgekit.families.gp.likelihood import model, warn_if_ill_conditioned
 from edgekit.families.gp.posterior import condition_on
 from edgekit.families.gp.search import Found, maximize
 from edgekit.families.gp.units import units_of
+from edgekit.families.gp.warp import Warp
 from edgekit.families.run import Run, claim, write_run
 from edgekit.tasks.regress import Answer, score
 from edgekit.train import Options
@@ -36,7 +37,7 @@ def fit(run: Run, **_: Any) -> Run:
         input={"mean": trained.units.shift.tolist(), "std": trained.units.scale.tolist()},
         task={
             "inputs": list(table.inputs), "target": table.target, "unit": config.unit,
-            "noise_std": float(np.sqrt(trained.posterior().noise) * trained.units.y_scale),
+            **_of_target(trained),
             "held_out": {"sha256": table.sha256, "rows": table.held_out.tolist()},
         },
     )  # fmt: skip
@@ -58,18 +59,31 @@ def train(config: Config, options: Options, x: Array, y: Array) -> tuple[Trained
 
         if len(kernels) > 1:
             raise InputError(f"gp: {method} takes one kernel", got=config.kernel)
+        if config.warp != "none":
+            raise InputError(f"gp: {method} takes no --warp", do="leave it out, or take exact")
         return inducing.train(method, config, options, scaled, target, units)
+    warp = Warp(config.warp, float(target.min()))
     found = {
         kernel: maximize(model(kernel, config.mean, config.min_noise), scaled, target,
-                         restarts=config.restarts, seed=options.seed)
+                         restarts=config.restarts, seed=options.seed, warp=warp)
         for kernel in kernels
     }  # fmt: skip
     kernel, best = max(found.items(), key=lambda item: item[1].log_likelihood)
     _report(found)
-    trained = Trained(kernel, config.mean, config.min_noise, best.theta, units, scaled, target)
-    posterior = condition_on(trained.gp, best.theta, scaled, target)
+    units = replace(units, curve=best.curve)
+    bent = units.y(y)
+    trained = Trained(kernel, config.mean, config.min_noise, best.theta, units, scaled, bent)
+    posterior = condition_on(trained.gp, best.theta, scaled, bent)
     warn_if_ill_conditioned(posterior.lower, posterior.jitter)
     return trained, best.log_likelihood
+
+
+def _of_target(trained: Trained) -> dict[str, float]:
+    """Return the deviation of the noise, or where a bent target begins: there it varies."""
+    units = trained.units
+    if units.above is not None:
+        return {"log_normal_above": units.above}
+    return {"noise_std": float(np.sqrt(trained.posterior().noise) * units.y_scale)}
 
 
 def _report(found: dict[str, Found]) -> None:
@@ -81,9 +95,7 @@ def _report(found: dict[str, Found]) -> None:
 def _scores(trained: Trained, table: Data) -> dict[str, Any]:
     """Return RMSE, NLPD and coverage on the rows held out, in the target's units."""
     units = trained.units
-    told = trained.posterior().predict(units.x(table.test_x))
-    answer = Answer(
-        told.mean * units.y_scale + units.y_shift, np.sqrt(told.variance_f) * units.y_scale,
-        np.sqrt(told.variance_y) * units.y_scale, table.target, "",
-    )  # fmt: skip
+    told = units.told(trained.posterior().predict(units.x(table.test_x)))
+    answer = Answer(told.mean, np.sqrt(told.variance_f), np.sqrt(told.variance_y), table.target,
+                    "", units.above)  # fmt: skip
     return {found.metric: found.value for found in score([answer], table.test_y)}

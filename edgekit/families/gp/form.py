@@ -25,6 +25,7 @@ from edgekit.families.gp.kernel import Array, Kernel, Product, Scaled, Sum
 from edgekit.families.gp.likelihood import Model
 from edgekit.families.gp.linear import Linear
 from edgekit.families.gp.posterior import Prediction
+from edgekit.families.gp.stationary import Stationary
 from edgekit.families.gp.variance import Variance
 
 
@@ -92,9 +93,8 @@ class Form:
 
     @property
     def bytes(self) -> int:
-        """What the constants take in float32, each kernel with a scaled copy of the points."""
-        copies = leaves(self.gp.kernel)
-        floats = self.support.size * copies + len(self.support)
+        """What the constants take in float32."""
+        floats = self.support.size * copies(self.gp.kernel) + len(self.support)
         features = self.variance.features
         return 4 * (floats + features.size + 2 * features.shape[1] + 8)
 
@@ -125,10 +125,16 @@ def offset(kernel: Kernel, theta: Any, dims: int, exp: Callable[[Any], Any] = np
     return 0.0 if isinstance(kernel, Linear) else 1.0
 
 
-def leaves(kernel: Kernel) -> int:
-    """Return how many kernels a sum of products is made of."""
+def leaves(kernel: Kernel) -> list[Kernel]:
+    """Return the kernels that a sum of products is made of."""
     if isinstance(kernel, Scaled):
         return leaves(kernel.kernel)
     if isinstance(kernel, Sum | Product):
         return leaves(kernel.first) + leaves(kernel.second)
-    return 1
+    return [kernel]
+
+
+def copies(kernel: Kernel) -> int:
+    """Return how often a file holds the points: once for all stationary kernels, scaled or not."""
+    stationary = [isinstance(leaf, Stationary) for leaf in leaves(kernel)]
+    return stationary.count(False) + any(stationary)

@@ -21,7 +21,8 @@ from edgekit.families.gp.stationary import (
     Stationary,
 )
 
-Distances = Callable[[Any, Any], Any]  # [N, D] and [M, D] to squares of distances [N, M]
+# Of inputs [N, D] and [M, D] and inverse length-scales to squares of distances [N, M].
+Distances = Callable[[Any, Any, Any], Any]
 
 _ROOTS = {Matern12: 1.0, Matern32: 3.0, Matern52: 5.0}
 _LEAST = 1e-20  # under a root, for its gradient
@@ -79,15 +80,20 @@ def diagonal(kernel: Kernel, theta: Any, x: Any) -> Any:
     return tf.ones_like(x[:, 0])
 
 
-def products(a: Any, b: Any) -> Any:
+def products(x: Any, z: Any, inverse: Any) -> Any:
     """Return squares of distances by one matrix product: fast, and exact enough in float64."""
+    a, b = x * _like(inverse, x), _like(z * inverse, x)
     s = tf.reduce_sum(a * a, axis=1)[:, None] + tf.reduce_sum(b * b, axis=1)
     return tf.maximum(s - 2.0 * tf.matmul(a, b, transpose_b=True), 0.0)
 
 
-def differences(a: Any, b: Any) -> Any:
-    """Return squares of distances column by column: what is near stays near in float32."""
-    return tf.reduce_sum(tf.math.squared_difference(a[:, None, :], b[None]), axis=2)
+def differences(x: Any, z: Any, inverse: Any) -> Any:
+    """Return squares of distances column by column, in float32 with a small relative error.
+
+    Differences come before length-scales: of inputs that are near they are exact.
+    """
+    squares = tf.math.squared_difference(x[:, None, :], _like(z, x)[None])
+    return tf.reduce_sum(squares * _like(inverse * inverse, x), axis=2)
 
 
 def _stationary(kernel: Stationary, theta: Any, x: Any, z: Any, distances: Distances) -> Any:
@@ -96,7 +102,7 @@ def _stationary(kernel: Stationary, theta: Any, x: Any, z: Any, distances: Dista
     own = 1 if isinstance(kernel, RationalQuadratic) else 0
     count = int(theta.shape[0]) - own
     inverse = exp(-theta[:count])
-    s = distances(x * _like(inverse, x), _like(z * inverse, x))
+    s = distances(x, z, inverse)
     if isinstance(kernel, SquaredExponential):
         return tf.nn.elu(-0.5 * s)  # expm1 of what is never above 0
     if isinstance(kernel, RationalQuadratic):

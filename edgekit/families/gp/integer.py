@@ -19,6 +19,7 @@ from scipy.linalg import cholesky, solve
 
 from edgekit.families.gp.form import Conditioned
 from edgekit.families.gp.kernel import Array
+from edgekit.families.gp.posterior import Prediction
 from edgekit.families.gp.samples import draw_inputs
 
 FEATURES = 1536
@@ -56,6 +57,7 @@ def distill(
     posterior: Conditioned,
     grid: Callable[[Array], Array] | None = None,
     *,
+    unbent: Callable[[Prediction], Prediction] | None = None,
     features: int = FEATURES,
     seed: int = 0,
 ) -> IntegerForm:
@@ -65,6 +67,7 @@ def distill(
         posterior: for int8 it must know its data as int8 holds them (`on_grid`), or what rounding
             does to the inputs becomes an error; known beforehand, it is but another place.
         grid: what rounding does to the inputs; nothing for 16 bits.
+        unbent: from what the process says to moments of the target (`Units.unbent`).
         features: width of the hidden layer.
         seed: of the directions and of the inputs that are drawn.
     """
@@ -73,10 +76,11 @@ def distill(
     drawn = place(draw_inputs(posterior.x, _DRAWN, np.random.default_rng(seed)))
     x = np.vstack([known, drawn])
     told = posterior.predict(x)
+    told = unbent(told) if unbent else told
     layer, weight = _choose(posterior, x, told.mean, len(known), features, seed)
     hidden = _hidden(x, *layer, rounded=True)
     # Of a deviation the relative error counts: near the data, where it is small, it must be right.
-    floor = 0.1 * posterior.noise
+    floor = 0.1 * (told.variance_y - told.variance_f)
     heads = [
         _readout(hidden, told.mean, weight),
         _readout(hidden, np.sqrt(told.variance_f), weight * floor / (told.variance_f + floor)),

@@ -31,7 +31,7 @@ class Trained:
     theta: Array
     units: Units
     x: Array  # [N, D]: the data, or a part of them for a sparse process
-    y: Array  # [N]
+    y: Array  # [N], bent if the units have a curve
     inducing: Array | None = None  # [M, D]; None if exact
     q_mean: Array | None = None  # [M], of the whitened values there
     q_root: Array | None = None  # [M, M], lower: their covariance is q_root q_root'
@@ -56,6 +56,8 @@ def write(folder: Path, trained: Trained) -> None:
         "shift": trained.units.shift, "scale": trained.units.scale,
         "y_units": np.array([trained.units.y_shift, trained.units.y_scale]),
     }  # fmt: skip
+    if trained.units.curve is not None:
+        arrays["curve"] = trained.units.curve
     if trained.inducing is not None:
         arrays |= {name: getattr(trained, name) for name in ("inducing", "q_mean", "q_root")}
     buffer = io.BytesIO()
@@ -74,10 +76,11 @@ def read(folder: Path) -> Trained:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         shift, scale = (float(value) for value in arrays["y_units"])
+        curve = float(arrays["curve"]) if "curve" in arrays else None
         sparse = {name: arrays.get(name) for name in ("inducing", "q_mean", "q_root")}
         trained = Trained(
             str(arrays["kernel"]), str(arrays["mean"]), float(arrays["min_noise"]),
-            arrays["theta"], Units(arrays["shift"], arrays["scale"], shift, scale),
+            arrays["theta"], Units(arrays["shift"], arrays["scale"], shift, scale, curve),
             arrays["x"], arrays["y"], **sparse,
         )  # fmt: skip
     except FileNotFoundError:

@@ -61,6 +61,17 @@ def model(kernel: str, mean: str = "zero", min_noise: float = 1e-8) -> Model:
 def log_likelihood(gp: Model, theta: Array, x: Array, y: Array) -> tuple[float, Array]:
     """Return L and dL/dtheta at `theta` for inputs `[N, D]` and observations `[N]`.
 
+    Raises:
+        InputError: S is not positive definite even with the largest jitter.
+    """
+    return likelihood_and_weights(gp, theta, x, y)[:2]
+
+
+def likelihood_and_weights(
+    gp: Model, theta: Array, x: Array, y: Array
+) -> tuple[float, Array, Array]:
+    """Return L, dL/dtheta and S^-1 r = -dL/dy.
+
     One Cholesky, one inverse from it in the same memory, then sums: 1/2 sum_ij G_ij dS_ij with
     G = a a' - S^-1 and a = S^-1 r. The inverse comes as a lower triangle; doubled, with its
     diagonal as it is, it stands for both halves in every such sum, since dS is symmetric.
@@ -81,7 +92,8 @@ def log_likelihood(gp: Model, theta: Array, x: Array, y: Array) -> tuple[float, 
     outer = blas.dger(1.0, weights, weights, a=inverse, overwrite_a=1)
     noise_slope = 0.5 * noise * float(np.trace(outer))
     kernel_slope = 0.5 * pullback(np.asarray(outer.T))
-    return value, np.concatenate([features.T @ weights, kernel_slope, [noise_slope]])
+    slope = np.concatenate([features.T @ weights, kernel_slope, [noise_slope]])
+    return value, slope, weights
 
 
 def likelihood_of(lower: Array, residual: Array, weights: Array) -> float:

@@ -46,10 +46,13 @@ def float_network(form: Form, units: Units) -> Any:
     """Return the device form, its constants rounded to float32 once, at the end."""
     x = keras.Input((form.support.shape[1],), name=INPUT)
     k = Covariance(form, name="covariance")(x)
-    mean = _dense(k, form.mean_weights[:, None] * units.y_scale,
-                  [form.mean_bias * units.y_scale + units.y_shift], "weighted")  # fmt: skip
+    scale, shift = units.y_scale, units.y_shift
+    if units.curve is not None:
+        scale, shift = 1.0 / units.curve, 0.0
+    mean = _dense(k, form.mean_weights[:, None] * scale, [form.mean_bias * scale + shift],
+                  "weighted")  # fmt: skip
     coefficients = form.gp.split(form.theta, form.support.shape[1])[0]
-    mean = MeanFunction(form, coefficients * units.y_scale, name="mean")([mean, x])
+    mean = MeanFunction(form, coefficients * scale, name="mean")([mean, x])
     known = form.variance
     leading = Leading(len(known.features), name="leading")(k)
     raw = _dense(leading, known.features, known.feature_bias, "features")
@@ -58,6 +61,8 @@ def float_network(form: Form, units: Units) -> Any:
     if not known.varies:
         left = keras.layers.Concatenate(name="left")([left, LeftAlone(form, name="left_alone")(k)])
     variance = Pooled(form, name="variance")([left, *prior])
+    if units.curve is not None:
+        return _named(x, *LogNormal(form.noise, units, name="log_normal")([mean, variance]))
     std_f = Deviation(units.y_scale, 0.0, name="std_f")(variance)
     std_y = Deviation(units.y_scale, form.noise, name="std_y")(variance)
     return _named(x, mean, std_f, std_y)
@@ -170,7 +175,7 @@ class LeftByData(keras.layers.Layer):  # type: ignore[misc]
             squares = squares / prior[0]
         left = tf.nn.relu(left)
         e = self._known.softness
-        beyond = _constant(1.0 + e) * tf.square(left) / (left + _constant(e))
+        beyond = left * tf.square(_constant(1.0 + e) * left / (left + _constant(e)))
         return beyond + tf.linalg.matmul(squares, _constant(self._known.kept[:, None]))
 
 
@@ -227,12 +232,38 @@ class Deviation(keras.layers.Layer):  # type: ignore[misc]
         return tf.sqrt(variance + _constant(max(self._noise, _LEAST))) * _constant(self._scale)
 
 
+class LogNormal(keras.layers.Layer):  # type: ignore[misc]
+    """Moments of a target that was bent (see `Units.unbent`), in the table's units."""
+
+    def __init__(self, noise: float, units: Units, **options: Any) -> None:
+        super().__init__(trainable=False, **options)
+        self._noise, self._units = noise, units
+
+    def call(self, inputs: Any) -> Any:
+        """Return mean, std_f and std_y, `[N, 1]`, from z's mean over c and its variance."""
+        mean, variance = inputs
+        curve = self._units.curve or 1.0
+        of_f = _constant(curve**-2.0) * variance
+        of_y = of_f + _constant(self._noise / curve**2)
+        scale = _constant(self._units.y_scale * curve)
+        above = scale * _expm1(mean + _constant(0.5) * of_y)
+        level = above + scale
+        of_f, of_y = (level * tf.sqrt(_expm1(variance)) for variance in (of_f, of_y))
+        return above + _constant(self._units.y_shift), of_f, of_y
+
+
 class AtMostOne(keras.layers.Layer):  # type: ignore[misc]
     """min(x, 1): the range of the hidden layer is then known, whatever calibrates it."""
 
     def call(self, x: Any) -> Any:
         """Return `[N, features]`."""
         return tf.minimum(x, 1.0)
+
+
+def _expm1(x: Any) -> Any:
+    """Return exp(x) - 1, whose relative error stays small near 0 on both sides."""
+    above = tf.nn.relu(x)
+    return tf.nn.elu(tf.minimum(x, 0.0)) - tf.nn.elu(-above) * tf.exp(above)
 
 
 def _constant(value: Any) -> Any:

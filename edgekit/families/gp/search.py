@@ -11,7 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from edgekit.errors import InputError
 from edgekit.families.gp.kernel import Array
-from edgekit.families.gp.likelihood import Model, log_likelihood
+from edgekit.families.gp.likelihood import Model
+from edgekit.families.gp.warp import Warp, bend, warped_likelihood
 
 _WORTH_THREADS = 1500  # rows; below, threads wait for each other longer than they work
 SPREAD = 2.0  # standard deviation of a restart's logarithms around the first start
@@ -26,11 +27,13 @@ class Found:
     log_likelihood: float
     evaluations: int
     start: int  # which of the starts led here; 0 is the first
+    curve: float | None = None  # of a warp of the observations
 
 
 def maximize(
-    gp: Model, x: Array, y: Array, *, restarts: int = 0, seed: int = 0, iterations: int = 200
-) -> Found:
+    gp: Model, x: Array, y: Array, *, restarts: int = 0, seed: int = 0, iterations: int = 200,
+    warp: Warp = Warp(),  # noqa: B008  frozen
+) -> Found:  # fmt: skip
     """Return the hyper-parameters of the largest likelihood that any start leads to.
 
     Args:
@@ -40,15 +43,18 @@ def maximize(
         restarts: further starts, drawn around the first.
         seed: of the restarts.
         iterations: of L-BFGS from each start.
+        warp: how the observations are bent; what it has to learn is learned too.
 
     Raises:
         InputError: no start leads to a finite likelihood.
     """
     rng = np.random.default_rng(seed)
-    parameters = gp.parameters(x.shape[1])
+    bent = warp.parameters()
+    parameters = (*bent, *gp.parameters(x.shape[1]))
     bounds = [parameter.bounds for parameter in parameters]
     logs = np.array([parameter.log for parameter in parameters])
-    first = gp.start(x, y)
+    start = np.array([parameter.start for parameter in bent])
+    first = np.concatenate([start, gp.start(x, bend(y, warp.curve(start)))])
     evaluations = 0
     best: Found | None = None
 
@@ -56,7 +62,7 @@ def maximize(
         nonlocal evaluations
         evaluations += 1
         try:
-            value, slope = log_likelihood(gp, theta, x, y)
+            value, slope = warped_likelihood(gp, warp, theta, x, y)
         except InputError:  # not positive definite there: the line search turns back
             return 1e25, np.zeros_like(theta)
         return -value, -slope
@@ -75,4 +81,7 @@ def maximize(
             "no hyper-parameters with a finite likelihood",
             do="remove duplicate rows, or give a larger --min-noise",
         )
-    return Found(best.theta, best.log_likelihood, evaluations, best.start)
+    return Found(
+        best.theta[len(bent) :], best.log_likelihood, evaluations, best.start,
+        warp.curve(best.theta),
+    )  # fmt: skip

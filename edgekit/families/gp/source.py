@@ -49,10 +49,12 @@ def assemble(run: Run, trained: Trained, made: Compressed) -> Source:
 
     def of_8_bits() -> Any:
         rounded = trained.posterior(on_grid(trained.x))  # 16 bits need no grid
-        return integer_network(distill(rounded, on_grid, seed=seed), trained.units)
+        form = distill(rounded, on_grid, unbent=trained.units.unbent, seed=seed)
+        return integer_network(form, trained.units)
 
     def of_16_bits() -> Any:
-        return integer_network(distill(trained.posterior(), seed=seed), trained.units)
+        form = distill(trained.posterior(), unbent=trained.units.unbent, seed=seed)
+        return integer_network(form, trained.units)
 
     write_file(run.folder / CALIBRATION, _packed(_examples(trained, seed)))
     return Source(

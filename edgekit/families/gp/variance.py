@@ -4,7 +4,7 @@ All variances are in units of the largest prior variance, and k = k(x, Z) too:
 
     phi   = k[:M] B                             eigen-features over M of the support points
     u     = 1 - |phi|^2                         the share of the prior that they leave
-    T     = (1 + e) u^2 / (u + e) + phi^2 . c   what the data leave of them, and of the rest
+    T     = (1 + e)^2 u^3 / (u + e)^2 + phi^2 . c   what the data leave of them, and of the rest
     r_j   = 1 - k_j^2 / (k(x, x) (k(x, x) + noise))   what the datum j would leave alone
     var_f = k(x, x) T^b0 (r's power means)^b
 
@@ -77,7 +77,7 @@ def shares(raw: Array, prior: Array) -> tuple[Array, Array]:
 
 def left_by_data(squares: Array, left: Array, kept: Array, softness: float) -> Array:
     """Return T, `[N]`: above 0, since phi^2 and u add up to 1 and c is above 0."""
-    share: Array = (1.0 + softness) * left**2 / (left + softness) + squares @ kept
+    share: Array = left * ((1.0 + softness) * left / (left + softness)) ** 2 + squares @ kept
     return share
 
 
@@ -113,23 +113,43 @@ class Truth:
 
 
 def least_softness(noise: float) -> float:
-    """Return the least e that keeps rounding below 1e-3 of the variance, in units of the prior."""
-    return max(2.0 * (0.75 * SHARE_ROUNDING / _WANTED - noise), SHARE_ROUNDING)
+    """Return the least e that keeps rounding below 1e-3 of variance + noise, in prior's units.
+
+    The first term of T is e / 4 at u = e, with slope 1/2: there rounding shows most.
+    """
+    return max(4.0 * (0.5 * SHARE_ROUNDING / _WANTED - noise), SHARE_ROUNDING)
 
 
-def fit_kept(truth: Truth, squares: Array, left: Array) -> tuple[Array, float]:
-    """Return c and e of T alone; e is at least what keeps rounding below 1e-3 of the variance."""
+def rounding(known: Variance, k: Array, prior: Array) -> float:
+    """Return the largest relative error of the deviation of f that float32 causes through T.
+
+    Args:
+        known: the constants.
+        k: covariances at some inputs, without their offset, `[N, points]`.
+        prior: k(x, x), `[N]`.
+    """
+    k = k[:, : len(known.features)]
+    error = 2.0 * np.finfo(np.float32).eps * (np.random.default_rng(0).random(k.shape) - 0.5)
+    rounded = (k * (1.0 + error)).astype(np.float32) @ known.features.astype(np.float32)
+    raw = rounded + known.feature_bias.astype(np.float32), k @ known.features + known.feature_bias
+    told, true = (left_by_data(*shares(np.asarray(r, np.float64), prior), known.kept,
+                               known.softness) for r in raw)  # fmt: skip
+    relative = (told / true) ** (0.5 * known.exponents[0]) - 1.0
+    return float(np.abs(relative).max())
+
+
+def fit_kept(truth: Truth, squares: Array, left: Array, least: float) -> tuple[Array, float]:
+    """Return c and e of T alone; e is at least `least`."""
     rank = squares.shape[1]
-    least = least_softness(truth.noise)
 
     def loss(logs: Array) -> tuple[float, Array]:
         kept, e = np.exp(logs[:rank]), np.exp(logs[rank])
         value, slope = truth.loss(truth.prior * left_by_data(squares, left, kept, e))
         slope = slope * truth.prior
-        by_e = left**2 * (left - 1.0) / (left + e) ** 2 * e
+        by_e = 2.0 * (1.0 + e) * (left / (left + e)) ** 3 * (left - 1.0) * e
         return value, np.append((squares.T @ slope) * kept, slope @ by_e)
 
-    bounds = [(np.log(LEAST), 0.0)] * rank + [(np.log(least), np.log(max(10.0, least)))]
+    bounds = [(np.log(LEAST), 0.0)] * rank + [(np.log(least), np.log(10.0))]
     start = np.log(np.append(np.full(rank, 0.05), max(1e-2, least)))
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds,
                      options={"maxiter": 300}).x  # fmt: skip

@@ -14,7 +14,7 @@ from edgekit.families.gp.estimator import GaussianProcess
 from edgekit.families.gp.likelihood import model
 
 
-@parametrize_with_checks([GaussianProcess()])
+@parametrize_with_checks([GaussianProcess(), GaussianProcess(marginalize=True)])
 def test_scikit_learns_own_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 

@@ -14,7 +14,7 @@ from edgekit.families.gp.posterior import Posterior, condition_on
 from edgekit.families.gp.search import maximize
 from edgekit.families.gp.sparse import SparsePosterior
 from edgekit.families.gp.units import Units, units_of
-from edgekit.families.gp.variance import left_alone, shares
+from edgekit.families.gp.variance import left_alone, rounding, shares
 
 ONE = overhead(model("se").kernel)  # bytes of a file with one kernel beside its constants
 
@@ -208,3 +208,17 @@ def test_sparse_training_with_all_points_is_nearly_exact(method: str) -> None:
     truth, told = exact.posterior().predict(new), sparse.posterior().predict(new)
     np.testing.assert_allclose(told.mean, truth.mean, atol=0.1)
     np.testing.assert_allclose(np.sqrt(told.variance_y), np.sqrt(truth.variance_y), rtol=0.25)
+
+
+def test_float32_does_not_show_in_the_deviation_of_a_smooth_function() -> None:
+    """Noise of 1e-5 of the prior over two columns: features then have large weights."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (200, 2))
+    gp = model("25*se(lengthscale=1.5) + 0.0003*white")
+    y = 5 * np.sin(2 * x[:, 0]) * np.cos(x[:, 1]) + 0.017 * rng.standard_normal(200)
+    form = compress(condition_on(gp, gp.start(x, y), x, y)).form
+    new = rng.uniform(-1, 1, (300, 2))
+    dims, known = 2, form.variance
+    k = (gp.kernel(form.kernel_theta, new, form.support)
+         - offset(gp.kernel, form.kernel_theta, dims)) / form.unit  # fmt: skip
+    assert rounding(known, k, np.ones(300)) < 1e-3

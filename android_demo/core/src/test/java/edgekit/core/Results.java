@@ -37,7 +37,12 @@ public final class Results {
 
     /** Returns an answer of regression. */
     public static Regress.Normal normal(double mean, double std) {
-        Regress task = (Regress) Tasks.of(new Fields("task", JsonReader.read("{\"name\": \"regress\"}")));
+        return regression("{\"name\": \"regress\"}", mean, std);
+    }
+
+    /** Returns an answer of regression by a task of these params, as JSON. */
+    public static Regress.Normal regression(String params, double mean, double std) {
+        Regress task = (Regress) Tasks.of(new Fields("task", JsonReader.read(params)));
         Map<String, Tensor> outputs = of("mean", new int[] {1}, (float) mean);
         outputs.putAll(of("std_f", new int[] {1}, (float) std));
         outputs.putAll(of("std_y", new int[] {1}, (float) std));

@@ -15,36 +15,50 @@ import java.util.TreeSet;
 public final class Regress implements Task<double[], Regress.Normal> {
     private static final double Z95 = 1.959963984540054; // the normal distribution's 97.5% point
 
-    /** A normal distribution of what is observed at one place. */
+    /** A distribution of what is observed at one place: normal, or log-normal above some value. */
     public static final class Normal {
         public final double mean;
         public final double stdF; // of the function
         public final double stdY; // of an observation
+        private final Double above; // null where it is normal
 
-        Normal(double mean, double stdF, double stdY) {
+        Normal(double mean, double stdF, double stdY, Double above) {
             this.mean = mean;
             this.stdF = stdF;
             this.stdY = stdY;
+            this.above = above;
         }
 
         public double low() {
-            return mean - Z95 * stdY;
+            return at(-Z95);
         }
 
         public double high() {
-            return mean + Z95 * stdY;
+            return at(Z95);
+        }
+
+        /** Returns the value so many deviations from the centre, of a log-normal's logarithm. */
+        private double at(double deviations) {
+            if (above == null) {
+                return mean + deviations * stdY;
+            }
+            double level = mean - above;
+            double variance = Math.log1p(stdY / level * (stdY / level));
+            return above + level * Math.exp(deviations * Math.sqrt(variance) - 0.5 * variance);
         }
     }
 
     public final List<String> inputs; // names, in order
     public final String target;
     public final String unit; // may be empty
+    private final Double above; // where the target's distribution begins if it is log-normal
     private Tensor tensor;
 
     Regress(Fields params) {
         inputs = params.strings("inputs");
         target = params.string("target", "y");
         unit = params.string("unit", "");
+        above = params.has("log_normal_above") ? params.number("log_normal_above") : null;
     }
 
     @Override
@@ -83,7 +97,12 @@ public final class Regress implements Task<double[], Regress.Normal> {
             throw new InputError("regress: outputs").got(outputs.keySet())
                     .expected("mean, std_f, std_y");
         }
-        return new Normal(first(outputs, "mean"), first(outputs, "std_f"), first(outputs, "std_y"));
+        double mean = first(outputs, "mean");
+        if (above != null && mean <= above) {
+            throw new InputError("regress: mean").got(mean)
+                    .expected("above " + above + ", where the log-normal distribution begins");
+        }
+        return new Normal(mean, first(outputs, "std_f"), first(outputs, "std_y"), above);
     }
 
     private static double first(Map<String, Tensor> outputs, String name) {
