@@ -33,18 +33,20 @@ public final class GoldenTest {
     /** Returns name, folder and file of each policy that adapts, or of each other file. */
     static List<Object[]> files(boolean agents) {
         List<Object[]> found = new ArrayList<Object[]>();
+        boolean any = false;
         File[] folders = new File(System.getProperty("golden")).listFiles();
         Arrays.sort(folders);
         for (File folder : folders) {
             if (new File(folder, Golden.NAME).isFile()) {
                 for (ModelFile file : Artifact.open(new DiskFolder(folder)).manifest.files) {
+                    any = true;
                     if (Agent.plays(file) == agents) {
                         found.add(new Object[] {file.path, folder, file});
                     }
                 }
             }
         }
-        assertTrue("golden vectors", !found.isEmpty());
+        assertTrue("golden vectors", any); // of one family alone they may be of one kind
         return found;
     }
 
