@@ -93,8 +93,6 @@ def test_every_scheme_and_format_is_there(made: Made) -> None:
 
 def test_the_app_answers_the_same(made: Made, tmp_path: Path) -> None:
     """Its core in Java prepares, reads and judges as Python does, and runs .onnx on the JVM."""
-    if made.source.entries:
-        pytest.skip("the app runs files of one entry point")
     if reason := android_app.missing():
         pytest.skip(reason)
     pictures = made.source.task["name"] in ("classify", "detect", "segment")
