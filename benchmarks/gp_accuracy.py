@@ -4,7 +4,7 @@ For each split: hyper-parameters by marginal likelihood (an ARD rational quadrat
 mean; for housing the target as a logarithm, and the likeliest of three kernels on the rows that
 are trained on). That housing should have the logarithm, and which three, was settled when test
 scores of some ten combinations had been seen: its figures say what such a process can do, not what
-the first one tried does, which is `rq` alone: 2.70 and 2.41. Then `convert` to a float form of at
+the first one tried does, `rq` alone, which misses both. Then `convert` to a float form of at
 most 60 kB and, for two sets, to int8 and 16x8; each file is run in LiteRT on the test rows.
 scikit-learn at the same hyper-parameters checks the posterior. The files' float32 is compared with
 the same form in float64. Each set has a file of results.

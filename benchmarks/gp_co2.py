@@ -3,8 +3,9 @@
 Rasmussen and Williams' sum of four (section 5.4.3) and a linear trend whose slope is marginalised;
 of the kernels for the slow part the likeliest on the training years is kept. Deviations hold the
 uncertainty of the hyper-parameters. The years after 1992 choose no kernel, but have been seen: the
-last two of these steps came after bands without them had covered 89.2% of those years. The series
-comes with statsmodels, whose wheel this program unpacks in a folder of its own (needs the network).
+marginalised slope and that uncertainty came after bands without them had covered too few of those
+years. The series comes with statsmodels, whose wheel this program unpacks in a folder of its own
+(needs the network).
 
 Run: python benchmarks/gp_co2.py [--smoke]    (about 3 minutes)
 """
