@@ -239,9 +239,7 @@ def _round(
         return rounded_to(steps, wanted), steps
 
     made, own = rounded(rows)
-    if (
-        "reconstruct" in chosen
-    ):  # of each channel where it promises less error, its rounding included
+    if "reconstruct" in chosen:  # a channel where that promises less error once it is rounded
         other, others = rounded(seen.reconstruct(rows))
         promised = seen.expected_error(other, rows) * seen.unseen()
         better = promised < seen.expected_error(made, rows)
