@@ -103,7 +103,9 @@ def without_flat_boxes(source: Path, target: Path, limit: int | None = None) -> 
 
 def trained(data: Path, run: Path, scratch: Path, *, smoke: bool) -> Path:
     """Return a run that was trained from the published body, now unless it is there complete."""
-    if (run / "run.json").exists() and open_run(run).done:
+    if (run / "run.json").exists():
+        if not open_run(run).done:
+            raise SystemExit(f"{run}: a training that was cut short: remove it")
         return run
     subprocess.run([sys.executable, PROGRAM, BODY, "-o", scratch / "body"], check=True,
                    capture_output=True)  # fmt: skip
