@@ -40,7 +40,8 @@ class Genotypes:
         """
         for what, names in (("row", self.rows), ("column", self.columns)):
             if len(names) < _LEAST:
-                raise InputError(f"{self.where}: too few {what}s", got=f"{len(names)} {what}" + "s" * (len(names) != 1),
+                count = f"{len(names)} {what}" + "s" * (len(names) != 1)
+                raise InputError(f"{self.where}: too few {what}s", got=count,
                                  expected=f"at least {_LEAST}")  # fmt: skip
         seen: set[str] = set()
         for name in self.columns:
