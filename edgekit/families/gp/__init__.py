@@ -21,7 +21,7 @@ class Config:
 
     kernel: str = "se + white"  # see expression.py; of alternatives "a | b" the likelier is kept
     mean: str = "constant"  # zero, constant, linear or quadratic
-    warp: str = "none"  # or "log": the target is taken as a logarithm, as far as that is likelier
+    warp: str = "none"  # "log": the target as a logarithm, as far as that is likelier; "none | log"
     target: str = ""  # the column to predict; the last if empty
     unit: str = ""  # of the target
     method: str = "auto"  # exact up to 3,000 rows, else svgp
@@ -40,7 +40,7 @@ class Config:
             InputError: a name is unknown, or a number makes no process.
         """
         for name, got, known in (("method", self.method, METHODS), ("mean", self.mean, MEANS),
-                                 ("warp", self.warp, WARPS),
+                                 *(("warp", warp, WARPS) for warp in self.warps),
                                  ("duplicates", self.duplicates, ("refuse", "keep"))):  # fmt: skip
             if got not in known:
                 raise InputError(f"gp: {name}", got=got, expected="one of " + ", ".join(known))
@@ -55,6 +55,20 @@ class Config:
         for failed, name, value, expected in wrong:
             if failed:
                 raise InputError(f"gp: {name}", got=value, expected=expected)
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The kernels of which the likeliest is kept."""
+        return _alternatives(self.kernel)
+
+    @property
+    def warps(self) -> tuple[str, ...]:
+        """The warps that each is tried with."""
+        return _alternatives(self.warp)
+
+
+def _alternatives(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split("|"))
 
 
 def _describe(config: Config) -> Mapping[str, Any]:

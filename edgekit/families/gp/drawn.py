@@ -18,7 +18,7 @@ _NOISE = 0.01
 def draw_posterior(config: Config, seed: int = 0) -> Posterior:
     """Return the posterior of `config.rows` inputs in -1..1 and one draw of the prior at them."""
     rng = np.random.default_rng(seed)
-    gp = model(config.kernel.split("|")[0], config.mean, config.min_noise)
+    gp = model(config.kernels[0], config.mean, config.min_noise)
     x = rng.uniform(-1.0, 1.0, (config.rows, config.columns))
     theta = gp.start(x, np.zeros(config.rows))
     theta[-1] = np.log(_NOISE)

@@ -31,8 +31,9 @@ def fit(run: Run, **_: Any) -> Run:
     config = run.config
     table = load(run.data, config)
     trained, best = train(config, run.options, table.x, table.y)
+    warp = "none" if trained.units.curve is None else "log"
     run = replace(
-        run, config=replace(config, kernel=trained.kernel), best={"float": best},
+        run, config=replace(config, kernel=trained.kernel, warp=warp), best={"float": best},
         test={"float": _scores(trained, table)} if len(table.test_y) else {"float": {}},
         input={"mean": trained.units.shift.tolist(), "std": trained.units.scale.tolist()},
         task={
@@ -53,22 +54,22 @@ def train(config: Config, options: Options, x: Array, y: Array) -> tuple[Trained
     method = config.method
     if method == "auto":
         method = "exact" if len(y) <= EXACT_ROWS else "svgp"
-    kernels = [part.strip() for part in config.kernel.split("|")]
     if method != "exact":
         from edgekit.families.gp import inducing  # TensorFlow takes seconds to import
 
-        if len(kernels) > 1:
+        if len(config.kernels) > 1:
             raise InputError(f"gp: {method} takes one kernel", got=config.kernel)
-        if config.warp != "none":
+        if config.warps != ("none",):
             raise InputError(f"gp: {method} takes no --warp", do="leave it out, or take exact")
         return inducing.train(method, config, options, scaled, target, units)
-    warp = Warp(config.warp, float(target.min()))
     found = {
-        kernel: maximize(model(kernel, config.mean, config.min_noise), scaled, target,
-                         restarts=config.restarts, seed=options.seed, warp=warp)
-        for kernel in kernels
+        (kernel, warp): maximize(
+            model(kernel, config.mean, config.min_noise), scaled, target,
+            restarts=config.restarts, seed=options.seed, warp=Warp(warp, float(target.min())),
+        )
+        for kernel in config.kernels for warp in config.warps
     }  # fmt: skip
-    kernel, best = max(found.items(), key=lambda item: item[1].log_likelihood)
+    (kernel, _), best = max(found.items(), key=lambda item: item[1].log_likelihood)
     _report(found)
     units = replace(units, curve=best.curve)
     bent = units.y(y)
@@ -86,10 +87,10 @@ def _of_target(trained: Trained) -> dict[str, float]:
     return {"noise_std": float(np.sqrt(trained.posterior().noise) * units.y_scale)}
 
 
-def _report(found: dict[str, Found]) -> None:
-    for kernel, one in found.items():
-        _log.info("%s: log likelihood %.3f in %d evaluations, from start %d",
-                  kernel, one.log_likelihood, one.evaluations, one.start)  # fmt: skip
+def _report(found: dict[tuple[str, str], Found]) -> None:
+    for (kernel, warp), one in found.items():
+        _log.info("%s, warp %s: log likelihood %.3f in %d evaluations, from start %d",
+                  kernel, warp, one.log_likelihood, one.evaluations, one.start)  # fmt: skip
 
 
 def _scores(trained: Trained, table: Data) -> dict[str, Any]:

@@ -132,3 +132,15 @@ def test_sparse_training_takes_no_warp() -> None:
     x, y = skewed()
     with pytest.raises(InputError, match="--warp"):
         train(Config(warp="log", method="svgp"), Options(), x, y)
+
+
+@pytest.mark.parametrize("bent", [True, False])
+def test_of_both_warps_the_likelier_is_kept(bent: bool) -> None:
+    x, y = skewed(120)
+    y = y if bent else 10 + np.sin(3 * x[:, 0]) + 0.1 * np.random.default_rng(0).normal(size=120)
+    ways = {warp: train(Config(warp=warp, restarts=0), Options(), x, y) for warp in ("none", "log")}
+    kept, best = train(Config(warp="none | log", restarts=0), Options(), x, y)
+    assert best == max(found for _, found in ways.values())
+    likelier = max(ways, key=lambda warp: ways[warp][1])
+    assert kept.units.curve == ways[likelier][0].units.curve
+    assert (kept.units.curve is not None) == bent
