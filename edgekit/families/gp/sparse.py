@@ -12,9 +12,8 @@ from scipy.linalg import cholesky, solve_triangular
 
 from edgekit.families.gp.kernel import Array
 from edgekit.families.gp.likelihood import Model
-from edgekit.families.gp.posterior import BLOCK, Posterior, Prediction
+from edgekit.families.gp.posterior import BLOCK, Prediction
 
-PIVOT_JITTER = 1e-14  # pivots are apart enough to take almost none
 JITTER = 1e-8  # of the mean prior variance, on the covariance of the inducing points
 
 
@@ -31,7 +30,6 @@ class SparsePosterior:
     inducing: Array  # Z, [M, D]
     q_mean: Array  # [M]
     q_root: Array  # [M, M]
-    jitter: float = JITTER  # of the mean prior variance, on K_ZZ
 
     @property
     def noise(self) -> float:
@@ -56,7 +54,7 @@ class SparsePosterior:
     def _factors(self) -> tuple[Array, Array, Array]:
         """Return L^-1, q_root' L^-1 and the weights of k(Z, x) in the mean."""
         gram = self.covariance(self.inducing, self.inducing)
-        gram.flat[:: len(gram) + 1] += self.jitter * np.trace(gram) / len(gram)
+        gram.flat[:: len(gram) + 1] += JITTER * np.trace(gram) / len(gram)
         lower = cholesky(gram, lower=True)
         white = solve_triangular(lower, np.eye(len(gram)), lower=True)
         return white, self.q_root.T @ white, white.T @ self.q_mean
@@ -79,38 +77,6 @@ class SparsePosterior:
             variances.append(variance + np.einsum("mn,mn->n", left, left))
         mean, variance = np.concatenate(means), np.concatenate(variances)
         return Prediction(mean, variance, variance + self.noise)
-
-
-def condense(posterior: Posterior, tolerance: float = 1e-8) -> Posterior | SparsePosterior:
-    """Return the exact posterior over its pivots, where few of them say what all data do.
-
-    What the pivots leave of the prior at any row of the data is at most `tolerance` of the noise,
-    and so is about what is lost. Predictions cost their square instead of the data's; where it
-    takes more than a third of the rows, nothing is gained and the posterior itself comes back.
-    """
-    x, noise = posterior.x, posterior.noise
-    limit = tolerance * noise / float(posterior.prior_variance(x).max())
-    most = len(x) // 3
-    chosen = pivots(posterior, x, most, limit) if most else np.empty(0, np.int64)
-    if len(chosen) >= most:
-        return posterior
-    support = x[chosen]
-    gram = posterior.covariance(support, support)
-    gram.flat[:: len(gram) + 1] += PIVOT_JITTER * np.trace(gram) / len(gram)
-    try:
-        lower = cholesky(gram, lower=True)
-    except np.linalg.LinAlgError:  # the pivots themselves are at the end of float64
-        return posterior
-    phi = solve_triangular(lower, posterior.covariance(support, x), lower=True)
-    inner = phi @ phi.T / noise
-    inner.flat[:: len(inner) + 1] += 1.0
-    inner_lower = cholesky(inner, lower=True)
-    root = solve_triangular(inner_lower, np.eye(len(inner)), lower=True).T
-    residual = posterior.y - posterior.mean_function(x)
-    mean = root @ (root.T @ (phi @ residual)) / noise
-    return SparsePosterior(
-        posterior.gp, posterior.theta, x, support, mean, root, jitter=PIVOT_JITTER
-    )
 
 
 class Prior(Protocol):

@@ -8,11 +8,11 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process import kernels as sk
 
 from edgekit.errors import InputError
+from edgekit.families.gp.condensed import Condensed, condense
 from edgekit.families.gp.expression import parse
 from edgekit.families.gp.likelihood import factorize, log_likelihood, model
 from edgekit.families.gp.posterior import condition_on
 from edgekit.families.gp.search import maximize
-from edgekit.families.gp.sparse import condense
 
 EXPRESSIONS = (
     "se", "se(ard=False)", "matern12", "matern32", "matern52", "rq", "periodic", "linear",
@@ -123,18 +123,31 @@ def test_search_reaches_what_scikit_learn_reaches() -> None:
     assert found.log_likelihood >= peer.log_marginal_likelihood_value_ - 1e-3
 
 
-def test_condensed_predictions_are_those_of_all_data() -> None:
+@pytest.mark.parametrize("noise", [1e-2, 1e-5])
+def test_condensed_predictions_are_those_of_all_data(noise: float) -> None:
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (300, 2))
-    y = np.sin(3 * x[:, 0]) + 0.1 * rng.standard_normal(300)
-    gp = model("se + 0.01*white", "constant")
+    y = np.sin(3 * x[:, 0]) + np.sqrt(noise) * rng.standard_normal(300)
+    gp = model(f"se + {noise}*white", "constant")
     posterior = condition_on(gp, gp.start(x, y), x, y)
     fast = condense(posterior)
-    assert type(fast) is not type(posterior)
+    assert isinstance(fast, Condensed)
+    assert len(fast.pivots) < 100
     new = rng.uniform(-1.5, 1.5, (50, 2))
     exact, told = posterior.predict(new), fast.predict(new)
-    np.testing.assert_allclose(told.mean, exact.mean, atol=1e-5)
-    np.testing.assert_allclose(told.variance_y, exact.variance_y, rtol=1e-5)
+    assert (np.abs(told.mean - exact.mean) < 1e-3 * np.sqrt(exact.variance_f)).all()
+    np.testing.assert_allclose(told.variance_f, exact.variance_f, rtol=1e-3)
+    np.testing.assert_allclose(told.variance_y, exact.variance_y, rtol=1e-4)
+    np.testing.assert_array_equal(fast.mean(new), told.mean)
+
+
+def test_a_process_that_needs_all_its_data_is_not_condensed() -> None:
+    x = np.linspace(0, 100, 60)[:, None]
+    gp = model("se + white")
+    smooth = condition_on(gp, np.log([1.0, 20.0, 0.01]), x, np.sin(x[:, 0]))
+    rough = condition_on(gp, np.log([1.0, 0.5, 0.01]), x, np.sin(x[:, 0]))
+    assert isinstance(condense(smooth), Condensed)
+    assert condense(rough) is rough
 
 
 def test_jitter_is_added_where_it_must_be_and_is_told() -> None:
