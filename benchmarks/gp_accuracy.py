@@ -34,12 +34,12 @@ from sklearn.gaussian_process.kernels import (
 from edgekit.evaluate import described
 from edgekit.export.conversion import Plan, convert
 from edgekit.families.gp import Config
-from edgekit.families.gp.compress import Budget, Compressed, compress
+from edgekit.families.gp.compress import Budget, Compressed
 from edgekit.families.gp.fit import train
 from edgekit.families.gp.form import Form
 from edgekit.families.gp.keep import Trained, write
 from edgekit.families.gp.posterior import Prediction
-from edgekit.families.gp.source import assemble
+from edgekit.families.gp.source import assemble, compressed
 from edgekit.families.run import Run
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.runtime import open_model
@@ -124,7 +124,7 @@ def score(name: str, split: Split, config: Config, folder: Path) -> dict[str, fl
     peer = scikit_learn(trained, units.x(split.test_x))
     found["scikit-learn"] = float(np.abs(peer / np.sqrt(process.variance_y) - 1).max())
     schemes = ("f32", "w8a8", "w8a16") if name in INTEGER else ("f32",)
-    made = compress(trained.posterior(), Budget(BYTES))
+    made = compressed(trained, Budget(BYTES))
     artifact = to_artifact(trained, made, folder, schemes, ("tflite",))
     for scheme in schemes:
         told = run(artifact, scheme, split.test_x)
@@ -265,7 +265,7 @@ def score_low_noise(folder: Path) -> list[Row]:
     x = np.sort(rng.uniform(0, 10, 300))[:, None]
     y = np.sin(x[:, 0]) + 0.01 * rng.standard_normal(300)
     trained, _ = train(Config(kernel="se + 0.001*white", mean="zero", restarts=0), Options(), x, y)
-    made = compress(trained.posterior(), Budget(BYTES))
+    made = compressed(trained, Budget(BYTES))
     artifact = to_artifact(trained, made, folder, ("f32",), ("tflite", "onnx"))
     test = np.linspace(-0.5, 10.5, 1001)[:, None]
     units = trained.units

@@ -166,3 +166,18 @@ def test_a_target_as_a_logarithm_has_a_band_that_is_not_symmetric(tmp_path, capf
     assert {row["n"] for row in rows} == {12}
     assert edgekit([*given, "--warp", "root", "-o", run + "2"]) == 2
     assert "warp" in capfd.readouterr().err
+
+
+def test_what_bends_answers_back_counts_among_the_bytes(tmp_path) -> None:
+    pytest.importorskip("tf_keras")
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (60, 5))
+    y = 5 + np.exp(np.sin(2 * x[:, 0]) + x[:, 1] + 0.1 * rng.standard_normal(60))
+    lines = [",".join(f"{value:.6f}" for value in row) for row in np.column_stack([x, y])]
+    table = write(tmp_path / "t.csv", "\n".join(["a,b,c,d,e,y", *lines]) + "\n")
+    run, artifact = str(tmp_path / "run"), tmp_path / "artifact"
+    given = ["train", "gp", "--data", table, "--kernel", "rq + white", "--restarts", "0"]
+    assert edgekit([*given, "--warp", "log", "-o", run]) == 0
+    assert edgekit(["convert", run, "--max-bytes", "20000", "-o", str(artifact)]) == 0
+    (file,) = artifact.glob("*.tflite")
+    assert 17_000 < file.stat().st_size <= 20_000

@@ -70,9 +70,12 @@ class Compressed:
     loss: float
 
 
-def compress(posterior: Conditioned, budget: Budget = Budget(), *, seed: int = 0) -> Compressed:
+def compress(
+    posterior: Conditioned, budget: Budget = Budget(), *, seed: int = 0, warped: bool = False
+) -> Compressed:
     """Return the smallest form within `budget.max_loss`, or the best within `budget.max_bytes`.
 
+    `warped` says that the file bends answers back, which takes bytes.
     Of inducing and eigen forms the better is taken, unless the budget names one. Without a budget
     the loss may be 0.01 nats; with both, the smallest within the loss must keep to the bytes.
 
@@ -81,7 +84,7 @@ def compress(posterior: Conditioned, budget: Budget = Budget(), *, seed: int = 0
     """
     if budget.form not in (None, *FORMS):
         raise InputError("--form", got=budget.form, expected="one of " + ", ".join(FORMS))
-    maker = _Maker(posterior, seed, budget.form)
+    maker = _Maker(posterior, seed, budget.form, overhead(posterior.gp.kernel, warped=warped))
     limit = budget.max_loss
     if budget.max_bytes is None and limit is None:
         limit = MAX_LOSS
@@ -107,17 +110,18 @@ def compress(posterior: Conditioned, budget: Budget = Budget(), *, seed: int = 0
     return best
 
 
-def overhead(kernel: Kernel) -> int:
+def overhead(kernel: Kernel, *, warped: bool = False) -> int:
     """Return the bytes of a .tflite beside its constants: ops, names, metadata; a little more."""
-    return 9_500 + 4_000 * len(leaves(kernel))
+    return 9_500 + 4_000 * len(leaves(kernel)) + (4_200 if warped else 0)
 
 
 class _Maker:
     """What all forms of one posterior share: samples, what it says of them, an order of points."""
 
-    def __init__(self, posterior: Conditioned, seed: int, form: str | None = None) -> None:
+    def __init__(self, posterior: Conditioned, seed: int, form: str | None, overhead: int) -> None:
         self.posterior = posterior
         self.form = form
+        self.overhead = overhead
         rng = np.random.default_rng(seed)
         self.x = posterior.x
         dims = self.x.shape[1]
@@ -179,7 +183,7 @@ class _Maker:
     def bytes(self, points: int, rank: int) -> int:
         """Return what the file of such a form takes, at the most."""
         floats = points * (self.copies * self.x.shape[1] + 1) + rank * (rank + 2) + 8
-        return 4 * floats + overhead(self.posterior.gp.kernel)
+        return 4 * floats + self.overhead
 
     def make(self, points: int, rank: int) -> Compressed:
         """Return the form of these sizes."""

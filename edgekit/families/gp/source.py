@@ -40,7 +40,17 @@ def source(
     """
     trained = read(run.folder)
     budget = Budget(max_bytes, max_nlpd_loss, form)
-    return assemble(run, trained, compress(trained.posterior(), budget, seed=run.options.seed))
+    return assemble(run, trained, compressed(trained, budget, run.options.seed))
+
+
+def compressed(trained: Trained, budget: Budget, seed: int = 0) -> Compressed:
+    """Return the device form of a trained process within the budget.
+
+    Raises:
+        InputError: the budget cannot be kept to.
+    """
+    warped = trained.units.curve is not None
+    return compress(trained.posterior(), budget, seed=seed, warped=warped)
 
 
 def assemble(run: Run, trained: Trained, made: Compressed) -> Source:
@@ -67,7 +77,7 @@ def assemble(run: Run, trained: Trained, made: Compressed) -> Source:
             "training": dataclasses.asdict(run.options),
             "trained_on": run.data or None,
             "weights_sha256": {"gp": file_sha256(run.folder / FILE)},
-            "form": _describe(made),
+            "form": _describe(made, warped=trained.units.curve is not None),
             "gates": GATES,
         },
         integer={8: of_8_bits, 16: of_16_bits},
@@ -80,12 +90,12 @@ def assemble(run: Run, trained: Trained, made: Compressed) -> Source:
     )
 
 
-def _describe(made: Compressed) -> dict[str, float]:
+def _describe(made: Compressed, *, warped: bool) -> dict[str, float]:
     return {
         "points": len(made.form.support),
         "features": len(made.form.variance.kept),
         "constants_bytes": made.form.bytes,
-        "expected_bytes": made.form.bytes + overhead(made.form.gp.kernel),
+        "expected_bytes": made.form.bytes + overhead(made.form.gp.kernel, warped=warped),
         "expected_nlpd_loss": round(made.loss, 6),
     }
 
