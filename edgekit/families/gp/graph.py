@@ -26,6 +26,7 @@ Distances = Callable[[Any, Any, Any], Any]
 
 _ROOTS = {Matern12: 1.0, Matern32: 3.0, Matern52: 5.0}
 _LEAST = 1e-20  # under a root, for its gradient
+_SERIES = 100.0  # alpha of a rational quadratic, from which a series says its logarithm
 
 
 def covariance(kernel: Kernel, theta: Any, x: Any, z: Any) -> Any:
@@ -107,6 +108,8 @@ def _stationary(kernel: Stationary, theta: Any, x: Any, z: Any, distances: Dista
         return tf.nn.elu(-0.5 * s)  # expm1 of what is never above 0
     if isinstance(kernel, RationalQuadratic):
         alpha = exp(theta[count])
+        if x.dtype == tf.float32 and alpha >= _SERIES:
+            return tf.nn.elu(_like(-alpha, x) * _log1p_of_little(s, alpha))
         return tf.nn.elu(_like(-alpha, x) * _log1p(_like(0.5 / alpha, x) * s))
     a = tf.sqrt(_ROOTS[type(kernel)] * s + _LEAST)
     decay = tf.nn.elu(-a)
@@ -127,6 +130,17 @@ def _log1p(y: Any) -> Any:
     whole = 1.0 + y
     near = tf.math.log(whole)
     return near + (y + tf.nn.elu(-near) * whole)
+
+
+def _log1p_of_little(s: Any, alpha: float) -> Any:
+    """Return log(1 + s / 2 alpha) = 2 artanh(t), t = s / (s + 4 alpha), by three terms.
+
+    Not all runtimes know exp(x) - 1 near 0 better than to 6e-8, which Newton's step would leave
+    and `alpha` multiply. What the three terms lack shows where k is below float32 alone.
+    """
+    t = s / (s + _like(4.0 * alpha, s))
+    square = t * t
+    return t * (2.0 + square * (2.0 / 3.0 + 0.4 * square))
 
 
 def _exponential(theta: Any) -> Any:

@@ -94,7 +94,7 @@ def test_features_and_what_they_leave_add_up_to_the_prior() -> None:
     np.testing.assert_allclose(squares.sum(axis=1) + left, 1.0)
 
 
-@pytest.mark.parametrize("alpha", [0.03, 0.3, 5.0])
+@pytest.mark.parametrize("alpha", [0.03, 0.3, 5.0, 99.0, 100.0, 1e4])
 def test_float32_keeps_what_is_near_apart(alpha: float) -> None:
     """1 - k of a rational quadratic, relative, where k itself rounds to 1, in LiteRT."""
     tf = pytest.importorskip("tensorflow")
@@ -117,6 +117,24 @@ def test_float32_keeps_what_is_near_apart(alpha: float) -> None:
     found = session.get_tensor(session.get_output_details()[0]["index"])[:, 0]
     truth = np.expm1(-alpha * np.log1p(x[:, 0].astype(np.float64) ** 2 / 9.0 / (2 * alpha)))
     np.testing.assert_allclose(found, truth, rtol=2e-6)
+
+
+@pytest.mark.parametrize("alpha", [99.0, 100.0, 1e4])
+def test_a_rational_quadratic_that_is_all_but_an_exponential_rounds_no_worse(alpha: float) -> None:
+    """TensorFlow's own exp(x) - 1 errs by 6e-8, which a large alpha must not multiply."""
+    tf = pytest.importorskip("tensorflow")
+    from edgekit.families.gp.graph import centred, differences
+
+    gp = model("rq(lengthscale=1.0)")
+    x = np.logspace(-3, 3, 200)[:, None].astype(np.float32)
+    theta = np.log([1.0, 1.0, alpha])
+
+    @tf.function
+    def graph(x):
+        return centred(gp.kernel, theta, x, np.zeros((1, 1)), differences)
+
+    truth = np.expm1(-alpha * np.log1p(x.astype(np.float64) ** 2 / (2 * alpha)))
+    np.testing.assert_allclose(graph(tf.constant(x)), truth, atol=1e-5)
 
 
 def test_integer_weights_are_whole_steps(posterior: Posterior) -> None:
