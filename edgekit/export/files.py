@@ -84,14 +84,20 @@ def write_file(
     if path.suffix == ".onnx":
         from edgekit.export import onnx  # tf2onnx and ONNX Runtime take a second to import
 
-        learned = tflite.convert(network, scheme, io_dtype="float32") if scheme.learned else None
-        content = onnx.convert(network, scheme, samples=samples, tflite=learned)
+        made, prepared = _prepare(network, scheme, observed, wanted)
+        integer = None
+        if scheme.learned:
+            integer = tflite.convert(network, scheme, io_dtype="float32")
+        elif prepared:  # ONNX Runtime's own quantizer would not heed what was prepared
+            integer = quantize(prepared.content, "float32", kept=prepared.kept,
+                               steps=prepared.steps)  # fmt: skip
+        content = onnx.convert(network, scheme, samples=samples, tflite=integer)
         path.write_bytes(tails.join(content, "onnx"))
         if scheme.activation_bits == 8:
             _log.warning("%s onnx: give ONNX Runtime's sessions session.x64quantprecision=1, as "
                          "edgekit does: on an x86 without VNNI sums of 8 bits saturate else",
                          scheme.name)  # fmt: skip
-        return Made(network.signature)
+        return made
     made, prepared = _prepare(network, scheme, observed, wanted)
 
     def write(per_channel_dense: bool) -> tuple[Refusal, ...]:

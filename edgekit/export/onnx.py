@@ -35,8 +35,8 @@ def convert(
         scheme: f32, w8a8 (calibrated, activations uint8 and weights int8 per channel, which is
             the fastest pair of ONNX Runtime on x86) or qat-w8a8.
         samples: yields calibration examples by input name, channels last.
-        tflite: the integer .tflite of the same network, which holds the learned ranges; qat-w8a8
-            is translated from it.
+        tflite: the integer .tflite of the same network, which holds learned ranges, or weights that
+            post-training techniques prepared: the file is translated from it.
 
     Raises:
         InputError: another scheme, what it needs is missing, or the network has an op that ONNX
@@ -45,10 +45,10 @@ def convert(
     with one_line_failures(f"{scheme.name} as ONNX"):
         if scheme.name == "f32":
             return bytes(_float(network).SerializeToString())
+        if scheme.name in ("w8a8", "qat-w8a8") and tflite is not None:
+            return _translated(tflite, network)
         if scheme.name == "w8a8" and samples is not None:
             return _quantized(_float(network), network, samples)
-        if scheme.name == "qat-w8a8" and tflite is not None:
-            return _translated(tflite, network)
     if scheme.name in SCHEMES:
         raise InputError(f"scheme {scheme.name}: no calibration data", do="give --calibrate DATA")
     raise InputError(

@@ -26,6 +26,7 @@ Distances = Callable[[Any, Any, Any], Any]
 
 _ROOTS = {Matern12: 1.0, Matern32: 3.0, Matern52: 5.0}
 _LEAST = 1e-20  # under a root, for its gradient
+_LACKS = 3e-7  # what a logarithm near 1 lacks in float32 at the most
 _SERIES = 100.0  # alpha of a rational quadratic, from which a series says its logarithm
 
 
@@ -123,13 +124,15 @@ def _log1p(y: Any) -> Any:
     """Return log(1 + y) for y of at least 0, whose relative error stays small where y is.
 
     Mobile kernels of the logarithm are good to 2e-7 absolutely, which is nothing to be had near 1.
-    One step of Newton's method on exp is: y + (exp(-l) - 1)(1 + y) is what l lacks.
+    One step of Newton's method on exp is: y + (exp(-l) - 1)(1 + y) is what l lacks. It is held to
+    what l can lack: of a large y that difference is all rounding.
     """
     if y.dtype == tf.float64:
         return tf.math.log1p(y)
     whole = 1.0 + y
     near = tf.math.log(whole)
-    return near + (y + tf.nn.elu(-near) * whole)
+    lacks = y + tf.nn.elu(-near) * whole
+    return near + tf.minimum(tf.maximum(lacks, -_LACKS), _LACKS)
 
 
 def _log1p_of_little(s: Any, alpha: float) -> Any:
