@@ -204,6 +204,24 @@ def test_techniques_for_weights_beside_16_bit_activations(
     assert np.abs(answers_of(ours, "w8a16", images) - expected).mean() < 0.8 * error
 
 
+def test_techniques_reach_the_onnx_file_too() -> None:
+    onnx = pytest.importorskip("onnx")
+    litert = pytest.importorskip("ai_edge_litert.interpreter")
+    artifact = convert("mine:picture", "--scheme", "w8a8", "--to", "tflite,onnx", "--ptq",
+                       "align,equalize,round,bias", "--calibrate", "image.npy")  # fmt: skip
+    assert artifact
+    told = {name: artifact.path(artifact.file(format=name)) for name in ("tflite", "onnx")}
+    constants = map(onnx.numpy_helper.to_array, onnx.load(told["onnx"]).graph.initializer)
+    kernels = [value for value in constants if value.dtype == np.int8 and value.ndim > 1]
+    interpreter = litert.Interpreter(str(told["tflite"]))
+    graph = read_graph(told["tflite"])
+    expected = [interpreter.get_tensor(op.inputs[1].index) for op in graph.ops
+                if len(op.inputs) == 3]  # fmt: skip
+    assert len(kernels) == len(expected) > 0
+    for one, other in zip(sorted(kernels, key=np.size), sorted(expected, key=np.size), strict=True):
+        np.testing.assert_array_equal(np.sort(one, None), np.sort(other, None))
+
+
 def answers_of(artifact: Artifact, scheme: str, images: Any) -> Any:
     """Return the real-valued answers of one of the artifact's files to `[N, H, W, C]`."""
     file = artifact.file(scheme=scheme)
