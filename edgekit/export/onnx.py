@@ -143,6 +143,7 @@ def _translated(tflite: bytes, network: Lowered) -> bytes:
             inputs_as_nchw=[tensor for tensor, name in inputs.items() if name in pictures],
         )
     _rename(model.graph, {**inputs, **outputs})
+    _unshare(model.graph)
     return bytes(model.SerializeToString())
 
 
@@ -153,6 +154,25 @@ def _rename(graph: Any, names: dict[str, str]) -> None:
     for node in graph.node:
         for ends in (node.input, node.output):
             ends[:] = [names.get(end, end) for end in ends]
+
+
+def _unshare(graph: Any) -> None:
+    """Give each weight a zero point of its own.
+
+    ONNX Runtime, asked for exact sums of 8 bits, turns weights and zero points into unsigned ones,
+    and refuses the file where one is to be turned twice.
+    """
+    constants = {constant.name: constant for constant in graph.initializer}
+    taken: set[str] = set()
+    for node in graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in constants:
+            continue
+        for place, name in enumerate(node.input):
+            if name in taken:
+                copy = graph.initializer.add()
+                copy.CopyFrom(constants[name])
+                node.input[place] = copy.name = f"{node.output[0]}/{place}"
+            taken.add(name)
 
 
 class _Reader(ort_quantization.CalibrationDataReader):  # type: ignore[misc]

@@ -130,6 +130,22 @@ def test_learned_integers_are_those_of_the_tflite(tmp_path: Path) -> None:
     np.testing.assert_allclose(answer, expected, atol=0.05 * scale)
 
 
+def test_a_translated_file_can_be_asked_for_exact_sums(tmp_path: Path) -> None:
+    """Layers of one width: their zero points would be one constant, which is turned but once."""
+    layers = [tf_keras.layers.Conv2D(4, 3, name=f"conv{i}") for i in range(3)]
+    model = networks.spread(tf_keras.Sequential([tf_keras.Input((8, 8, 4), name="image"), *layers]))
+    data = np.random.default_rng(0).uniform(-1, 1, (16, 8, 8, 4)).astype(np.float32)
+    learned = quantize_aware(model)
+    for _ in range(30):
+        learned(data, training=True)
+    network = lower(learned, tmp_path / "qat", output_names=name_outputs(model))
+    scheme = parse_scheme("qat-w8a8")
+    content = convert(network, scheme, tflite=tflite.convert(network, scheme, io_dtype="float32"))
+    (answer,) = run(content, exact=True, image=data[:1].transpose(0, 3, 1, 2)).values()
+    expected = np.asarray(learned(data[:1], training=False))  # channels last, as the .tflite's
+    np.testing.assert_allclose(answer, expected, atol=0.05 * np.abs(expected).max())
+
+
 def test_missing_needs_are_named(convolution: tuple[Lowered, Any]) -> None:
     lowered, _ = convolution
     with pytest.raises(InputError, match="scheme w8a8: no calibration data"):
