@@ -39,7 +39,7 @@ class Wanted:
 
     io_dtype: str | None = None  # of integer files; the scheme's own integer by default
     target: str | None = None  # a runtime whose op versions must not be exceeded
-    post_training: PostTraining = field(default_factory=PostTraining)  # for 8 bits as TFLite
+    post_training: PostTraining = field(default_factory=PostTraining)  # for 8 bits
     mixed: Mixed = field(default_factory=Mixed)  # what scheme mixed leaves in float
 
 
@@ -52,13 +52,16 @@ class Made:
     kept: Mapping[str, Any] | None = None  # of scheme mixed: the layers in float, and the drop
 
 
+Ready = tuple[Made, Prepared | None]
+
+
 def write_file(
     path: Path,
     network: Lowered,
     scheme: Scheme,
     source: Source,
     examples: Calibration,
-    observed: Network | None,
+    ready: Ready,
     wanted: Wanted,
     tails: Tails,
 ) -> Made:
@@ -70,7 +73,7 @@ def write_file(
         scheme: how.
         source: whose network it is.
         examples: for calibration.
-        observed: the network's float .tflite over them, where 8 bits are prepared by us.
+        ready: what `prepare_file` returned for the scheme.
         wanted: the rest.
         tails: what files compute behind the network, if anything.
 
@@ -81,24 +84,11 @@ def write_file(
     def samples() -> Iterator[dict[str, Any]]:
         return iter(examples)
 
+    made, prepared = ready
     if path.suffix == ".onnx":
-        from edgekit.export import onnx  # tf2onnx and ONNX Runtime take a second to import
-
-        made, prepared = _prepare(network, scheme, observed, wanted)
-        integer = None
-        if scheme.learned:
-            integer = tflite.convert(network, scheme, io_dtype="float32")
-        elif prepared:  # ONNX Runtime's own quantizer would not heed what was prepared
-            integer = quantize(prepared.content, "float32", kept=prepared.kept,
-                               steps=prepared.steps)  # fmt: skip
-        content = onnx.convert(network, scheme, samples=samples, tflite=integer)
+        content = _as_onnx(network, scheme, samples, prepared)
         path.write_bytes(tails.join(content, "onnx"))
-        if scheme.activation_bits == 8:
-            _log.warning("%s onnx: give ONNX Runtime's sessions session.x64quantprecision=1, as "
-                         "edgekit does: on an x86 without VNNI sums of 8 bits saturate else",
-                         scheme.name)  # fmt: skip
         return made
-    made, prepared = _prepare(network, scheme, observed, wanted)
 
     def write(per_channel_dense: bool) -> tuple[Refusal, ...]:
         """Write the file and return what the target refuses of it."""
@@ -159,10 +149,31 @@ def names_axis(signature: Signature, source: Source) -> bool:
     return not any(np.dtype(spec.dtype).kind in "iu" for spec in signature.outputs)
 
 
-def _prepare(
+def _as_onnx(
+    network: Lowered, scheme: Scheme, samples: tflite.Samples, prepared: Prepared | None
+) -> bytes:
+    """Return the network as ONNX; what is prepared or learned is translated from integers."""
+    from edgekit.export import onnx  # tf2onnx and ONNX Runtime take a second to import
+
+    integer = None
+    if scheme.learned:
+        integer = tflite.convert(network, scheme, io_dtype="float32")
+    elif prepared:  # ONNX Runtime's own quantizer would not heed it
+        integer = quantize(prepared.content, "float32", kept=prepared.kept, steps=prepared.steps)
+    if scheme.activation_bits == 8:
+        _log.warning("%s onnx: give ONNX Runtime's sessions session.x64quantprecision=1, as "
+                     "edgekit does: on an x86 without VNNI sums of 8 bits saturate else",
+                     scheme.name)  # fmt: skip
+    return onnx.convert(network, scheme, samples=samples, tflite=integer)
+
+
+def prepare_file(
     network: Lowered, scheme: Scheme, observed: Network | None, wanted: Wanted
-) -> tuple[Made, Prepared | None]:
-    """Return the float network made ready for 8-bit weights, where that is ours to do."""
+) -> Ready:
+    """Return the float network made ready for 8-bit weights, where that is ours to do.
+
+    `observed` is its float .tflite over the examples. One answer serves a scheme's every format.
+    """
     options = wanted.post_training
     wide = scheme.activation_bits == 16
     if left_out := [t for t in options.techniques if wide and t not in WEIGHTS]:

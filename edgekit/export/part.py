@@ -12,7 +12,7 @@ import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.export import tflite
-from edgekit.export.files import Made, Wanted, write_file
+from edgekit.export.files import Made, Ready, Wanted, prepare_file, write_file
 from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
 from edgekit.export.source import Source
 from edgekit.export.tail import Tails
@@ -40,6 +40,7 @@ class Part:
         self.networks = _lower(source, self.schemes, shapes, scratch)
         self.tails = Tails(source.tail, scratch)
         self.observed: dict[int, Network | None] = {}
+        self.ready: dict[str, Ready] = {}  # by scheme
 
     @property
     def signature(self) -> Signature:
@@ -89,9 +90,12 @@ class Part:
         """Make one file at `path`, whose ending says the format."""
         own = self._scheme(scheme)
         network = self.network(own)
+        if own.name not in self.ready:
+            observed = self.observed.get(id(network))
+            self.ready[own.name] = prepare_file(network, own, observed, self.wanted)
         return write_file(
-            path, network, own, self.source, self.examples, self.observed.get(id(network)),
-            self.wanted, self.tails,
+            path, network, own, self.source, self.examples, self.ready[own.name], self.wanted,
+            self.tails,
         )  # fmt: skip
 
     def network(self, scheme: Scheme) -> Lowered:
