@@ -24,8 +24,6 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import (
     RBF,
     ConstantKernel,
-    Kernel,
-    Matern,
     RationalQuadratic,
     WhiteKernel,
 )
@@ -63,9 +61,6 @@ SOURCE = "own exact ARD-RBF process in float64, on other splits"
 ANCHOR_KERNEL = "se + white"
 
 SINE = "sine"
-SHAPES = {
-    "se": RBF(), "matern12": Matern(nu=0.5), "matern32": Matern(nu=1.5), "matern52": Matern(nu=2.5),
-}  # fmt: skip
 
 Scores = dict[str, list[float]]
 
@@ -185,37 +180,15 @@ def scikit_learn(trained: Trained, x: Array) -> Array:
     """Return the deviations that scikit-learn gives at the same hyper-parameters."""
     dims = trained.x.shape[1]
     mean, theta, noise = trained.gp.split(trained.theta, dims)
-    kernel: Any = WhiteKernel(noise)
-    for term in trained.kernel.removesuffix("+ white").split("+"):
-        variance, scales, theta = np.exp(theta[0]), np.exp(theta[1 : 1 + dims]), theta[1 + dims :]
-        shape = SHAPES.get(term.strip())
-        if shape is None:
-            shape, theta = RationalQuadratic(1.0, np.exp(theta[0])), theta[1:]
-        kernel = ConstantKernel(variance) * Stretched(shape, scales) + kernel
+    # Its rational quadratic has one length-scale: the inputs are scaled instead.
+    scales = np.exp(theta[1 : 1 + dims])
+    rational = trained.kernel.startswith("rq")
+    shape = RationalQuadratic(1.0, np.exp(theta[1 + dims])) if rational else RBF(1.0)
+    kernel = ConstantKernel(np.exp(theta[0])) * shape + WhiteKernel(noise)
     peer = GaussianProcessRegressor(kernel, optimizer=None, alpha=0)
-    deviations: Array = peer.fit(trained.x, trained.y - mean[0]).predict(x, return_std=True)[1]
+    peer.fit(trained.x / scales, trained.y - mean[0])
+    deviations: Array = peer.predict(x / scales, return_std=True)[1]
     return deviations
-
-
-class Stretched(Kernel):  # type: ignore[misc]
-    """A kernel of scikit-learn with a length-scale a column, which not all of them have."""
-
-    def __init__(self, shape: Kernel, scales: Array) -> None:
-        self.shape = shape
-        self.scales = scales
-
-    def __call__(self, x: Array, z: Array | None = None) -> Array:
-        """Return the covariances of rows of `x` and of `z`, or of `x` alone."""
-        covariance: Array = self.shape(x / self.scales, None if z is None else z / self.scales)
-        return covariance
-
-    def diag(self, x: Array) -> Array:
-        """Return those of each row with itself."""
-        return np.ones(len(x))
-
-    def is_stationary(self) -> bool:
-        """Return whether only differences count."""
-        return True
 
 
 def summarize(name: str, found: Scores) -> list[Row]:
