@@ -130,12 +130,19 @@ class Artifact:
     def undo_changes(self, file: ModelFile, tensors: Arrays) -> Arrays:
         """Return a file's tensors as the source has them, where quantization changed channels.
 
-        Some were equalized, by a factor a channel; some were pruned, and are a constant.
+        Some were made twice, the copies behind the others; some were multiplied by a factor a
+        channel after something was added; some were pruned, and are a constant.
         """
         arrays, undone = self._reference_arrays(), dict(tensors)
+        for tensor, copies in _under(f"copies/{file.path}", arrays).items():
+            if tensor in undone:
+                undone[tensor] = undone[tensor][..., : -len(copies)]
         for tensor, factors in _under(f"factors/{file.path}", arrays).items():
             if tensor in undone:
                 undone[tensor] = undone[tensor] / factors
+        for tensor, added in _under(f"shifts/{file.path}", arrays).items():
+            if tensor in undone:
+                undone[tensor] = undone[tensor] - added
         for tensor, constants in _under(f"constants/{file.path}", arrays).items():
             if tensor in undone:
                 left = undone[tensor]

@@ -59,14 +59,14 @@ DEFAULT_SCHEMES = "f32"
     default="none",
     show_default=True,
     metavar="TECHNIQUES",
-    help="For w8a8, w8a16 and mixed: prune, align, equalize, steps, reconstruct, round, bias; or "
-    "none.",
+    help="For w8a8, w8a16 and mixed: prune, align, shift, equalize, split, steps, reconstruct, "
+    "round, bias; or none.",
 )
 @click.option(
     "--ranges",
     default="minmax",
     show_default=True,
-    type=click.Choice(["minmax", "percentile", "mse"]),
+    type=click.Choice(["minmax", "percentile", "mse", "effect"]),
     help="With --ptq: how the range of an activation is found.",
 )
 @click.option(

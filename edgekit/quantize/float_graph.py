@@ -207,6 +207,21 @@ class FloatGraph:
         other._model.signatureDefs = None
         return FloatGraph(other.pack())
 
+    def behind(self, number: int) -> tuple[bytes, tuple[int, ...], tuple[int, ...]]:
+        """Return a file of the ops behind that number, what must be fed to it, what it answers.
+
+        An output of the graph that an earlier op makes is not among the answers.
+        """
+        graph, model = copy.copy(self._graph), copy.copy(self._model)
+        graph.operators = self._graph.operators[number + 1 :]
+        made = {t for op in self.ops[number + 1 :] for t in op.outputs}
+        read = dict.fromkeys(t for op in self.ops[number + 1 :] for t in op.inputs if t >= 0)
+        fed = tuple(t for t in read if t not in made and not self._stores(t))
+        answered = tuple(t for t in self.outputs if t in made)
+        graph.inputs, graph.outputs = fed, answered
+        model.subgraphs, model.signatureDefs = [graph], None
+        return pack(model), fed, answered
+
     def alone(self, number: int) -> tuple[bytes, tuple[int, ...]]:
         """Return a file of the op of that number alone, and the tensors that must be fed to it."""
         raw = copy.copy(self._graph.operators[number])
@@ -221,7 +236,7 @@ class FloatGraph:
                 continue
             kept = copy.copy(self._graph.tensors[tensor])
             kept.quantization, buffer = None, self._model.buffers[kept.buffer]
-            stored = buffer.data is not None and len(buffer.data) > 0
+            stored = self._stores(tensor)
             kept.buffer = len(model.buffers) if stored else 0
             if stored:
                 model.buffers.append(buffer)
@@ -234,6 +249,10 @@ class FloatGraph:
         raw.outputs = [places[t] for t in raw.outputs]
         graph.inputs, graph.outputs = [places[t] for t in fed], raw.outputs
         return pack(model), tuple(fed)
+
+    def _stores(self, tensor: int) -> bool:
+        data = self._model.buffers[self._graph.tensors[tensor].buffer].data
+        return data is not None and len(data) > 0
 
     def _described(self, op: Any) -> FloatOp:
         options = op.builtinOptions

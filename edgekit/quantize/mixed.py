@@ -25,7 +25,7 @@ from edgekit.quantize.float_graph import FloatGraph
 from edgekit.quantize.post_training import Kept, Network, Prepared, prepare
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.replay import Values
-from edgekit.quantize.sensitivity import Sensitivity, measure
+from edgekit.quantize.sensitivity import HIDING, Sensitivity, measure, scores
 from edgekit.quantize.techniques import Mixed, PostTraining
 
 _log = logging.getLogger("edgekit")
@@ -34,7 +34,6 @@ Array = npt.NDArray[Any]
 Steps = Mapping[str, Array]  # of weights, by the name of what their op answers
 Part = tuple[str, int]  # of a network: a "tensor", or the "weights" of an op
 
-_HIDING = ("SOFTMAX", "LOGISTIC", "ARG_MAX")  # where a class is sure, they hide all noise
 _PROBES = 12  # examples that tell the order of sensitivities
 
 
@@ -81,12 +80,6 @@ def matching(graph: FloatGraph, patterns: Sequence[str]) -> Kept:
             )
         found |= fits
     return frozenset(found)
-
-
-def scores(graph: FloatGraph) -> tuple[int, ...]:
-    """Return the outputs, or what a softmax, a sigmoid or an arg-max makes them from."""
-    before = {op.outputs[0]: op.inputs[0] for op in graph.ops if op.kind in _HIDING}
-    return tuple(before.get(tensor, tensor) for tensor in graph.outputs)
 
 
 def drop(expected: Array, got: Array) -> float:
@@ -193,7 +186,7 @@ def _restored(ready: Prepared, before: FloatGraph, kept: Kept) -> bytes:
 def _behind(graph: FloatGraph, tensors: Sequence[int]) -> Kept:
     """Return the ops that turn these tensors into the outputs; in 8 bits they would make ties."""
     return frozenset(op.outputs[0] for op in graph.ops
-                     if op.kind in _HIDING and op.inputs[0] in tensors)  # fmt: skip
+                     if op.kind in HIDING and op.inputs[0] in tensors)  # fmt: skip
 
 
 def answers(content: bytes, examples: Values) -> list[Array]:

@@ -1,10 +1,12 @@
 """Post-training quantization: a float .tflite made ready for the ordinary quantizer.
 
-Seven techniques, each of which can be left out, and a range for every activation:
+Nine techniques, each of which can be left out, and a range for every activation:
 
 prune        constant channels moved into biases           (pruning)
 align        pixels on the steps of the input              (alignment)
+shift        channels around zero                          (shifting)
 equalize     channels of a tensor to one range             (equalization)
+split        channels that matter made twice               (splitting)
 steps        weight steps of the least error               (weight_steps, rounding)
 reconstruct  weights for what is read in integers          (reconstruction)
 round        weights rounded together                      (rounding)
@@ -16,7 +18,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,14 +27,17 @@ import numpy.typing as npt
 from edgekit.errors import InputError
 from edgekit.quantize.advice import Remark, advise, check_input
 from edgekit.quantize.alignment import align
+from edgekit.quantize.clipping import clip
 from edgekit.quantize.equalization import equalize
 from edgekit.quantize.float_graph import FloatGraph, FloatOp, Range
-from edgekit.quantize.observation import Observed, observe
+from edgekit.quantize.observation import Observed, Statistics, observe
 from edgekit.quantize.pruning import prune
 from edgekit.quantize.ranges import ESTIMATORS, fake_quantize
 from edgekit.quantize.reconstruction import measure
 from edgekit.quantize.replay import Values, live_bytes, run_op, steps
 from edgekit.quantize.rounding import round_together
+from edgekit.quantize.shifting import shift
+from edgekit.quantize.splitting import split
 from edgekit.quantize.techniques import PostTraining
 from edgekit.quantize.weight_steps import (
     largest_steps,
@@ -61,7 +66,9 @@ class Changes:
     """How a graph's activations differ from the source's, by the tensor's name."""
 
     constants: Mapping[str, Array] = field(default_factory=dict)  # [C]; NaN: not pruned
-    factors: Mapping[str, Array] = field(default_factory=dict)  # of what is left, [C]
+    shifts: Mapping[str, Array] = field(default_factory=dict)  # of what is left, [C]
+    factors: Mapping[str, Array] = field(default_factory=dict)  # of what is shifted, [C]
+    copies: Mapping[str, Array] = field(default_factory=dict)  # which stand behind the others, [K]
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,29 +131,72 @@ def doubts(network: Network) -> list[Remark]:
 
 
 def transform(network: Network, options: PostTraining) -> Network:
-    """Return the network pruned, aligned and equalized, as the options say: still in float."""
-    graph, inputs, examples = network.graph.copy(), network.inputs, network.examples
-    observed, ranges = dict(network.observed), dict(network.ranges)
+    """Return the network changed channel by channel, as the options say: still in float."""
+    graph, observed = network.graph.copy(), dict(network.observed)
+    changed = _change_channels(graph, observed, options)
+    network = _aligned(replace(network, graph=graph, observed=observed, before=network), options)
+    if options.ranges == "effect":
+        network = replace(network, ranges=clip(graph, network.examples) | {**network.ranges})
+    copies = _split(network, changed[0], options) if "split" in options.techniques else {}
+    changes = Changes(
+        *({graph.name(tensor): values for tensor, values in each.items()}
+          for each in (*changed, copies))
+    )  # fmt: skip
+    return replace(network, changes=changes)
+
+
+def _change_channels(
+    graph: FloatGraph, observed: dict[int, Statistics], options: PostTraining
+) -> tuple[dict[int, Array], ...]:
+    """Change graph and statistics; return constants, shifts and factors by tensor, see Changes."""
     constants: dict[int, Array] = {}
+    shifts: dict[int, Array] = {}
     factors: dict[int, Array] = {}
     if "prune" in options.techniques:
         constants = prune(graph, observed)
         for tensor, values in constants.items():
             observed[tensor] = observed[tensor].of_channels(np.isnan(values))
-        count = sum(int((~np.isnan(values)).sum()) for values in constants.values())
-        _log.info("pruned %d constant channels of %d tensors", count, len(constants))
-    if "align" in options.techniques and (found := align(graph, inputs[0])):
-        (spec, (tensor,)) = (found[0], graph.inputs)
-        before = inputs[0]
-        inputs, ranges[tensor] = (spec,), found[1]
-        examples = {tensor: spec.renormalize(examples[tensor], before.mean or (), before.std or ())}
+        _log.info("pruned %d constant channels of %d tensors",
+                  sum(_gone(constants).values()), len(constants))  # fmt: skip
+    if "shift" in options.techniques:
+        shifts = shift(graph, observed)
+        for tensor, added in shifts.items():
+            observed[tensor] = observed[tensor].shifted(added)
+        _log.info("shifted %d tensors", len(shifts))
     if "equalize" in options.techniques:
         factors = equalize(graph, observed, find_steps=_steps_of(options))
         _log.info("equalized %d tensors", len(factors))
-    changes = Changes(
-        *({graph.name(t): values for t, values in each.items()} for each in (constants, factors))
-    )
-    return Network(graph, inputs, examples, observed, ranges, changes, network)
+    return constants, shifts, factors
+
+
+def _aligned(network: Network, options: PostTraining) -> Network:
+    """Return the network with pixels on the steps of its input, where that is wanted and can be."""
+    before = network.inputs[0]
+    found = align(network.graph, before) if "align" in options.techniques else None
+    if not found:
+        return network
+    (spec, range_), (tensor,) = found, network.graph.inputs
+    pixels = spec.renormalize(network.examples[tensor], before.mean or (), before.std or ())
+    ranges = {**network.ranges, tensor: range_}
+    return replace(network, inputs=(spec,), examples={tensor: pixels}, ranges=ranges)
+
+
+def _split(
+    network: Network, constants: Mapping[int, Array], options: PostTraining
+) -> dict[int, Array]:
+    """Make channels twice in the network's graph; return which, by tensor."""
+    estimate, ranges = ESTIMATORS[options.ranges], network.ranges
+    copies = split(
+        network.graph, network.examples, _gone(constants),
+        lambda tensor, values: ranges.get(tensor) or estimate(values), _steps_of(options),
+    )  # fmt: skip
+    _log.info("split channels of %d tensors", len(copies))
+    return copies
+
+
+def _gone(constants: Mapping[int, Array]) -> dict[int, int]:
+    """Return how many channels each tensor lost."""
+    return {tensor: int((~np.isnan(values)).sum()) for tensor, values in constants.items()}
 
 
 def _steps_of(options: PostTraining) -> Callable[[Array], Array]:
@@ -204,7 +254,10 @@ def _correct(
         rounded.update(run_op(graph, number, rounded))
         for tensor in filter(graph.is_float, op.outputs):
             moved = op.kind in _MOVING and op.inputs[0] in ranges
-            ranges[tensor] = ranges[op.inputs[0]] if moved else estimate(exact[tensor])
+            if moved:
+                ranges[tensor] = ranges[op.inputs[0]]
+            elif tensor not in ranges:
+                ranges[tensor] = estimate(exact[tensor])
             if not moved and tensor not in float_held:
                 rounded[tensor] = fake_quantize(rounded[tensor], ranges[tensor])
         for tensor in dead:

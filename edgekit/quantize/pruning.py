@@ -27,7 +27,7 @@ Array = npt.NDArray[Any]
 
 MULTIPLE = 8  # of channels that kernels work on at once: an odd number is no faster
 _STEPS_MOVED = 0.5  # at the most, for a channel to count as constant
-_CEILINGS = {"none": np.inf, "relu": np.inf, "relu6": 6.0}
+CEILINGS = {"none": np.inf, "relu": np.inf, "relu6": 6.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +136,7 @@ def _bounds(graph: FloatGraph, op: FloatOp, low: Array, high: Array) -> tuple[Ar
         ends = [(up * a + down * b).reshape(len(weights), -1).sum(axis=1)
                 for a, b in ((low, high), (high, low))]  # fmt: skip
     floor = -np.inf if op.activation == "none" else 0.0
-    ceiling = _CEILINGS[op.activation]
+    ceiling = CEILINGS[op.activation]
     least, most = (np.clip(graph.bias(op) + end, floor, ceiling) for end in ends)
     return least, most
 

@@ -1,4 +1,4 @@
-"""Where the 256 steps of an activation go: its range, by one of three estimators."""
+"""Where the 256 steps of an activation go: its range, by what the tensor itself tells."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ ESTIMATORS: dict[str, Callable[[Values], Range]] = {
     "minmax": min_max,
     "percentile": percentile,
     "mse": least_error,
+    "effect": min_max,  # of what `clipping` leaves alone: inputs and outputs
 }
 
 

@@ -5,7 +5,7 @@ The ops are LiteRT's own, one interpreter an op: any graph that LiteRT runs can 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -19,23 +19,50 @@ Values = dict[int, npt.NDArray[np.float32]]  # [N, *shape] by tensor: the shape 
 def run_op(graph: FloatGraph, number: int, values: Values) -> Values:
     """Return what the op of that number makes of `values`, example by example."""
     content, fed = graph.alone(number)
+    return _runner(content, fed, graph.ops[number].outputs)(values)
+
+
+def behind(graph: FloatGraph, number: int) -> Callable[[Values], Values]:
+    """Return what makes the graph's outputs of the values after the op of that number.
+
+    Before the first op that is -1. The ops are joined to one file, which is read but once.
+    """
+    content, fed, answered = graph.behind(number)
+    if not answered:
+        return lambda values: {tensor: values[tensor] for tensor in graph.outputs}
+    run = _runner(content, fed, answered)
+
+    def finish(values: Values) -> Values:
+        made = run(values)
+        return {t: made[t] if t in made else values[t] for t in graph.outputs}
+
+    return finish
+
+
+def _runner(
+    content: bytes, fed: tuple[int, ...], outputs: tuple[int, ...]
+) -> Callable[[Values], Values]:
+    """Return what runs a file on values by tensor, example by example."""
     runner = Interpreter(model_content=content, num_threads=1)
     runner.allocate_tensors()
     places = [detail["index"] for detail in runner.get_input_details()]
     made = [detail["index"] for detail in runner.get_output_details()]
-    outputs = graph.ops[number].outputs
-    examples = len(next(iter(values.values())))
-    found: Values = {}
-    for example in range(examples):
-        for tensor, place in zip(fed, places, strict=True):
-            runner.set_tensor(place, values[tensor][example])
-        runner.invoke()
-        for tensor, place in zip(outputs, made, strict=True):
-            value = runner.get_tensor(place)
-            if tensor not in found:
-                found[tensor] = np.empty((examples, *value.shape), value.dtype)
-            found[tensor][example] = value
-    return found
+
+    def run(values: Values) -> Values:
+        examples = len(next(iter(values.values())))
+        found: Values = {}
+        for example in range(examples):
+            for tensor, place in zip(fed, places, strict=True):
+                runner.set_tensor(place, values[tensor][example])
+            runner.invoke()
+            for tensor, place in zip(outputs, made, strict=True):
+                value = runner.get_tensor(place)
+                if tensor not in found:
+                    found[tensor] = np.empty((examples, *value.shape), value.dtype)
+                found[tensor][example] = value
+        return found
+
+    return run
 
 
 def steps(graph: FloatGraph) -> Iterator[tuple[int, FloatOp, tuple[int, ...]]]:

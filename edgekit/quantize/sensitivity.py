@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from edgekit.quantize.float_graph import FloatGraph, Range
 from edgekit.quantize.ranges import fake_quantize
-from edgekit.quantize.replay import Values, run_op, steps
+from edgekit.quantize.replay import Values, behind, run_op, steps
 from edgekit.quantize.rounding import round_to_nearest
+
+HIDING = ("SOFTMAX", "LOGISTIC", "ARG_MAX")  # where a class is sure, they hide all noise
 
 
 @dataclass(frozen=True)
@@ -45,43 +47,39 @@ def measure(
         weight_steps: of the weights that are rounded, by the name of what their op answers.
         examples: `[N, ...]` by input tensor; a dozen tell the order.
     """
-    answers = _finish(graph, 0, dict(examples))
+    finish = behind(graph, -1)
+    answers = finish(examples)
     tensors = {
-        tensor: _noise(
-            answers, _finish(graph, 0, {**examples, tensor: fake_quantize(value, ranges[tensor])})
-        )
+        tensor: noise(answers, finish({**examples, tensor: fake_quantize(value, ranges[tensor])}))
         for tensor, value in examples.items()
         if tensor in ranges
     }
     weights: dict[int, float] = {}
     live = dict(examples)
     for number, op, dead in steps(graph):
+        finish = behind(graph, number)
         if (own := weight_steps.get(graph.name(op.outputs[0]))) is not None:
             other = graph.copy()
             other.set_constant(op.inputs[1], round_to_nearest(graph, op, own))
             changed = {**live, **run_op(other, number, live)}
-            weights[op.outputs[0]] = _noise(answers, _finish(graph, number + 1, changed))
+            weights[op.outputs[0]] = noise(answers, finish(changed))
         live.update(run_op(graph, number, live))
         for tensor in op.outputs:
             if tensor in ranges and tensor not in graph.outputs:
                 changed = {**live, tensor: fake_quantize(live[tensor], ranges[tensor])}
-                tensors[tensor] = _noise(answers, _finish(graph, number + 1, changed))
+                tensors[tensor] = noise(answers, finish(changed))
         for tensor in dead:
             live.pop(tensor, None)
     return Sensitivity(tensors, weights)
 
 
-def _finish(graph: FloatGraph, first: int, live: Values) -> Values:
-    """Return the outputs, the ops from number `first` on being run."""
-    for number, _, dead in steps(graph):
-        if number >= first:
-            live.update(run_op(graph, number, live))
-            for tensor in dead:
-                live.pop(tensor, None)
-    return {tensor: live[tensor] for tensor in graph.outputs}
+def scores(graph: FloatGraph) -> tuple[int, ...]:
+    """Return the outputs, or what a softmax, a sigmoid or an arg-max makes them from."""
+    before = {op.outputs[0]: op.inputs[0] for op in graph.ops if op.kind in HIDING}
+    return tuple(before.get(tensor, tensor) for tensor in graph.outputs)
 
 
-def _noise(expected: Values, got: Values) -> float:
+def noise(expected: Values, got: Values) -> float:
     """Return the error's energy over that of the answers about their mean, of the worst output."""
     ratios = []
     for tensor, answer in expected.items():

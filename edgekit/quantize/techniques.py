@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from edgekit.errors import InputError
 
-TECHNIQUES = ("prune", "align", "equalize", "steps", "reconstruct", "round", "bias")
+TECHNIQUES = (
+    "prune", "align", "shift", "equalize", "split", "steps", "reconstruct", "round", "bias",
+)  # fmt: skip
 # Those that concern weights of 8 bits beside any activations.
 WEIGHTS = ("steps", "reconstruct", "round", "bias")
-RANGES = ("minmax", "percentile", "mse")  # the estimators of `ranges`
+RANGES = ("minmax", "percentile", "mse", "effect")  # the estimators of `ranges`
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,15 @@ class PostTraining:
         """Check the names.
 
         Raises:
-            InputError: one is unknown.
+            InputError: one is unknown, or lacks another.
         """
         for name in self.techniques:
             if name not in TECHNIQUES:
                 expected = "none, or some of " + ", ".join(TECHNIQUES)
                 raise InputError(f"--ptq {name}: no such technique", expected=expected)
+        if "split" in self.techniques and "prune" not in self.techniques:
+            raise InputError("--ptq split: no room for copies", expected="prune, which makes it",
+                             do="add prune")  # fmt: skip
         if self.ranges not in RANGES:
             raise InputError(f"--ranges {self.ranges}", expected="one of " + ", ".join(RANGES))
 

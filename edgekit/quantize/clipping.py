@@ -1,0 +1,64 @@
+"""Clipping: the range of each activation narrowed as long as the network's answers gain by it.
+
+What lies beyond a range is cut off, so that what lies within is rounded to finer steps. Which of
+the two costs more a tensor cannot tell alone: the next ReLU6 may cut the same peaks off anyway, or
+the only peak be what the answer hangs on. So it is the noise in the answers that decides, as in
+Nahshan et al., arXiv:1911.07190, section 4; here for one tensor at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.quantize.float_graph import FloatGraph, Range
+from edgekit.quantize.ranges import fake_quantize, min_max
+from edgekit.quantize.replay import Values, behind, run_op, steps
+from edgekit.quantize.sensitivity import noise, scores
+
+SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  # of the observed range, until one is worse
+_JUDGED = 32  # examples, spread over all: what one tensor adds is told by few
+
+
+def clip(graph: FloatGraph, examples: Values) -> dict[int, Range]:
+    """Return the range of every activation but the inputs and the outputs.
+
+    Args:
+        graph: the float network, whose answers are compared before a softmax and the like.
+        examples: `[N, ...]` by input tensor.
+    """
+    judged = graph.ending_at(scores(graph))
+    few = slice(None, None, max(1, len(next(iter(examples.values()))) // _JUDGED))
+    answers = behind(judged, -1)(_of(examples, few))
+    live, found = dict(examples), dict[int, Range]()
+    for number, op, dead in steps(judged):
+        live.update(run_op(judged, number, live))
+        finish, here = behind(judged, number), _of(live, few)
+        for tensor in op.outputs:
+            if judged.is_float(tensor) and tensor not in judged.outputs:
+
+                def cost(range_: Range, tensor: int = tensor) -> float:
+                    rounded = fake_quantize(here[tensor], range_)  # noqa: B023
+                    return noise(answers, finish({**here, tensor: rounded}))  # noqa: B023
+
+                found[tensor] = narrowed(min_max(live[tensor]), cost)
+        for tensor in dead:
+            live.pop(tensor, None)
+    return found
+
+
+def narrowed(observed: Range, cost: Callable[[Range], float]) -> Range:
+    """Return the share of the observed range before the first that costs more."""
+    best, least = observed, cost(observed)
+    for share in SHARES[1:]:
+        tried = (observed[0] * share, observed[1] * share)
+        if (now := cost(tried)) >= least:
+            break
+        best, least = tried, now
+    return best
+
+
+def _of(values: Values, few: slice) -> dict[int, npt.NDArray[np.float32]]:
+    return {tensor: value[few] for tensor, value in values.items()}
