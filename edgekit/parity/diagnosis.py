@@ -21,6 +21,7 @@ class Written:
     spec: TensorSpec | None = None  # with scale and zero point, where it holds integers
     spread: float | None = None  # largest over smallest scale of the weights; None for one scale
     one_scale: bool = False  # whether a depthwise convolution has one scale for all its filters
+    ends: Array | None = None  # `[3, C]` of `ends_of` by the source's channels; None: those of spec
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def diagnose(reference: Array, answer: Array, written: Written) -> Diagnosis:
         answer: the file's, in real values and of the same shape.
         written: how the file holds them.
     """
-    at_limits, saturation = _at_ends(reference, answer, written.spec)
+    at_limits, saturation = _at_ends(reference, answer, written)
     dead, dead_before = _dead(answer), _dead(reference)
     spread = written.spread
     findings = {
@@ -67,15 +68,29 @@ def diagnose(reference: Array, answer: Array, written: Written) -> Diagnosis:
     )
 
 
-def _at_ends(
-    reference: Array, answer: Array, spec: TensorSpec | None
-) -> tuple[float | None, float | None]:
-    if spec is None or spec.scale is None:
-        return None, None
+def ends_of(spec: TensorSpec) -> Array | None:
+    """Return least value, greatest value and what is half a step above the least, `[3, 1]`.
+
+    None of a tensor that holds no integers.
+    """
+    if spec.scale is None:
+        return None
     limits = np.iinfo(spec.dtype)
     low, high = spec.dequantize(np.array([limits.min, limits.max], spec.dtype))
-    below, above = answer <= low, answer >= high
-    half = spec.scale / 2  # within it the end is the nearest integer
+    return np.array([[low], [high], [low + spec.scale / 2]])
+
+
+def _at_ends(
+    reference: Array, answer: Array, written: Written
+) -> tuple[float | None, float | None]:
+    ends = written.ends
+    if ends is None and written.spec is not None:
+        ends = ends_of(written.spec)
+    if ends is None:
+        return None, None
+    low, high, inner = ends
+    half = np.abs(inner - low)  # within it the end is the nearest integer
+    below, above = (answer <= low) & (low < high), (answer >= high) & (low < high)
     cut = (below & (reference < low - half)) | (above & (reference > high + half))
     return float((below | above).mean()), float(cut.mean())
 

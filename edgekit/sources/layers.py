@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from edgekit.artifact import Arrays, Artifact, ModelFile, open_artifact
 from edgekit.errors import InputError
 from edgekit.parity.answers import answer
-from edgekit.parity.diagnosis import Written
+from edgekit.parity.diagnosis import Written, ends_of
 from edgekit.parity.layers import LayerParity, compare_layers
 from edgekit.profile.graph import Op, Tensor, read_graph
 from edgekit.runtime import Session
@@ -104,7 +106,7 @@ def compare(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     path = artifact.path(file)
     with closing(open_isolated(path, runtime=request["runtime"], keep_tensors=True)) as session:
         tensors = artifact.undo_changes(file, answer(session, file.signatures, _few(own)))
-        written = _written(path, session)
+        written = _in_source_terms(artifact, file, _written(path, session))
     found = compare_layers(layers, tensors, *_limits(file.scheme), written)
     compared = [asdict(layer) for layer in found]
     if not compared:
@@ -138,6 +140,20 @@ def _written(path: Path, session: Session) -> dict[str, Written]:
             op is not None and op.kind == "depthwise_conv" and any(w.scales == 1 for w in weights),
         )
     return written
+
+
+def _in_source_terms(
+    artifact: Artifact, file: ModelFile, written: dict[str, Written]
+) -> dict[str, Written]:
+    """Return the same with the ends of integers as the source has them, channel by channel."""
+    ends = {}
+    for name, one in written.items():
+        found = ends_of(one.spec) if one.spec else None
+        if found is not None and one.spec and one.spec.shape and one.spec.shape[-1] > 0:
+            ends[name] = np.repeat(found, one.spec.shape[-1], axis=1)
+    undone = artifact.undo_changes(file, ends)
+    changed = {name: found for name, found in undone.items() if found is not ends[name]}
+    return {name: replace(one, ends=changed.get(name)) for name, one in written.items()}
 
 
 def _weights(op: Op) -> list[Tensor]:

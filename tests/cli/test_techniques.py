@@ -1,0 +1,81 @@
+"""All of `--ptq` from the command line: what is changed, and that a reader of layers sees none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.cli import run
+
+MODULE = """
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+layers = keras.layers
+
+
+def block(x, name):
+    y = layers.Conv2D(24, 1, activation=tf.nn.relu6, name=f"{name}_expand")(x)
+    y = layers.DepthwiseConv2D(3, padding="same", activation=tf.nn.relu6,
+                               name=f"{name}_filter")(y)
+    y = layers.Conv2D(4, 1, name=f"{name}_project")(y)
+    return y
+
+
+def network():
+    rng = np.random.default_rng(0)
+    image = layers.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(4, 1, name="stem")(image)
+    for name in ("one", "other"):
+        x = layers.Add(name=f"{name}_add")([x, block(x, name)])
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    made = keras.Model(image, layers.Dense(5, name="scores")(x))
+    for layer in made.layers:
+        weights = [rng.normal(0.1, 0.3, w.shape) for w in layer.get_weights()]
+        if layer.name.endswith("expand"):  # eight channels that answer 1, whatever they are shown
+            weights[0][..., :8], weights[1][:8] = 0, 1
+        if layer.name.endswith("filter"):
+            weights[0] = np.abs(weights[0])
+            weights[0][:, :, :8], weights[1][:8] = 0, 1
+        layer.set_weights(weights)
+    return made
+"""
+ALL = "prune,align,shift,equalize,split,steps,round,bias"
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in a folder with the module and calibration pictures."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bottleneck.py").write_text(MODULE)
+    images = np.random.default_rng(1).uniform(-1, 1, (60, 8, 8, 3)).astype(np.float32)
+    np.save(tmp_path / "image.npy", images)
+
+
+def test_every_layer_is_told_as_the_source_has_it(capsys: pytest.CaptureFixture[str]) -> None:
+    more = ("--scheme", "w8a8", "--calibrate", "image.npy", "--ptq", ALL, "--ranges", "effect")
+    assert run(["convert", "bottleneck:network", *more, "-o", "out"]) == 0
+    with np.load("out/reference.npz") as kept:
+        changes = {name.split("/")[0] for name in kept}
+    assert {"constants", "shifts", "factors", "copies"} <= changes
+    capsys.readouterr()
+    assert run(["verify", "out", "--per-layer", "--json"]) == 0
+    (file,) = json.loads(capsys.readouterr().out)
+    told = {layer["layer"]: layer for layer in file["layers"]}
+    changed = {"one_filter", "one_project", "one_add", "other_filter", "scores"}
+    assert changed <= set(told)
+    assert {layer["verdict"] for layer in told.values()} == {"ok"}
+    # Shares of what is cut off are told in the source's values too.
+    assert max(layer["saturation"] for layer in told.values()) < 0.02
+
+
+def test_a_split_without_pruning_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    more = ("--scheme", "w8a8", "--calibrate", "image.npy", "--ptq", "split,bias")
+    assert run(["convert", "bottleneck:network", *more, "-o", "out"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--ptq split: no room for copies" in line
+    assert not Path("out").exists()
