@@ -80,9 +80,8 @@ def test_nothing_is_moved_where_something_bends(activation: str) -> None:
 def test_nothing_is_moved_where_padding_is_seen() -> None:
     image = LAYERS.Input((4, 4, 1), name="image")
     x = LAYERS.Conv2D(2, 1, name="first")(image)
-    for padding, moved in (("same", 0), ("valid", 0)):  # 3x3 readers are left alone either way
-        network = keras.Model(image, LAYERS.Conv2D(1, 3, padding=padding)(x))
-        assert len(shifted(network)[1]) == moved
+    network = keras.Model(image, LAYERS.Conv2D(1, 3, padding="same")(x))
+    assert shifted(network)[1] == {}
 
 
 def test_half_the_span_is_half_the_error() -> None:
