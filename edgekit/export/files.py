@@ -21,10 +21,12 @@ from edgekit.export.tail import Tails
 from edgekit.export.targets import Refusal, check_target
 from edgekit.quantize.calibration import Calibration
 from edgekit.quantize.mixed import choose
-from edgekit.quantize.post_training import Changes, Network, Prepared, prepare, transform
+from edgekit.quantize.network import Changes, Network
+from edgekit.quantize.post_training import Prepared, prepare
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.scheme import Scheme
 from edgekit.quantize.techniques import WEIGHTS, Mixed, PostTraining
+from edgekit.quantize.transformation import transform
 from edgekit.quantize.weight_steps import put_weights
 from edgekit.signature import Signature
 

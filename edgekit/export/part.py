@@ -18,7 +18,7 @@ from edgekit.export.source import Source
 from edgekit.export.tail import Tails
 from edgekit.quantize.advice import few_samples
 from edgekit.quantize.calibration import Calibration
-from edgekit.quantize.post_training import Network, doubts, open_network
+from edgekit.quantize.network import Network, doubts, open_network
 from edgekit.quantize.scheme import Scheme, parse_scheme
 from edgekit.signature import Signature
 

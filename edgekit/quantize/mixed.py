@@ -22,7 +22,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.errors import InputError
 from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.post_training import Kept, Network, Prepared, prepare
+from edgekit.quantize.network import Network
+from edgekit.quantize.post_training import Kept, Prepared, prepare
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.replay import Values
 from edgekit.quantize.sensitivity import HIDING, Sensitivity, measure, scores

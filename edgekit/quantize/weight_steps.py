@@ -7,7 +7,7 @@ a channel is small, a finer step that cuts the largest off errs less.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.errors import InputError
 from edgekit.quantize.float_graph import LINEAR, FloatGraph, FloatOp
+from edgekit.quantize.techniques import PostTraining
 from edgekit.quantize.tflite_file import kind_of, pack, unpack
 
 Array = npt.NDArray[Any]
@@ -56,6 +57,11 @@ def least_error_steps(rows: Array) -> Array:
         better = error < least
         best, least = np.where(better, steps, best), np.where(better, error, least)
     return best
+
+
+def step_finder(options: PostTraining) -> Callable[[Array], Array]:
+    """Return what finds steps `[O]` for rows `[O, K]`: with "steps" those of the least error."""
+    return least_error_steps if "steps" in options.techniques else largest_steps
 
 
 def on_grid(rows: Array, steps: Array) -> Array:

@@ -12,9 +12,11 @@ from tiny_networks import float_file
 
 from edgekit.quantize.clipping import clip, narrowed
 from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.post_training import open_network, prepare, transform
+from edgekit.quantize.network import open_network
+from edgekit.quantize.post_training import prepare
 from edgekit.quantize.replay import behind, run_op
 from edgekit.quantize.techniques import PostTraining
+from edgekit.quantize.transformation import transform
 from edgekit.signature import TensorSpec
 
 LAYERS = keras.layers

@@ -12,17 +12,13 @@ import tf_keras as keras
 from edgekit.errors import InputError
 from edgekit.quantize.float_graph import FloatGraph
 from edgekit.quantize.mixed import answers, choose, drop, matching, order, scores
-from edgekit.quantize.post_training import (
-    Network,
-    held_in_float,
-    open_network,
-    prepare,
-    transform,
-)
+from edgekit.quantize.network import Network, open_network
+from edgekit.quantize.post_training import held_in_float, prepare
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.ranges import fake_quantize
 from edgekit.quantize.sensitivity import Sensitivity, measure
 from edgekit.quantize.techniques import Mixed, PostTraining
+from edgekit.quantize.transformation import transform
 from edgekit.quantize.weight_steps import largest_steps, rows_of
 from edgekit.signature import TensorSpec
 

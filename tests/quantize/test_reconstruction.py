@@ -11,7 +11,8 @@ import tf_keras as keras
 from tiny_networks import answers, float_file
 
 from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.post_training import open_network, prepare
+from edgekit.quantize.network import open_network
+from edgekit.quantize.post_training import prepare
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.reconstruction import Moments, measure
 from edgekit.quantize.techniques import PostTraining

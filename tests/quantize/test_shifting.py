@@ -10,11 +10,13 @@ import tf_keras as keras
 from tiny_networks import answers, float_file
 
 from edgekit.quantize.float_graph import FloatGraph
+from edgekit.quantize.network import open_network
 from edgekit.quantize.observation import observe
-from edgekit.quantize.post_training import open_network, prepare, transform
+from edgekit.quantize.post_training import prepare
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.shifting import shift
 from edgekit.quantize.techniques import PostTraining
+from edgekit.quantize.transformation import transform
 from edgekit.signature import TensorSpec
 
 LAYERS = keras.layers

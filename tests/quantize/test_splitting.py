@@ -12,11 +12,13 @@ from tiny_networks import answers, float_file
 
 from edgekit.errors import InputError
 from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.post_training import open_network, prepare, transform
+from edgekit.quantize.network import open_network
+from edgekit.quantize.post_training import prepare
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.ranges import fake_quantize
 from edgekit.quantize.splitting import split
 from edgekit.quantize.techniques import PostTraining
+from edgekit.quantize.transformation import transform
 from edgekit.quantize.weight_steps import largest_steps
 from edgekit.signature import TensorSpec
 

@@ -11,7 +11,8 @@ from ai_edge_litert.interpreter import Interpreter
 from tiny_networks import answers, float_file
 
 from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.post_training import open_network, prepare
+from edgekit.quantize.network import open_network
+from edgekit.quantize.post_training import prepare
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.techniques import PostTraining
 from edgekit.quantize.weight_steps import largest_steps, least_error_steps, on_grid, put_weights

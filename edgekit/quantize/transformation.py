@@ -1,0 +1,93 @@
+"""What changes a network channel by channel, still in float: the first half of the techniques."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from edgekit.quantize.alignment import align
+from edgekit.quantize.clipping import clip
+from edgekit.quantize.equalization import equalize
+from edgekit.quantize.float_graph import FloatGraph
+from edgekit.quantize.network import Array, Changes, Network
+from edgekit.quantize.observation import Statistics
+from edgekit.quantize.pruning import prune
+from edgekit.quantize.ranges import ESTIMATORS
+from edgekit.quantize.shifting import shift
+from edgekit.quantize.splitting import split
+from edgekit.quantize.techniques import PostTraining
+from edgekit.quantize.weight_steps import step_finder
+
+_log = logging.getLogger("edgekit")
+
+
+def transform(network: Network, options: PostTraining) -> Network:
+    """Return the network changed channel by channel, as the options say: still in float."""
+    graph, observed = network.graph.copy(), dict(network.observed)
+    changed = _change_channels(graph, observed, options)
+    network = _aligned(replace(network, graph=graph, observed=observed, before=network), options)
+    if options.ranges == "effect":
+        network = replace(network, ranges=clip(graph, network.examples) | {**network.ranges})
+    copies = _split(network, changed[0], options) if "split" in options.techniques else {}
+    changes = Changes(
+        *({graph.name(tensor): values for tensor, values in each.items()}
+          for each in (*changed, copies))
+    )  # fmt: skip
+    return replace(network, changes=changes)
+
+
+def _change_channels(
+    graph: FloatGraph, observed: dict[int, Statistics], options: PostTraining
+) -> tuple[dict[int, Array], ...]:
+    """Change graph and statistics; return constants, shifts and factors by tensor, see Changes."""
+    constants: dict[int, Array] = {}
+    shifts: dict[int, Array] = {}
+    factors: dict[int, Array] = {}
+    if "prune" in options.techniques:
+        constants = prune(graph, observed)
+        for tensor, values in constants.items():
+            observed[tensor] = observed[tensor].of_channels(np.isnan(values))
+        _log.info("pruned %d constant channels of %d tensors",
+                  sum(_gone(constants).values()), len(constants))  # fmt: skip
+    if "shift" in options.techniques:
+        shifts = shift(graph, observed)
+        for tensor, added in shifts.items():
+            observed[tensor] = observed[tensor].shifted(added)
+        _log.info("shifted %d tensors", len(shifts))
+    if "equalize" in options.techniques:
+        factors = equalize(graph, observed, find_steps=step_finder(options))
+        _log.info("equalized %d tensors", len(factors))
+    return constants, shifts, factors
+
+
+def _aligned(network: Network, options: PostTraining) -> Network:
+    """Return the network with pixels on the steps of its input, where that is wanted and can be."""
+    before = network.inputs[0]
+    found = align(network.graph, before) if "align" in options.techniques else None
+    if not found:
+        return network
+    (spec, range_), (tensor,) = found, network.graph.inputs
+    pixels = spec.renormalize(network.examples[tensor], before.mean or (), before.std or ())
+    ranges = {**network.ranges, tensor: range_}
+    return replace(network, inputs=(spec,), examples={tensor: pixels}, ranges=ranges)
+
+
+def _split(
+    network: Network, constants: Mapping[int, Array], options: PostTraining
+) -> dict[int, Array]:
+    """Make channels twice in the network's graph; return which, by tensor."""
+    estimate, ranges = ESTIMATORS[options.ranges], network.ranges
+    copies = split(
+        network.graph, network.examples, _gone(constants),
+        lambda tensor, values: ranges.get(tensor) or estimate(values), step_finder(options),
+    )  # fmt: skip
+    _log.info("split channels of %d tensors", len(copies))
+    return copies
+
+
+def _gone(constants: Mapping[int, Array]) -> dict[int, int]:
+    """Return how many channels each tensor lost."""
+    return {tensor: int((~np.isnan(values)).sum()) for tensor, values in constants.items()}
