@@ -1,9 +1,9 @@
 """What the detection benchmarks share: a set's boxes, a trained run, and the figures of its files.
 
-Each trains `edgekit train ssdlite:1.0-320 --set alpha=0.35` from the body of a published file,
-float and then quantization-aware, converts, and evaluates on the test split, which chose nothing:
-epochs are chosen by the tenth of the training pictures that is held out. Runs are kept in runs/ and
-not trained again.
+Each trains a detector, float and then quantization-aware, converts, and evaluates on the test
+split, which chose nothing: epochs are chosen by the training pictures that are held out. Sets of
+photographs train `edgekit train ssdlite:1.0-320 --set alpha=0.35` from the body of a published
+file. Runs are kept in runs/ and not trained again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from edgekit.families.run import open_run
+from edgekit.tasks.boxed_images import SCATTERED, read_boxed_images
 from results import FOLDER, Row, write_results
 
 RUNS = Path(__file__).parents[1] / "runs"  # git-ignored
@@ -35,6 +38,7 @@ NETWORK = ("ssdlite:1.0-320", "--set", "alpha=0.35", "--set", "bn_momentum=0.97"
 RECIPE = ("--epochs", "40", "--batch-size", "16", "--learning-rate", "2e-3",
           "--qat", "--qat-epochs", "4")  # fmt: skip
 BRIEF = ("--epochs", "1", "--batch-size", "4", "--set", "resolution=64")
+FEW = 12  # pictures of a smoke run
 CURVE = 5  # epochs between two rows of it
 
 Figures = dict[tuple[str, str], float]  # by file, "f32 tflite", and metric, in percent
@@ -46,9 +50,12 @@ class Benchmark:
 
     name: str  # of the result
     case: str
-    data: Path
+    data: Path | None  # None: the preset's own, which is drawn
+    recipe: tuple[str, ...] = NETWORK + RECIPE
+    from_body: bool = True  # of a published file
     least_ap50: float | None = None  # percent, of f32
     largest_drop: float | None = None  # points, of w8a8
+    most_minutes: float | None = None  # of training
 
 
 def run(benchmark: Benchmark, documentation: str) -> int:
@@ -59,20 +66,46 @@ def run(benchmark: Benchmark, documentation: str) -> int:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
     options = parser.parse_args()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch:
-        data, dropped = without_flat_boxes(benchmark.data, Path(scratch) / "data",
-                                           limit=12 if options.smoke else None)  # fmt: skip
-        runs = Path(scratch) if options.smoke else options.runs
-        run = trained(data, runs / benchmark.name, Path(scratch), smoke=options.smoke)
-        schemes = SCHEMES[:2] if options.smoke else SCHEMES
-        found = evaluate(run, data, Path(scratch), schemes)
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        runs, folder = (scratch, scratch) if options.smoke else (options.runs, options.folder)
+        data, dropped = prepared(benchmark, scratch / "data", smoke=options.smoke)
+        run = trained(benchmark, data, runs / benchmark.name, scratch, smoke=options.smoke)
+        found = evaluate(run, data, scratch, SCHEMES[:2] if options.smoke else SCHEMES)
         rows = list(summarize(benchmark, found, run, dropped))
         minutes = (time.monotonic() - began) / 60
-        folder = Path(scratch) if options.smoke else options.folder
         write_results(benchmark.name, rows, minutes=minutes, seeds=[0], folder=folder)
     for row in rows:
         print(f"{row.case}: {row.metric} {row.value:.4g} {row.unit}, {row.target}: {row.met}")
     return 0
+
+
+def prepared(benchmark: Benchmark, target: Path, *, smoke: bool) -> tuple[Path | str, int]:
+    """Return what `edgekit train` takes, and how many boxes were left out for it."""
+    if benchmark.data is None:
+        return (write_drawn(target, FEW) if smoke else SCATTERED), 0
+    return without_flat_boxes(benchmark.data, target, limit=FEW if smoke else None)
+
+
+def write_drawn(target: Path, count: int) -> Path:
+    """Write the first drawn pictures of each split in COCO's form: all would take minutes."""
+    target.mkdir()
+    for split in ("train", "test"):
+        found = read_boxed_images(SCATTERED, split)
+        images: list[Any] = []
+        boxes: list[Any] = []
+        for number, picture in enumerate(found.pictures[:count]):
+            truth, name = picture.truth, f"{split}-{number}.png"
+            Image.fromarray(picture.pixels()).save(target / name)
+            height, width = truth.size
+            images.append({"id": number, "file_name": name, "height": height, "width": width})
+            for (top, left, bottom, right), label in zip(truth.boxes, truth.classes, strict=True):
+                boxes.append({"id": len(boxes), "image_id": number, "category_id": int(label),
+                              "bbox": [left, top, right - left, bottom - top]})  # fmt: skip
+        categories = [{"id": i, "name": name} for i, name in enumerate(found.classes)]
+        told = {"images": images, "annotations": boxes, "categories": categories}
+        (target / f"{split}.json").write_text(json.dumps(told))
+    return target
 
 
 def without_flat_boxes(source: Path, target: Path, limit: int | None = None) -> tuple[Path, int]:
@@ -101,20 +134,25 @@ def without_flat_boxes(source: Path, target: Path, limit: int | None = None) -> 
     return target, dropped
 
 
-def trained(data: Path, run: Path, scratch: Path, *, smoke: bool) -> Path:
-    """Return a run that was trained from the published body, now unless it is there complete."""
+def trained(
+    benchmark: Benchmark, data: Path | str, run: Path, scratch: Path, *, smoke: bool
+) -> Path:
+    """Return a run of the benchmark's recipe, trained now unless it is there complete."""
     if (run / "run.json").exists():
         if not open_run(run).done:
             raise SystemExit(f"{run}: a training that was cut short: remove it")
         return run
-    subprocess.run([sys.executable, PROGRAM, BODY, "-o", scratch / "body"], check=True,
-                   capture_output=True)  # fmt: skip
-    edgekit("train", *NETWORK, "--data", data, "--weights", scratch / "body/weights.h5",
-            *(BRIEF if smoke else RECIPE), "-o", run)  # fmt: skip
+    body: tuple[Any, ...] = ()
+    if benchmark.from_body:
+        subprocess.run([sys.executable, PROGRAM, BODY, "-o", scratch / "body"], check=True,
+                       capture_output=True)  # fmt: skip
+        body = "--weights", scratch / "body/weights.h5"
+    brief = BRIEF if smoke else ()  # of an option that is given twice the last one counts
+    edgekit("train", *benchmark.recipe, "--data", data, *body, *brief, "-o", run)
     return run
 
 
-def evaluate(run: Path, data: Path, scratch: Path, schemes: Sequence[str]) -> Figures:
+def evaluate(run: Path, data: Path | str, scratch: Path, schemes: Sequence[str]) -> Figures:
     """Return every figure of every file, in percent; of w8a8 also by post-training techniques."""
     found = figures(run, data, scratch / "artifact", "--scheme", ",".join(schemes))
     better = figures(run, data, scratch / "recovered", "--scheme", "w8a8", "--ptq", RECOVERED)
@@ -122,7 +160,7 @@ def evaluate(run: Path, data: Path, scratch: Path, schemes: Sequence[str]) -> Fi
                     for (file, metric), value in better.items()}  # fmt: skip
 
 
-def figures(run: Path, data: Path, artifact: Path, *options: str) -> Figures:
+def figures(run: Path, data: Path | str, artifact: Path, *options: str) -> Figures:
     """Return the figures of one conversion's files, in percent."""
     edgekit("convert", run, *options, "--to", "tflite,onnx", "--calibrate", data, "-o", artifact,
             may_fail=True)  # fmt: skip
@@ -134,7 +172,7 @@ def summarize(
     benchmark: Benchmark, found: Mapping[tuple[str, str], float], run: Path, dropped: int
 ) -> Iterator[Row]:
     """Yield the files' figures, the drops of the integer ones, and the run's curve."""
-    case = f"SSDLite 0.35/320, {benchmark.case}"
+    case = benchmark.case
     for (file, metric), value in found.items():
         target = None
         if benchmark.least_ap50 and file.startswith("f32") and metric == "VOC AP50":
@@ -147,7 +185,9 @@ def summarize(
                   target=f"<= {limit:g}" if limit is not None else None)  # fmt: skip
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     minutes = sum(row["seconds"] for row in history) / 60
-    yield Row(f"{case}, float and QAT", "training", "minutes", minutes)
+    most = benchmark.most_minutes
+    yield Row(f"{case}, float and QAT", "training", "minutes", minutes,
+              target=f"<= {most:g}" if most is not None else None)  # fmt: skip
     for row in history:
         last = row["phase"] == "qat" or row["epoch"] == len([h for h in history
                                                              if h["phase"] == "float"])  # fmt: skip

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from detection import DATA, Benchmark, run
 
-BCCD = Benchmark("detection_bccd", "BCCD", DATA / "bccd/BCCD", least_ap50=85, largest_drop=1.5)
+BCCD = Benchmark(
+    "detection_bccd", "SSDLite 0.35/320, BCCD", DATA / "bccd/BCCD",
+    least_ap50=85, largest_drop=1.5,
+)  # fmt: skip
 
 if __name__ == "__main__":
     raise SystemExit(run(BCCD, __doc__))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from detection import DATA, Benchmark, run
 
-RACCOON = Benchmark("detection_raccoon", "raccoon", DATA / "raccoon")
+RACCOON = Benchmark("detection_raccoon", "SSDLite 0.35/320, raccoon", DATA / "raccoon")
 
 if __name__ == "__main__":
     raise SystemExit(run(RACCOON, __doc__))

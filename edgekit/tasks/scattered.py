@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,16 @@ import numpy.typing as npt
 from edgekit.errors import MissingExtraError
 from edgekit.tasks.boxed_images import Picture, Truth, make_truth
 from edgekit.tasks.framing import scaled
-from edgekit.tasks.images import LabelledImages, Pixels, Split, read_labelled_images
+from edgekit.tasks.images import LabelledImages, Pixels, Split, pillow, read_labelled_images
 
 CLASSES = tuple("0123456789")
 SIZES = (160, 240)  # height and width of a picture, in pixels
-COUNTS = {"train": 1200, "test": 200}
+COUNTS = {"train": 12_000, "test": 400}
 _SEEDS = {"train": 1, "test": 2}
 _DIGITS = (0, 5)  # of a picture
 _SIDES = (0.16, 0.55)  # of a digit, as a share of the picture's shorter side
 _TRIES = 20  # places that are tried for a digit before it is left out
+_SLANT = 0.2  # radians that writing to learn from is turned and sheared by: other hands do
 _INK = 0.3  # least opacity of what belongs to a digit
 _TEST_PART = 0.25  # of each photograph's width, at its right
 
@@ -41,11 +42,11 @@ class Scattered:
     @property
     def truth(self) -> Truth:
         """The boxes of its digits."""
-        return draw_picture(self.split, self.number)[1]
+        return _drawn(self.split, self.number)[1]
 
     def pixels(self) -> Pixels:
         """Return `[H, W, 3]`."""
-        return draw_picture(self.split, self.number)[0]
+        return _drawn(self.split, self.number)[0]
 
 
 def drawn(split: Split) -> Sequence[Picture]:
@@ -66,7 +67,8 @@ def draw_picture(split: Split, number: int) -> tuple[Pixels, Truth, npt.NDArray[
     rows: list[tuple[Any, int, bool]] = []
     for _ in range(rng.integers(_DIGITS[0], _DIGITS[1] + 1)):
         index = int(rng.integers(len(digits)))
-        ink = _ink(rng, digits.pixels(index)[..., 0], min(mask.shape))
+        slant = _SLANT if split == "train" else 0.0
+        ink = _ink(rng, digits.pixels(index)[..., 0], min(mask.shape), slant)
         if (place := _free(rng, mask, ink.shape)) is None:
             continue
         part = tuple(slice(first, first + n) for first, n in zip(place, ink.shape, strict=True))
@@ -78,6 +80,11 @@ def draw_picture(split: Split, number: int) -> tuple[Pixels, Truth, npt.NDArray[
         rows.append((box, int(digits.labels[index]), False))
     pixels = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
     return pixels, make_truth(rows, (int(height), int(width))), mask
+
+
+@lru_cache(maxsize=64)  # pixels and boxes of one picture are asked for one after the other
+def _drawn(split: Split, number: int) -> tuple[Pixels, Truth, npt.NDArray[np.int64]]:
+    return draw_picture(split, number)
 
 
 @cache
@@ -109,14 +116,33 @@ def _ground(rng: np.random.Generator, split: Split, size: tuple[int, int]) -> Pi
     return ground[:, ::-1] if rng.random() < 0.5 else ground
 
 
-def _ink(rng: np.random.Generator, digit: Pixels, side: int) -> npt.NDArray[np.float64]:
+def _ink(
+    rng: np.random.Generator, digit: Pixels, side: int, slant: float
+) -> npt.NDArray[np.float64]:
     """Return a digit's opacity from 0 to 1, enlarged, without its empty border."""
     height = max(10, round(side * rng.uniform(*_SIDES)))
     width = max(8, round(height * rng.uniform(0.75, 1.1)))
-    ink = scaled(digit, (height, width)) / 255.0
+    enlarged = scaled(digit, (height, width))
+    ink = (_slanted(enlarged, *rng.uniform(-slant, slant, 2)) if slant else enlarged) / 255.0
     ink = np.clip(2.0 * ink - 0.3, 0, 1)  # of blurred strokes, firm ones
     rows, columns = np.nonzero(ink.max(axis=1))[0], np.nonzero(ink.max(axis=0))[0]
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _slanted(digit: Pixels, turn: float, shear: float) -> Pixels:
+    """Return a digit turned and sheared, by radians, with as much border as that takes."""
+    border = round(0.3 * max(digit.shape))
+    wide = np.pad(digit, border)
+    image_module = pillow()
+    across, down = (np.array(wide.shape[::-1]) - 1) / 2
+    cos, sin = np.cos(turn), np.sin(turn)
+    rows = np.array([[cos, -sin + shear * cos], [sin, cos + shear * sin]])  # of output to input
+    offsets = np.array([across, down]) - rows @ (across, down)
+    image = image_module.fromarray(wide).transform(
+        wide.shape[::-1], image_module.Transform.AFFINE,
+        (*rows[0], offsets[0], *rows[1], offsets[1]), image_module.Resampling.BILINEAR,
+    )  # fmt: skip
+    return np.asarray(image, np.uint8)
 
 
 def _free(

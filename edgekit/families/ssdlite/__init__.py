@@ -108,10 +108,11 @@ _SCATTERED = Preset(
     params=766_174,
     madds=37_304_352,
     training={
-        "epochs": 20,
+        "epochs": 7,
         "batch_size": 16,
-        "learning_rate": 2e-3,
-        "qat_epochs": 3,
+        "learning_rate": 6e-3,
+        "validation": 0.02,
+        "qat_epochs": 1,
         "qat_learning_rate": 1e-4,
     },
 )

@@ -1,15 +1,17 @@
-"""Augmentation: SSD's crop with a least overlap, mirrored every other time, of other colours.
+"""Augmentation: SSD's crop with a least overlap, of other colours; laid small, and mirrored.
 
 Every draw is a function of seed, epoch and index alone.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.tasks.boxed_images import Truth
+from edgekit.tasks.boxed_images import SCATTERED, Truth
 from edgekit.tasks.boxes import area, intersection
 from edgekit.tasks.framing import Box, cut
 from edgekit.tasks.images import Pixels
@@ -18,35 +20,54 @@ from edgekit.tasks.images import Pixels
 OVERLAPS = (None, 0.1, 0.3, 0.5, 0.7, 0.9, 0.0)
 CROP = (0.3, 1.0)  # of each side of the picture
 ASPECTS = (0.5, 2.0)  # of a crop, width over height
-EXPAND = 2.0  # the largest canvas, per side, on which a picture is laid down small
-_EXPANDED = 0.5  # of the pictures
+_EXPANDED = 0.5  # of the pictures, where a canvas is larger than they are
 _TRIES = 50
 _BRIGHTNESS, _CONTRAST, _SATURATION = 32.0, 0.3, 0.3  # levels; to either side of 1
 
 
-def augments(name: str) -> bool:
-    """Return whether pictures are augmented: "auto" or "photos" do, "none" does not.
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done beside the crop and the colours."""
+
+    canvas: float = 1.0  # the largest, per side, on which a picture is laid down small
+    flip: bool = False  # left to right, every other time; a digit is another thing in the mirror
+
+
+AUGMENTATIONS = {
+    "none": None,
+    "digits": Augmentation(),
+    "photos": Augmentation(canvas=2.0, flip=True),
+}
+
+
+def choose_augmentation(name: str, source: str) -> Augmentation | None:
+    """Return the augmentation called `name`, None for none; "auto" goes by the data.
+
+    Drawn pictures have none: there are so many of them that each is new.
 
     Raises:
         InputError: there is no such augmentation.
     """
-    if name not in ("auto", "photos", "none"):
+    if name == "auto":
+        name = "none" if source == SCATTERED else "photos"
+    if name not in AUGMENTATIONS:
         raise InputError(
             f"augmentation {name}: unknown for detection",
-            expected="auto or photos (crop, mirror, colour), or none",
+            expected="auto, photos (crop, canvas, mirror, colour), digits (crop, colour), or none",
         )
-    return name != "none"
+    return AUGMENTATIONS[name]
 
 
 def augment(
-    pixels: Pixels, truth: Truth, size: int, rng: np.random.Generator, fill: float
-) -> tuple[Pixels, Truth]:
+    pixels: Pixels, truth: Truth, size: int, how: Augmentation, rng: np.random.Generator,
+    fill: float,
+) -> tuple[Pixels, Truth]:  # fmt: skip
     """Return the picture `[size, size, C]` and its boxes, in the pixels of that."""
-    box = _expanded(rng, truth.size) if rng.random() < _EXPANDED else None
-    box = box or crop_of(truth, rng)
+    wide = how.canvas > 1 and rng.random() < _EXPANDED
+    box = _expanded(rng, truth.size, how.canvas) if wide else crop_of(truth, rng)
     picture = coloured(cut(pixels, box, (size, size), fill), rng)
     found = cropped(truth, box, size)
-    if rng.random() < 0.5:
+    if how.flip and rng.random() < 0.5:
         picture, found = mirrored(picture, found)
     return picture, found
 
@@ -112,9 +133,9 @@ def coloured(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     return found
 
 
-def _expanded(rng: np.random.Generator, size: tuple[int, int]) -> Box:
+def _expanded(rng: np.random.Generator, size: tuple[int, int], largest: float) -> Box:
     """Return a box larger than the picture, somewhere in which that lies."""
-    scale = rng.uniform(1.0, EXPAND)
+    scale = rng.uniform(1.0, largest)
     high, wide = size[0] * scale, size[1] * scale
     return -rng.uniform(0, high - size[0]), -rng.uniform(0, wide - size[1]), high, wide
 

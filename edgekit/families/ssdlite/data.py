@@ -21,7 +21,7 @@ from edgekit.families.pictures import (
     require_batch,
 )
 from edgekit.families.ssdlite import Config
-from edgekit.families.ssdlite.augment import augment, augments
+from edgekit.families.ssdlite.augment import Augmentation, augment, choose_augmentation
 from edgekit.families.ssdlite.matching import match
 from edgekit.tasks.anchors import make_anchors
 from edgekit.tasks.boxed_images import BoxedImages, Truth, read_boxed_images
@@ -80,14 +80,14 @@ class Pictures(Part):
         found = Truth(boxes, truth.classes, truth.ignore, (size, size))
         return frame.fill(pixels, np.rint(MEAN)), found
 
-    def example(self, index: int, seed: Any = None) -> tuple[Pixels, Any, Any]:
-        """Return a picture with what each anchor shall answer; augmented, where a seed is given."""
+    def example(self, index: int, how: Augmentation | None, seed: Any) -> tuple[Pixels, Any, Any]:
+        """Return a picture, augmented if it is said how, with what each anchor shall answer."""
         size = self.config.resolution
-        if seed is None:
+        if how is None:
             pixels, truth = self.framed_pair(index)
         else:
             rng = np.random.default_rng(seed)
-            pixels, truth = augment(*self.one(index), size, rng, np.rint(MEAN))
+            pixels, truth = augment(*self.one(index), size, how, rng, np.rint(MEAN))
         targets = match(truth.boxes / size, truth.classes, truth.ignore, self.anchors)
         return pixels, targets.classes, targets.codes
 
@@ -104,7 +104,7 @@ class Pictures(Part):
 class TrainingData(PictureData[Pictures]):
     """Pictures with boxes; `batches` is what the loop takes."""
 
-    augment: bool
+    augmentation: Augmentation | None
 
     def batches(self, epoch: int, first_step: int, part: Shard) -> Any:
         """Return (inputs `[N, H, W, C]`, (classes `[N, A]`, codes `[N, A, 4]`)), one a replica.
@@ -122,7 +122,7 @@ class TrainingData(PictureData[Pictures]):
 
         def read(indices: Any) -> tuple[Any, ...]:
             examples = [
-                self.train.example(int(i), [self.seed, epoch, 1, int(i)] if self.augment else None)
+                self.train.example(int(i), self.augmentation, [self.seed, epoch, 1, int(i)])
                 for i in indices
             ]
             pixels, classes, codes = (np.stack(part) for part in zip(*examples, strict=True))
@@ -157,5 +157,5 @@ def load(source: str, config: Config, options: Options | None = None) -> Trainin
         test=Pictures(test, config),
         batch_size=options.batch_size,
         seed=options.seed,
-        augment=augments(options.augment),
+        augmentation=choose_augmentation(options.augment, source),
     )
