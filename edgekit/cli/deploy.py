@@ -9,6 +9,7 @@ import click
 
 from edgekit.cli.output import emit, output_options, stderr
 from edgekit.errors import CheckFailedError, InputError
+from edgekit.report.numbers import decibels
 
 if TYPE_CHECKING:
     from edgekit.artifact import Artifact
@@ -166,8 +167,8 @@ def _print(data: dict[str, Any]) -> None:
         )
         click.echo(f"environment: {environment['place']}")
     for file in data.get("files", ()):
-        worst = min(output["sqnr_db"] for output in file["outputs"])
+        worst = decibels(min(output["sqnr_db"] for output in file["outputs"]), " dB")
         verdict = "ok" if file["passed"] else "fails"
-        click.echo(f"{verdict:6} {file['file']} in {file['runtime']}: SQNR {worst:.1f} dB there")
+        click.echo(f"{verdict:6} {file['file']} in {file['runtime']}: SQNR {worst} there")
     if "place" in data:
         click.echo(f"artifact: {data['place']}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.errors import one_line
 from edgekit.quantize.scheme import SCHEMES
+from edgekit.report.numbers import decibels
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -61,4 +62,4 @@ def parity_cell(file: ModelFile) -> tuple[str, str, str | Text]:
     worst = min(outputs, key=lambda output: output["sqnr_db"])
     passed = bool(file.parity and file.parity["passed"])
     verdict = Text("ok", "green") if passed else Text("fails", "red")
-    return f"{worst['sqnr_db']:.1f}", f"{worst['cosine']:.5f}", verdict
+    return decibels(worst["sqnr_db"]), f"{worst['cosine']:.5f}", verdict

@@ -10,6 +10,7 @@ import click
 
 from edgekit.cli.output import emit, output_options
 from edgekit.errors import CheckFailedError, InputError, MissingExtraError
+from edgekit.report.numbers import decibels
 
 if TYPE_CHECKING:
     from edgekit.artifact import Artifact, ModelFile
@@ -174,7 +175,7 @@ def _verify_layers(artifact: Artifact, as_json: bool, options: dict[str, Any]) -
         if first:
             raise CheckFailedError(
                 f"{name}: first diverging layer is {first.layer}",
-                got=f"SQNR {first.sqnr_db:.1f} dB in tensor {first.tensor}",
+                got=f"SQNR {decibels(first.sqnr_db, ' dB')} in tensor {first.tensor}",
                 expected=f"at least {first.fail_db:g} dB",
             )
 
@@ -204,7 +205,7 @@ def _fail_if_any(compared: dict[str, list[Parity]]) -> None:
             if not parity.passed:
                 raise CheckFailedError(
                     f"{name}: output {parity.output} out of its gate",
-                    got=f"largest error {_error(parity)}, SQNR {parity.sqnr_db:.1f} dB, "
+                    got=f"largest error {_error(parity)}, SQNR {decibels(parity.sqnr_db, ' dB')}, "
                     f"cosine {parity.cosine:.5f}, {parity.non_finite} not finite",
                     expected=parity.gate,
                     do="see: edgekit verify --per-layer",
@@ -222,7 +223,7 @@ def _table(compared: dict[str, list[Parity]]) -> Any:
             short[name],
             parity.output,
             _error(parity),
-            f"{parity.sqnr_db:.1f}",
+            decibels(parity.sqnr_db),
             f"{parity.cosine:.5f}",
             "-" if parity.top1_agreement is None else f"{parity.top1_agreement:.1%}",
             Text("ok", "green") if parity.passed else Text("fails", "red"),
@@ -259,7 +260,7 @@ def _layer_table(name: str, layers: list[LayerParity]) -> Any:
         return Text(f"{text}!", "yellow") if beyond else Text(f"{text} ")
 
     rows = [
-        (layer.layer, f"{layer.sqnr_db:.1f}", f"{layer.cosine:.4f}",
+        (layer.layer, decibels(layer.sqnr_db), f"{layer.cosine:.4f}",
          cell(_told(layer.saturation, lambda share: f"{share:.2%}"), layer, "saturated"),
          cell(_told(layer.dead_channels, str), layer, "dead channels"),
          cell(_spread(layer), layer, "channel spread", "one depthwise scale"),

@@ -20,3 +20,10 @@ def megabytes(size_bytes: int | None) -> str:
 def millions(count: float | None) -> str:
     """Return a count in millions."""
     return significant(None if count is None else count / 1e6)
+
+
+def decibels(ratio: float, unit: str = "") -> str:
+    """Return a signal-to-noise ratio; one of 999 is that of equal answers, of -999 of none."""
+    if abs(ratio) == 999:
+        return "equal" if ratio > 0 else "none"
+    return f"{ratio:.1f}{unit}"

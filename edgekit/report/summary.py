@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import InputError
-from edgekit.report.numbers import megabytes, millions, significant
+from edgekit.report.numbers import decibels, megabytes, millions, significant
 from edgekit.report.results import Conditions, Results, Score, Timing
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def parities(entries: list[Entry]) -> Table:
     """Return every output's figures against the source."""
     names = ("max_error", "sqnr_db", "cosine", "top1_agreement", "non_finite", "gate", "passed")
     rows = [
-        (e.file, str(o.get("output", "")), *(_figure(o.get(name)) for name in names))
+        (e.file, str(o.get("output", "")), *(_figure(o.get(name), name) for name in names))
         for e in entries
         for o in _outputs(e.parity)
     ]
@@ -207,9 +207,11 @@ def _flatten(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
         yield prefix, text
 
 
-def _figure(value: Any) -> str:
+def _figure(value: Any, name: str = "") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if name == "sqnr_db" and isinstance(value, int | float):
+        return decibels(value)
     if isinstance(value, int | float):
         return f"{value:.5g}"
     return UNKNOWN if value is None else str(value)
@@ -243,7 +245,7 @@ def _parity_text(parity: Mapping[str, Any] | None) -> str:
         return UNKNOWN
     verdict = {True: "passed", False: "failed"}.get(parity.get("passed", ""), "unknown")
     ratios = [o["sqnr_db"] for o in _outputs(parity) if "sqnr_db" in o]
-    return ", ".join([verdict, *([f"{min(ratios):.1f} dB"] if ratios else [])])
+    return ", ".join([verdict, *([decibels(min(ratios), " dB")] if ratios else [])])
 
 
 def _outputs(parity: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgekit.report.numbers import megabytes, millions, significant
+from edgekit.report.numbers import decibels, megabytes, millions, significant
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,10 @@ def test_units() -> None:
     assert megabytes(3_610_798) == "3.61"
     assert megabytes(None) == "?"
     assert millions(300_774_272) == "301"
+
+
+def test_decibels_of_equal_answers_are_no_number() -> None:
+    assert decibels(24.46) == "24.5"
+    assert decibels(24.46, " dB") == "24.5 dB"
+    assert decibels(999.0, " dB") == "equal"
+    assert decibels(-999.0, " dB") == "none"
