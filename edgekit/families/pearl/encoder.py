@@ -17,13 +17,28 @@ from edgekit.agents.networks import mlp
 LEAST_VARIANCE = 1e-7  # of a factor, as the authors'
 
 
-class NaturalParameters(keras.layers.Layer):  # type: ignore[misc]
-    """`[N, 2 Z]` to precision and precision times mean, `[N, Z]` each.
+def natural(mean: Any, raw: Any, factors: str, softplus: Any = tf.nn.softplus) -> tuple[Any, Any]:
+    """Return precision and precision times mean of factors, `[N, Z]` each.
 
-    `variance`: the second half is softplus^-1 of the variance, as the authors have it.
-    `precision`: it is that of the precision, so that a factor may weigh nothing.
-    `embedding`: it is not used; every factor weighs 1.
+    Args:
+        mean: of each factor, `[N, Z]`.
+        raw: what its weight is made of, `[N, Z]`.
+        factors: `variance`: raw is softplus^-1 of the variance, as the authors have it.
+            `precision`: it is that of the precision, so that a factor may weigh nothing.
+            `embedding`: it is not used; every factor weighs 1.
+        softplus: log(1 + e^x).
     """
+    if factors == "precision":
+        precision = softplus(raw)
+    elif factors == "embedding":
+        precision = tf.ones_like(raw)
+    else:
+        precision = 1.0 / tf.maximum(softplus(raw), LEAST_VARIANCE)
+    return precision, precision * mean
+
+
+class NaturalParameters(keras.layers.Layer):  # type: ignore[misc]
+    """`[N, 2 Z]`, means and raw weights, to natural parameters; see `natural`."""
 
     def __init__(self, factors: str, **rest: Any) -> None:
         super().__init__(**rest)
@@ -32,13 +47,7 @@ class NaturalParameters(keras.layers.Layer):  # type: ignore[misc]
     def call(self, x: Any) -> tuple[Any, Any]:
         """Return the parameters."""
         mean, raw = tf.split(x, 2, axis=-1)
-        if self.factors == "precision":
-            precision = tf.nn.softplus(raw)
-        elif self.factors == "embedding":
-            precision = tf.ones_like(raw)
-        else:
-            precision = 1.0 / tf.maximum(tf.nn.softplus(raw), LEAST_VARIANCE)
-        return precision, precision * mean
+        return natural(mean, raw, self.factors)
 
 
 def build_encoder(inputs: int, latent: int, hidden: Sequence[int], factors: str) -> Any:

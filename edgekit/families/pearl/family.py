@@ -27,7 +27,7 @@ class Recipe(Plan, Config):
     observations: int = 2  # sizes of the tasks' vectors; training reads them from there
     actions: int = 2
     trajectories: int = 3  # of meta-test, by which the task should be known
-    student_units: tuple[int, ...] = (28, 28)  # of its encoder, and of its policy
+    student_units: tuple[int, ...] = (26, 26)  # of its encoder, and of its policy
     rounds: int = 0  # of its lessons; 0: no student
     lesson: int = 15_000  # updates of a round
     form: str = "teacher"  # of the files: teacher, the agent itself, or student

@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tf_keras as keras
 
 from edgekit.agents.networks import Affine
 from edgekit.export.source import Source
 from edgekit.export.source import divide as divide_source
 from edgekit.families.pearl.actor import Actor
-from edgekit.families.pearl.encoder import NaturalParameters, draw
+from edgekit.families.pearl.encoder import draw, natural
 from edgekit.families.pearl.family import Recipe
 
 ENCODE, FUSE, ACT = "encode", "fuse", "act"
@@ -59,6 +60,14 @@ def assemble(actor: Actor, limit: Any = None) -> Any:
     return network
 
 
+def give_back(network: Any, actor: Actor) -> None:
+    """Give the actor what `assemble` copied from it: the encoder's last layer, of two halves."""
+    encode = network.get_layer(ENCODE)
+    halves = [encode.get_layer(f"encoder_{name}").get_weights() for name in HALVES]
+    whole = [np.concatenate(parts, axis=-1) for parts in zip(*halves, strict=True)]
+    actor.encoder.get_layer("encoder_raw").set_weights(whole)
+
+
 def divide(source: Source, config: Recipe) -> Source:
     """Return a source of `build`'s network with its three entry points.
 
@@ -99,8 +108,7 @@ def _encode(actor: Actor) -> Any:
 
 def _natural(latent: int, factors: str) -> Any:
     halves = [keras.Input((latent,), name=name) for name in HALVES]
-    raw = keras.layers.Concatenate(name="raw")(halves)
-    precision, weighted = NaturalParameters(factors, name="natural")(raw)
+    precision, weighted = Natural(factors, name="natural")(halves)
     return keras.Model(halves, {"precision": precision, "precision_mean": weighted}, name="natural")
 
 
@@ -119,6 +127,32 @@ def _act(actor: Actor) -> Any:
     x = mean(keras.layers.Concatenate(name="state")(inputs))
     x = keras.layers.Activation("tanh", name="squashed")(x)
     return keras.Model(inputs, {"action": Affine(actor.actions, name="scaled")(x)}, name=ACT)
+
+
+class Natural(keras.layers.Layer):  # type: ignore[misc]
+    """Means and raw weights to natural parameters; see `natural`."""
+
+    def __init__(self, factors: str, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.factors = factors
+
+    def call(self, halves: Any) -> tuple[Any, Any]:
+        """Return the parameters."""
+        mean, raw = halves
+        return natural(mean, raw, self.factors, softplus)
+
+
+def softplus(x: Any) -> Any:
+    """Return log(1 + e^x), in float32 to a millionth of small results too.
+
+    Files have no log1p. A logarithm of 1 + e^x has lost what e^x loses when 1 is added to it, and
+    XNNPACK's is another digit short near 1: of a thousandth, which many transitions weigh, four
+    digits were left. So log(1 + u) is taken as 4 artanh(u / (1 + sqrt(1 + u))^2), whose argument is
+    at most .172, and artanh as s (15 - 4 s^2) / (15 - 9 s^2), its Pade approximant.
+    """
+    small = tf.exp(-tf.abs(x))
+    s = small / tf.square(tf.sqrt(small + 1.0) + 1.0)
+    return tf.nn.relu(x) + s * (16 / 9 + (100 / 27) / (5 / 3 - tf.square(s)))
 
 
 class Drawn(keras.layers.Layer):  # type: ignore[misc]

@@ -10,7 +10,7 @@ from edgekit.export.source import Source
 from edgekit.families.pearl.actor import Actor
 from edgekit.families.pearl.family import FAMILY, FORMS, Recipe
 from edgekit.families.pearl.fit import FILES
-from edgekit.families.pearl.network import assemble
+from edgekit.families.pearl.network import assemble, give_back
 from edgekit.families.run import Run
 from edgekit.families.trained import calibrated_source
 from edgekit.train.checkpoint import load_weights
@@ -42,6 +42,7 @@ def read_back(run: Run, form: str | None = None) -> tuple[Actor, Any]:
     actor = Actor(config.observations, config.actions, config.of_form())
     network = assemble(actor)
     load_weights(network, run.folder / FILES[config.form])
+    give_back(network, actor)
     return actor, network
 
 

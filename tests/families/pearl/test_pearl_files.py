@@ -22,13 +22,14 @@ from edgekit.families.pearl.actor import Actor
 from edgekit.families.pearl.calibration import _transitions
 from edgekit.families.pearl.family import FAMILY, Recipe
 from edgekit.families.pearl.meta_test import meta_test
-from edgekit.families.pearl.network import assemble, divide
+from edgekit.families.pearl.network import assemble, divide, give_back, softplus
 from edgekit.families.pearl.rollout import Replayed
 from edgekit.play import Wish, opened, play_isolated
 from edgekit.play.adaptation import adapt, draw_noise
 from edgekit.play.spread import Spread
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.runtime import RUNTIMES, open_model
+from edgekit.runtime.sandbox import open_isolated
 
 CONFIG = Recipe(latent=3, hidden_units=(16,), encoder_units=(16,), factors="precision")
 LIMIT = np.full(2, 0.1, np.float32)
@@ -152,6 +153,30 @@ def test_means_keep_their_bits_beside_weights_of_a_wide_range(tmp_path: Path) ->
     assert 0.2 < told.mean() < 0.8
     means = theirs["precision_mean"][told] / theirs["precision"][told]
     np.testing.assert_allclose(means, (weighted / precision)[told], atol=0.04)
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflite-runtime"])
+def test_small_precisions_keep_their_digits(tmp_path: Path, runtime: str) -> None:
+    """Against float64: XNNPACK's logarithm of 1 + e^-7 has four digits, of 1 + e^-14 none."""
+    x = np.linspace(-15, 50, 1000, dtype=np.float32)[np.newaxis]
+    call = tf.function(lambda x: {"y": softplus(x)},
+                       input_signature=[tf.TensorSpec((1, 1000), name="x")])  # fmt: skip
+    made = tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_function()])
+    path = tmp_path / "softplus.tflite"
+    path.write_bytes(made.convert())
+    with closing(open_isolated(path, runtime=runtime)) as session:
+        (found,) = session({"x": x}).values()
+    np.testing.assert_allclose(found, np.logaddexp(0, x.astype(np.float64)), rtol=2e-6)
+
+
+def test_an_actor_is_given_back_what_its_network_has(actor: Actor) -> None:
+    other = Actor(2, 2, CONFIG)
+    network = assemble(other)
+    network.set_weights(assemble(actor).get_weights())
+    give_back(network, other)
+    lived = np.random.default_rng(0).uniform(-1, 1, (7, 5)).astype(np.float32)
+    for one, same in zip(other.encoder(lived), actor.encoder(lived), strict=True):
+        np.testing.assert_array_equal(one, same)
 
 
 def test_half_of_what_tells_ranges_says_something() -> None:
