@@ -101,6 +101,16 @@ class PictureData(Generic[P]):
         return part.divide(self.order(epoch)[first_step:])
 
 
+def held_out(
+    count: int, share: float, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return which of `count` pictures teach and which validate; with a share of 0 all do both."""
+    order = np.random.default_rng(seed).permutation(count)
+    cut = max(1, round(share * count)) if share else 0
+    rest, chosen = (order[cut:], order[:cut]) if cut else (order, order)
+    return np.sort(rest), np.sort(chosen)
+
+
 def require_batch(source: str, count: int, batch_size: int) -> None:
     """Check that `count` training pictures make a batch.
 

@@ -18,6 +18,7 @@ from edgekit.families.pictures import (
     STD,
     Part,
     PictureData,
+    held_out,
     normalize,
     require_batch,
 )
@@ -149,11 +150,9 @@ def load(source: str, config: Config, options: Options | None = None) -> Trainin
     """
     options = options or Options()
     images, test = (read_masked_images(source, split) for split in ("train", "test"))
-    order = np.random.default_rng(options.seed).permutation(len(images))
-    held_out = max(1, round(options.validation * len(images))) if options.validation else 0
-    rest, chosen = (order[held_out:], order[:held_out]) if held_out else (order, order)
+    rest, chosen = held_out(len(images), options.validation, options.seed)
     require_batch(source, len(rest), options.batch_size)
-    chosen_parts = images.subset(np.sort(rest)), images.subset(np.sort(chosen)), test
+    chosen_parts = images.subset(rest), images.subset(chosen), test
     parts = [Pictures(part, config) for part in chosen_parts]
     train, validation, tested = parts
     counts, *_ = [part.count() for part in parts]  # a bad file fails now, not hours later

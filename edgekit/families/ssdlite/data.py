@@ -17,6 +17,7 @@ from edgekit.families.pictures import (
     STD,
     Part,
     PictureData,
+    held_out,
     normalize,
     require_batch,
 )
@@ -147,13 +148,11 @@ def load(source: str, config: Config, options: Options | None = None) -> Trainin
     if test.classes != images.classes:
         raise InputError(f"{source}: classes of the test split", got=", ".join(test.classes),
                          expected=", ".join(images.classes))  # fmt: skip
-    order = np.random.default_rng(options.seed).permutation(len(images))
-    cut = max(1, round(options.validation * len(images))) if options.validation else 0
-    chosen, rest = (order[:cut], order[cut:]) if cut else (order, order)
+    rest, chosen = held_out(len(images), options.validation, options.seed)
     require_batch(source, len(rest), options.batch_size)
     return TrainingData(
-        train=Pictures(images.subset(np.sort(rest)), config),
-        validation=Pictures(images.subset(np.sort(chosen)), config),
+        train=Pictures(images.subset(rest), config),
+        validation=Pictures(images.subset(chosen), config),
         test=Pictures(test, config),
         batch_size=options.batch_size,
         seed=options.seed,
