@@ -29,8 +29,6 @@ _SIDES = (0.16, 0.55)  # of a digit, as a share of the picture's shorter side
 _TRIES = 20  # places that are tried for a digit before it is left out
 _SLANT = 0.2  # radians that writing to learn from is turned and sheared by: other hands do
 _INK = 0.3  # least opacity of what belongs to a digit
-_SHOWN = {"train": (0.3, 1.0), "test": (0.6, 1.0)}  # of a photograph's shorter side
-_GAIN, _OFFSET = (0.6, 1.2), (-40.0, 40.0)  # of a channel, in levels
 _TEST_PART = 0.25  # of each photograph's width, at its right
 
 
@@ -109,21 +107,13 @@ def _ground(rng: np.random.Generator, split: Split, size: tuple[int, int]) -> Pi
     image = photographs[int(rng.integers(len(photographs)))]
     border = round(image.shape[1] * (1 - _TEST_PART))
     image = image[:, border:] if split == "test" else image[:, :border]
-    share = rng.uniform(*_SHOWN[split]) * min(
+    share = rng.uniform(0.6, 1.0) * min(
         n / wanted for n, wanted in zip(image.shape, size, strict=False)
     )
     height, width = size[0] * share, size[1] * share
     top, left = rng.uniform(0, image.shape[0] - height), rng.uniform(0, image.shape[1] - width)
     ground = scaled(image, size, (top, left, height, width))
-    ground = ground[:, ::-1] if rng.random() < 0.5 else ground
-    return _varied(rng, ground) if split == "train" else ground
-
-
-def _varied(rng: np.random.Generator, ground: Pixels) -> Pixels:
-    """Return ground in other colours, upside down every other time: there are two photographs."""
-    levels = ground[..., rng.permutation(3)] * rng.uniform(*_GAIN, 3) + rng.uniform(*_OFFSET, 3)
-    varied: Pixels = np.clip(levels, 0, 255).astype(np.uint8)
-    return varied[::-1] if rng.random() < 0.5 else varied
+    return ground[:, ::-1] if rng.random() < 0.5 else ground
 
 
 def _ink(
