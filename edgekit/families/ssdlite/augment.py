@@ -43,7 +43,7 @@ AUGMENTATIONS = {
 def choose_augmentation(name: str, source: str) -> Augmentation | None:
     """Return the augmentation called `name`, None for none; "auto" goes by the data.
 
-    Drawn pictures have none: there are so many of them that each is new.
+    Drawn pictures have none: there are thousands, each drawn differently.
 
     Raises:
         InputError: there is no such augmentation.
