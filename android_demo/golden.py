@@ -29,7 +29,11 @@ SCHEMES = ("f32", "w8a8")
 EXACT = "phylogeny", "noise-exact"  # a graph that nothing need teach
 # What there is besides the families' tiny configurations, by what the name adds to the family's.
 OTHERS: dict[str, dict[str, dict[str, Any]]] = {
-    "ssdlite": {"boxes": {"answer": "boxes"}, "postprocess": {"answer": "postprocess"}},
+    "ssdlite": {
+        "boxes": {"answer": "boxes"},
+        "postprocess": {"answer": "postprocess"},
+        "full": {"reduce_lowest": False},
+    },
     "deeplab_v3": {"labels": {"answer": "labels"}},
     "phylogeny": {"elimination": {"problem": "elimination", "alpha": 0.01, "beta": 0.1}},
     "pearl": {"sparse": {"sparse": True, "spread": True, "widen": 1.4, "latent": 2}},

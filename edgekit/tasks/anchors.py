@@ -7,7 +7,7 @@ tensorflow/models' SSD (object_detection/anchor_generators/multiple_grid_anchor_
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 CODE_SCALES = (10.0, 10.0, 5.0, 5.0)  # of centre down, centre across, height, width
-RATIOS = (1.0, 2.0, 1 / 2, 3.0, 1 / 3)  # width over height, of every map but the first
-LOWEST = ((0.1, 1.0), (None, 2.0), (None, 1 / 2))  # scale (None: the map's own) and ratio
+RATIOS = (1.0, 2.0, 1 / 2, 3.0, 1 / 3)  # width over height, at the scale of a map
+REDUCED = ((0.1, 1.0), (None, 2.0), (None, 1 / 2))  # scale (None: the map's own) and ratio
 _LARGEST_CODE = 20.0  # e^(20 / 5) anchors high: beyond, exp would overflow and mean nothing
 
 
@@ -29,16 +29,22 @@ class Layout:
     maps: tuple[int, ...]  # height and width of each map, finest first
     min_scale: float = 0.2  # side of a square anchor of the first map, as a share of the input's
     max_scale: float = 0.95  # of the last map
+    reduce_lowest: bool = True  # the first map has the three REDUCED anchors a place, not six
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Layout:
         """Return the layout that a manifest's "anchors" describe."""
-        return cls(tuple(params["maps"]), params["min_scale"], params["max_scale"])
+        return cls(
+            tuple(params["maps"]), params["min_scale"], params["max_scale"],
+            params.get("reduce_lowest", True),  # which files of before this choice have
+        )  # fmt: skip
 
     @property
     def per_place(self) -> tuple[int, ...]:
-        """Anchors at each place of each map: 3 on the first, 6 on the others."""
-        return (len(LOWEST), *[len(RATIOS) + 1] * (len(self.maps) - 1))
+        """Anchors at each place of each map: 6, on the first 3 unless it is not reduced."""
+        full = len(RATIOS) + 1
+        lowest = len(REDUCED) if self.reduce_lowest else full
+        return (lowest, *[full] * (len(self.maps) - 1))
 
     @property
     def count(self) -> int:
@@ -55,11 +61,11 @@ def make_anchors(layout: Layout) -> npt.NDArray[np.float32]:
     """Return the anchors `[A, 4]`, map by map, row by row, place by place.
 
     A map has one shape for each of RATIOS at its own scale, and a square of the geometric mean of
-    its scale and the next map's; the first map has a square of scale 0.1 and two others.
+    its scale and the next map's; a reduced first map has a square of scale 0.1 and two others.
     """
     found = []
     for number, side in enumerate(layout.maps):
-        shapes = _shapes(layout.scales, number)
+        shapes = _shapes(layout, number)
         centres = (np.arange(side) + 0.5) / side
         down, across = np.meshgrid(centres, centres, indexing="ij")
         places = np.stack([down, across], axis=-1).reshape(-1, 1, 2)
@@ -70,14 +76,14 @@ def make_anchors(layout: Layout) -> npt.NDArray[np.float32]:
     return anchors
 
 
-def _shapes(scales: Sequence[float], number: int) -> Array:
+def _shapes(layout: Layout, number: int) -> Array:
     """Return height and width of a map's anchors, `[n, 2]`."""
-    scale = scales[number]
-    if number == 0:
-        pairs = [(own or scale, ratio) for own, ratio in LOWEST]
+    scale, following = layout.scales[number : number + 2]
+    if number == 0 and layout.reduce_lowest:
+        pairs = [(own or scale, ratio) for own, ratio in REDUCED]
     else:
         pairs = [(scale, ratio) for ratio in RATIOS]
-        pairs.append((float(np.sqrt(scale * scales[number + 1])), 1.0))
+        pairs.append((float(np.sqrt(scale * following)), 1.0))
     return np.array([(s / np.sqrt(ratio), s * np.sqrt(ratio)) for s, ratio in pairs])
 
 

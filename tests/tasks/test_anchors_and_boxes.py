@@ -36,6 +36,24 @@ def test_shapes_of_the_published_configuration() -> None:
     np.testing.assert_allclose(anchors[-1], (0.5, 0.5, *2 * [np.sqrt(0.95)]), rtol=1e-6)
 
 
+def test_a_full_lowest_map_has_six_anchors_a_place_at_its_own_scale() -> None:
+    """Of scales 0.2 and 0.6 the geometric mean is 0.3464; the manifest's words bring them back."""
+    layout = Layout((2, 1), 0.2, 0.6, reduce_lowest=False)
+    anchors = make_anchors(layout)
+    assert layout.count == len(anchors) == 2 * 2 * 6 + 6
+    root2, root3 = np.sqrt(2), np.sqrt(3)
+    expected = [
+        (0.2, 0.2), (0.2 / root2, 0.2 * root2), (0.2 * root2, 0.2 / root2),
+        (0.2 / root3, 0.2 * root3), (0.2 * root3, 0.2 / root3), 2 * (np.sqrt(0.2 * 0.6),),
+    ]  # fmt: skip
+    np.testing.assert_allclose(anchors[:6, 2:], expected, rtol=1e-6)
+    np.testing.assert_allclose(anchors[6, :2], (0.25, 0.75))
+    np.testing.assert_allclose(anchors[24, 2:], (0.6, 0.6), rtol=1e-6)
+    params = {"maps": [2, 1], "min_scale": 0.2, "max_scale": 0.6}
+    assert Layout.of({**params, "reduce_lowest": False}) == layout
+    assert Layout.of(params).reduce_lowest  # of a manifest that does not say
+
+
 def test_codes_by_hand() -> None:
     anchor = np.array([[0.5, 0.5, 0.2, 0.4]], np.float32)
     box = np.array([[0.45, 0.5, 0.65, 0.7]])  # centre .55 .6, size .2 .2

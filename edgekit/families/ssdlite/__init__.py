@@ -30,6 +30,7 @@ class Config:
     head: str = "ssdlite"  # predictors and extra maps depthwise separable; or ssd: full 3x3
     min_scale: float = 0.2  # of the anchors, see tasks.anchors.Layout
     max_scale: float = 0.95
+    reduce_lowest: bool = True  # three anchors a place on the first map, as published; or six
     loss: str = "mined"  # hard negatives 3 to 1; or focal: all negatives, the easy ones little
     fit: str = "stretch"  # a picture to the square; or letterbox: undistorted, mean behind it
     answer: str = "raw"  # of a file: codes, logits; or boxes; or postprocess: by TFLite's own op
@@ -79,7 +80,7 @@ class Config:
         for stride in range(1, 5 + len(EXTRA) + 1):
             side = -(-side // 2)
             maps += [side] if stride >= 4 else []
-        return Layout(tuple(maps), self.min_scale, self.max_scale)
+        return Layout(tuple(maps), self.min_scale, self.max_scale, self.reduce_lowest)
 
 
 def _describe(config: Config) -> Mapping[str, Any]:
@@ -88,7 +89,7 @@ def _describe(config: Config) -> Mapping[str, Any]:
         "answer": config.answer,
         "fit": config.fit,
         "anchors": {"maps": list(layout.maps), "min_scale": layout.min_scale,
-                    "max_scale": layout.max_scale},
+                    "max_scale": layout.max_scale, "reduce_lowest": layout.reduce_lowest},
         "max_boxes": config.max_boxes,
         "min_score": config.min_score,
         "max_overlap": config.max_overlap,
@@ -104,13 +105,15 @@ _NETWORKS: tuple[tuple[str, dict[str, Any], int, int], ...] = (
 )
 
 _SCATTERED = Preset(
-    Config(alpha=0.35, resolution=160, classes=10, min_scale=0.15, max_scale=0.9, bn_momentum=0.97),
-    params=766_174,
-    madds=37_304_352,
+    # Most digits are small: of three anchors a place on the first map hardly one fits any of them.
+    Config(alpha=0.35, resolution=192, classes=10, reduce_lowest=False, bn_momentum=0.97),
+    params=774_280,
+    madds=54_669_360,
     training={
         "epochs": 7,
         "batch_size": 16,
-        "learning_rate": 6e-3,
+        "learning_rate": 8e-3,
+        "warmup_epochs": 0.3,
         "validation": 0.02,
         "qat_epochs": 1,
         "qat_learning_rate": 1e-4,

@@ -20,10 +20,11 @@ final class Anchors {
         int[] maps = layout.sizes("maps");
         double least = layout.number("min_scale");
         double most = layout.number("max_scale");
+        boolean reduced = !layout.has("reduce_lowest") || layout.flag("reduce_lowest");
         long count = 0;
         for (int number = 0; number < maps.length; number++) {
             count += maps[number] < 1 ? MOST + 1 : (long) maps[number] * maps[number]
-                    * (number == 0 ? 3 : 6);
+                    * (number == 0 && reduced ? 3 : 6);
             if (count > MOST) {
                 throw new InputError(layout.path("maps")).got(maps[number]).expected("sides of maps");
             }
@@ -39,7 +40,7 @@ final class Anchors {
         scales[Math.max(maps.length - 1, 0)] = maps.length > 1 ? most : least;
         scales[maps.length] = 1;
         for (int number = 0; number < maps.length; number++) {
-            add(maps[number], shapes(scales, number));
+            add(maps[number], number == 0 && reduced ? reduced(least) : shapes(scales, number));
         }
     }
 
@@ -60,12 +61,13 @@ final class Anchors {
         }
     }
 
+    private static double[][] reduced(double scale) {
+        return new double[][] {shape(0.1, 1), shape(scale, 2), shape(scale, 1 / 2.0)};
+    }
+
     /** Returns height and width of a map's anchors. */
     private static double[][] shapes(double[] scales, int number) {
         double scale = scales[number];
-        if (number == 0) {
-            return new double[][] {shape(0.1, 1), shape(scale, 2), shape(scale, 1 / 2.0)};
-        }
         double[][] found = new double[RATIOS.length + 1][];
         for (int i = 0; i < RATIOS.length; i++) {
             found[i] = shape(scale, RATIOS[i]);
