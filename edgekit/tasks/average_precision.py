@@ -34,6 +34,21 @@ def average_precision(answers: Sequence[Boxes], truths: Sequence[Truth]) -> floa
     return float(np.mean(areas)) if areas else 0.0
 
 
+def count_hits(answers: Sequence[Boxes], truths: Sequence[Truth]) -> tuple[int, int, int]:
+    """Return answers that are right, those that are judged at all, and boxes to be found.
+
+    An answer is right that `judge` calls a hit among those of its class.
+    """
+    hits, wanted = [], 0
+    for answer, truth in zip(answers, truths, strict=True):
+        wanted += int((~truth.ignore).sum())
+        for index in np.unique(answer.classes):
+            mine, there = answer.classes == index, truth.classes == index
+            hits.append(judge(answer.boxes[mine], truth.boxes[there], truth.ignore[there]))
+    judged = np.concatenate(hits) if hits else np.zeros(0, np.int64)
+    return int((judged == 1).sum()), int((judged >= 0).sum()), wanted
+
+
 def _of_class(answers: Sequence[Boxes], truths: Sequence[Truth], index: int) -> float:
     scores, hits = [], []
     for answer, truth in zip(answers, truths, strict=True):

@@ -20,7 +20,7 @@ from edgekit.errors import InputError
 from edgekit.signature import TensorSpec
 from edgekit.tasks import Params, Score, classify
 from edgekit.tasks.anchors import Layout, decode_boxes, make_anchors
-from edgekit.tasks.average_precision import average_precision, coco
+from edgekit.tasks.average_precision import average_precision, coco, count_hits
 from edgekit.tasks.boxed_images import BoxedImages, Truth, read_boxed_images
 from edgekit.tasks.boxes import CANDIDATES, best_pairs, suppress
 from edgekit.tasks.framing import Frame
@@ -211,7 +211,9 @@ class Examples(Sequence[tuple[Pixels, Truth]]):
 
 
 def score(answers: Sequence[Boxes], truths: Sequence[Truth]) -> list[Score]:
-    """Return COCO's mAP by pycocotools and Pascal VOC's AP50, that with 95% by the bootstrap.
+    """Return COCO's mAP by pycocotools, Pascal VOC's AP50, and what is right of what is shown.
+
+    AP50 comes with 95% by the bootstrap. Precision is left out where nothing is shown.
 
     Raises:
         InputError: no examples, or no box in any.
@@ -231,6 +233,17 @@ def score(answers: Sequence[Boxes], truths: Sequence[Truth]) -> list[Score]:
         Score("COCO mAP", coco(answers, truths)["mAP"], None, len(answers)),
         Score("VOC AP50", average_precision(answers, truths), (float(low), float(high)),
               len(answers)),
+        *_of_shown(answers, truths),
+    ]  # fmt: skip
+
+
+def _of_shown(answers: Sequence[Boxes], truths: Sequence[Truth]) -> list[Score]:
+    """Return precision and recall of the boxes that are listed and drawn."""
+    right, shown, wanted = count_hits([answer.above(SHOWN) for answer in answers], truths)
+    shares = {"precision": (right, shown), "recall": (right, wanted)}
+    return [
+        Score(f"{name} at {SHOWN:.0%}", part / whole, None, len(answers))
+        for name, (part, whole) in shares.items() if whole
     ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.tasks.average_precision import area_under, average_precision, coco, judge
+from edgekit.tasks.average_precision import area_under, average_precision, coco, count_hits, judge
 from edgekit.tasks.boxed_images import Truth
 from edgekit.tasks.detect import Boxes, score
 
@@ -74,3 +74,24 @@ def test_scores_are_told_with_an_interval() -> None:
     by = {found.metric: found for found in score(answers, truths)}
     assert by["VOC AP50"].value == by["COCO mAP"].value == pytest.approx(1.0)
     assert by["VOC AP50"].interval == (1.0, 1.0)
+    assert by["precision at 30%"].value == by["recall at 30%"].value == 1.0
+
+
+def test_what_is_right_of_what_is_shown() -> None:
+    """Of class 0 one is hit, once; B is of another class, C ignored, and what is left is low."""
+    pytest.importorskip("pycocotools")
+    truths = [truth((A, 0, False), (B, 1, False), (C, 2, True)), truth((A, 1, False))]
+    answers = [
+        answer((A, 0, 0.9), (A, 0, 0.8), (C, 2, 0.7), (B, 0, 0.4)),
+        answer((A, 1, 0.2)),
+    ]
+    assert count_hits(answers, truths) == (2, 4, 3)
+    by = {found.metric: found.value for found in score(answers, truths)}
+    assert by["precision at 30%"] == pytest.approx(1 / 3)
+    assert by["recall at 30%"] == pytest.approx(1 / 3)
+
+
+def test_where_nothing_is_shown_there_is_no_precision() -> None:
+    pytest.importorskip("pycocotools")
+    found = score([answer((A, 0, 0.2))], [truth((A, 0, False))])
+    assert [(one.metric, one.value) for one in found[2:]] == [("recall at 30%", 0.0)]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from edgekit.families import family
 from edgekit.families.ssdlite.loss import detection_loss, smooth_l1
-from edgekit.families.ssdlite.matching import BACKGROUND, IGNORED, match
+from edgekit.families.ssdlite.matching import BACKGROUND, IGNORED, MATCHED, match
+from edgekit.tasks.anchors import corners, make_anchors
+from edgekit.tasks.boxes import overlap
+from edgekit.tasks.scattered import draw_picture
 
 # As boxes: [0, 0, .4, .4], [0, .4, .4, .8], [.5, .5, 1, 1], [.6, .6, .7, .7].
 ANCHORS = np.array(
@@ -95,3 +101,18 @@ def test_a_picture_without_boxes_still_teaches() -> None:
     logits, codes = np.zeros((1, 5, 1), np.float32), np.zeros((1, 5, 4), np.float32)
     value = float(detection_loss("mined")((classes, codes), (codes, logits))[0])
     assert value == pytest.approx(3 * np.log(2))
+
+
+def test_most_drawn_digits_have_anchors_that_fit() -> None:
+    """By half or more, as what is learned must; six a place on the first map are twice as many."""
+    preset = family("ssdlite").preset("scattered").config
+    truths = [draw_picture("train", number)[1] for number in range(100)]
+    best, number = {}, {}
+    for reduced in (False, True):
+        anchors = corners(make_anchors(replace(preset, reduce_lowest=reduced).anchors))
+        shared = np.concatenate(
+            [overlap(anchors, t.boxes / np.tile(t.size, 2)) for t in truths], axis=1
+        )
+        best[reduced], number[reduced] = shared.max(axis=0), (shared >= MATCHED).sum(axis=0)
+    assert (best[False] >= MATCHED).mean() > 0.85
+    assert 1.7 < number[False].mean() / number[True].mean() < 2
