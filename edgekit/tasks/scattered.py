@@ -2,7 +2,9 @@
 
 Digits and photographs come along with scikit-learn. The box of a digit is that of its ink, which a
 mask tells to the pixel. Digits of the training and of the test pictures are of different writing,
-the ground of different parts of the photographs. Each picture is a function of its seed and number.
+the ground of different parts of the photographs; those are two only, so that half of the training
+pictures show one part through another, in ragged patches as between leaves. Each picture is a
+function of its seed and number.
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ _TRIES = 20  # places that are tried for a digit before it is left out
 _SLANT = 0.2  # radians that writing to learn from is turned and sheared by: other hands do
 _INK = 0.3  # least opacity of what belongs to a digit
 _TEST_PART = 0.25  # of each photograph's width, at its right
+_SHARES = {"train": 0.3, "test": 0.6}  # of a photograph's shorter side, the least that is shown
+_PATCHED = 0.5  # of the training pictures, whose ground is of two parts
+_GRAINS = (2, 4, 8, 16, 32, 64)  # cells of the patches' noise along a side, octave by octave
 
 
 @dataclass(frozen=True)
@@ -102,12 +107,38 @@ def _photographs() -> tuple[Pixels, ...]:
 
 
 def _ground(rng: np.random.Generator, split: Split, size: tuple[int, int]) -> Pixels:
+    """Return a part of a photograph; of the training pictures' some with another in patches."""
+    ground = _part(rng, split, size)
+    if split == "test" or rng.random() >= _PATCHED:
+        return ground
+    other = np.minimum(_part(rng, split, size) * rng.uniform(0.2, 1.4), 255)
+    share = _patches(rng, size)[..., np.newaxis]
+    mixed: Pixels = np.rint(ground + share * (other - ground)).astype(np.uint8)
+    return mixed
+
+
+def _patches(rng: np.random.Generator, size: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Return shares `[H, W]` from 0 to 1: noise of all grains, cut off more or less sharply."""
+    roughness = rng.uniform(0.0, 1.0)
+    noise = np.zeros(size)
+    for cells in _GRAINS:
+        grid = pillow().fromarray(rng.normal(size=(cells, cells)).astype(np.float32))
+        octave = grid.resize(size[::-1], pillow().Resampling.BICUBIC)
+        noise += np.asarray(octave, np.float64) / cells**roughness
+    noise /= noise.std()
+    shares: npt.NDArray[np.float64] = np.clip(
+        (noise - rng.normal(0, 0.7)) * rng.uniform(0.5, 5.0) + 0.5, 0, 1
+    )
+    return shares
+
+
+def _part(rng: np.random.Generator, split: Split, size: tuple[int, int]) -> Pixels:
     """Return a part of a photograph at some scale, mirrored half of the time."""
     photographs = _photographs()
     image = photographs[int(rng.integers(len(photographs)))]
     border = round(image.shape[1] * (1 - _TEST_PART))
     image = image[:, border:] if split == "test" else image[:, :border]
-    share = rng.uniform(0.6, 1.0) * min(
+    share = rng.uniform(_SHARES[split], 1.0) * min(
         n / wanted for n, wanted in zip(image.shape, size, strict=False)
     )
     height, width = size[0] * share, size[1] * share

