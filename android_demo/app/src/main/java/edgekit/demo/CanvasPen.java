@@ -14,25 +14,30 @@ final class CanvasPen implements Pen {
     private final RectF place = new RectF();
     private final float unit;
     private Canvas canvas;
+    private int width;
+    private int height;
     private Bitmap bitmap;
 
     CanvasPen(float unit) {
         this.unit = unit;
     }
 
-    CanvasPen on(Canvas surface) {
+    /** Draws on so much of a surface: one that is not of hardware is the whole window's. */
+    CanvasPen on(Canvas surface, int itsWidth, int itsHeight) {
         canvas = surface;
+        width = itsWidth;
+        height = itsHeight;
         return this;
     }
 
     @Override
     public int width() {
-        return canvas.getWidth();
+        return width;
     }
 
     @Override
     public int height() {
-        return canvas.getHeight();
+        return height;
     }
 
     @Override

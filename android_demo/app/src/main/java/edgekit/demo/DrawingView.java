@@ -25,7 +25,7 @@ public final class DrawingView extends View {
     protected void onDraw(Canvas canvas) {
         Drawing now = drawing;
         if (now != null) {
-            now.draw(pen.on(canvas));
+            now.draw(pen.on(canvas, getWidth(), getHeight()));
         }
     }
 }

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadFactory;
 
 /**
  * A screen of one artifact: which of its files runs, on how many threads, with which kernels. The
@@ -30,7 +31,12 @@ abstract class ModelActivity<M extends Resource> extends Activity {
     private static final int MOST_THREADS = 4;
 
     protected DrawingView drawing;
-    private final ExecutorService inference = Executors.newSingleThreadExecutor();
+    private final ExecutorService inference = Executors.newSingleThreadExecutor(new ThreadFactory() {
+        @Override
+        public Thread newThread(Runnable work) {
+            return new Thread(work, "inference");
+        }
+    });
     private Artifact artifact;
     private M model; // touched by the inference thread alone
     private List<ModelFile> files = new ArrayList<ModelFile>();
