@@ -56,11 +56,9 @@ public final class MainActivity extends Activity {
             @Override
             public void onClick(View view) {
                 Intent pick = new Intent(Intent.ACTION_OPEN_DOCUMENT_TREE);
-                if (pick.resolveActivity(getPackageManager()) == null) {
+                if (!OtherApp.ask(MainActivity.this, pick, OPEN)) {
                     say("there is no app to choose a folder with");
-                    return;
                 }
-                startActivityForResult(pick, OPEN);
             }
         });
         try {

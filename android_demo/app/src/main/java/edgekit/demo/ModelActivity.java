@@ -86,6 +86,8 @@ abstract class ModelActivity<M extends Resource> extends Activity {
             threads.add(n + " " + getString(R.string.threads));
         }
         choose(R.id.threads, threads, 0);
+        // Before anything is asked of it: what was chosen elsewhere may come before this is seen.
+        reopen();
     }
 
     @Override
@@ -184,6 +186,8 @@ abstract class ModelActivity<M extends Resource> extends Activity {
                     onModel(model);
                 } catch (InputError error) {
                     say(error.getMessage());
+                } catch (OutOfMemoryError error) {
+                    say("too little memory for this model");
                 }
             }
         });

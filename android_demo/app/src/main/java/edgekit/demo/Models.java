@@ -8,7 +8,6 @@ import edgekit.core.Artifact;
 import edgekit.core.Fields;
 import edgekit.core.InputError;
 import edgekit.core.JsonReader;
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -92,17 +91,7 @@ final class Models {
         @Override
         public InputStream open(String name) throws IOException {
             String id = DocumentsContract.getTreeDocumentId(tree) + "/" + name;
-            InputStream found = null;
-            try {
-                Uri file = DocumentsContract.buildDocumentUriUsingTree(tree, id);
-                found = context.getContentResolver().openInputStream(file);
-            } catch (IllegalArgumentException notThere) {
-                throw new FileNotFoundException(name);
-            }
-            if (found == null) {
-                throw new FileNotFoundException(name);
-            }
-            return found;
+            return OtherApp.open(context, DocumentsContract.buildDocumentUriUsingTree(tree, id));
         }
 
         @Override

@@ -14,7 +14,6 @@ import edgekit.core.draw.MatrixDrawing;
 import edgekit.core.task.Corrections;
 import edgekit.core.task.Genotypes;
 import edgekit.core.task.Phylogeny;
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -34,11 +33,9 @@ public final class PhylogenyActivity extends TaskActivity {
             @Override
             public void onClick(View view) {
                 Intent pick = new Intent(Intent.ACTION_GET_CONTENT).setType("*/*");
-                if (pick.resolveActivity(getPackageManager()) == null) {
+                if (!OtherApp.ask(PhylogenyActivity.this, pick, PICK)) {
                     say("there is no app to choose a file with");
-                    return;
                 }
-                startActivityForResult(pick, PICK);
             }
         });
         button(R.id.second, R.string.paste_matrix, new View.OnClickListener() {
@@ -127,11 +124,7 @@ public final class PhylogenyActivity extends TaskActivity {
 
         @Override
         public InputStream open(String name) throws IOException {
-            InputStream stream = getContentResolver().openInputStream(uri);
-            if (stream == null) {
-                throw new FileNotFoundException(name);
-            }
-            return stream;
+            return OtherApp.open(PhylogenyActivity.this, uri);
         }
 
         @Override

@@ -37,11 +37,9 @@ public final class PictureActivity extends TaskActivity {
             @Override
             public void onClick(View view) {
                 Intent pick = new Intent(Intent.ACTION_GET_CONTENT).setType("image/*");
-                if (pick.resolveActivity(getPackageManager()) == null) {
+                if (!OtherApp.ask(PictureActivity.this, pick, PICK)) {
                     say("there is no app to choose a picture with");
-                    return;
                 }
-                startActivityForResult(pick, PICK);
             }
         });
         button(R.id.second, R.string.camera, new View.OnClickListener() {
@@ -78,7 +76,7 @@ public final class PictureActivity extends TaskActivity {
         use(new Use<Model>() {
             @Override
             public void use(Model model) {
-                picture = PictureFile.read(getContentResolver(), data.getData());
+                picture = PictureFile.read(PictureActivity.this, data.getData());
                 look(model, picture);
             }
         });
@@ -105,6 +103,7 @@ public final class PictureActivity extends TaskActivity {
         }
         Object answer = model.answer(seen);
         if (task instanceof Detect) {
+            ((Detect) task).least(limit / 100.0);
             answer = Detect.above(boxes(answer), limit / 100.0);
         }
         drawing.show(drawing(task, seen, answer));

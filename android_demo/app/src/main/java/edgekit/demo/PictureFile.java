@@ -1,6 +1,6 @@
 package edgekit.demo;
 
-import android.content.ContentResolver;
+import android.content.Context;
 import android.graphics.Bitmap;
 import android.graphics.BitmapFactory;
 import android.net.Uri;
@@ -17,18 +17,18 @@ final class PictureFile {
 
     private PictureFile() {}
 
-    static Picture read(ContentResolver resolver, Uri uri) {
+    static Picture read(Context context, Uri uri) {
         String where = String.valueOf(uri.getLastPathSegment());
         try {
             BitmapFactory.Options options = new BitmapFactory.Options();
             options.inJustDecodeBounds = true;
-            decode(resolver, uri, options);
+            decode(context, uri, options);
             Picture.check(where, options.outHeight, options.outWidth);
             options.inJustDecodeBounds = false;
             options.inSampleSize =
                     Picture.divisor(options.outHeight, options.outWidth, MOST_PIXELS);
             options.inPreferredConfig = Bitmap.Config.ARGB_8888;
-            Bitmap bitmap = decode(resolver, uri, options);
+            Bitmap bitmap = decode(context, uri, options);
             if (bitmap == null) {
                 throw new InputError(where + ": cannot be read as a picture").todo("choose another");
             }
@@ -37,7 +37,7 @@ final class PictureFile {
             Picture picture = new Picture(bitmap.getHeight(), bitmap.getWidth(), 3);
             bitmap.recycle();
             picture.fromArgb(argb);
-            try (InputStream stream = open(resolver, uri)) {
+            try (InputStream stream = OtherApp.open(context, uri)) {
                 return picture.upright(Exif.orientation(stream));
             }
         } catch (IOException | SecurityException error) {
@@ -45,18 +45,10 @@ final class PictureFile {
         }
     }
 
-    private static Bitmap decode(ContentResolver resolver, Uri uri, BitmapFactory.Options options)
+    private static Bitmap decode(Context context, Uri uri, BitmapFactory.Options options)
             throws IOException {
-        try (InputStream stream = open(resolver, uri)) {
+        try (InputStream stream = OtherApp.open(context, uri)) {
             return BitmapFactory.decodeStream(stream, null, options);
         }
-    }
-
-    private static InputStream open(ContentResolver resolver, Uri uri) throws IOException {
-        InputStream stream = resolver.openInputStream(uri);
-        if (stream == null) {
-            throw new IOException("nothing there");
-        }
-        return stream;
     }
 }

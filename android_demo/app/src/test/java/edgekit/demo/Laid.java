@@ -8,7 +8,10 @@ import java.io.File;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.robolectric.RuntimeEnvironment;
@@ -32,6 +35,22 @@ final class Laid {
                 found.write(b);
             }
             return found.toByteArray();
+        }
+    }
+
+    /** Lays what is no model in the place of one, with a manifest that says it must be so. */
+    static Laid corrupt(String model, String name) throws IOException {
+        byte[] nonsense = "no model".getBytes(StandardCharsets.UTF_8);
+        return new Laid().file(model + "/" + name, nonsense).changed(model + "/manifest.json",
+                sha256(read(model + "/" + name)), sha256(nonsense));
+    }
+
+    private static String sha256(byte[] bytes) {
+        try {
+            byte[] digest = MessageDigest.getInstance("SHA-256").digest(bytes);
+            return String.format("%064x", new BigInteger(1, digest));
+        } catch (NoSuchAlgorithmException never) {
+            throw new IllegalStateException(never);
         }
     }
 

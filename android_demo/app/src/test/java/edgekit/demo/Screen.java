@@ -21,6 +21,7 @@ import org.robolectric.RuntimeEnvironment;
 import org.robolectric.android.controller.ActivityController;
 import org.robolectric.shadow.api.Shadow;
 import org.robolectric.shadows.ShadowActivity;
+import org.robolectric.shadows.ShadowApplication;
 import org.robolectric.shadows.ShadowLooper;
 
 /** An activity of the app, as a person sees and touches it. */
@@ -38,13 +39,33 @@ final class Screen<A extends Activity> {
     final A activity;
 
     private Screen(ActivityController<A> controller) {
-        Rest.later(controller);
-        this.controller = controller.setup();
+        this.controller = controller;
         activity = controller.get();
     }
 
     static <A extends Activity> Screen<A> open(Class<A> kind, Intent intent) {
-        return new Screen<A>(Robolectric.buildActivity(kind, intent));
+        ActivityController<A> controller = Robolectric.buildActivity(kind, intent);
+        Rest.later(controller);
+        return new Screen<A>(controller.setup());
+    }
+
+    /** Opens a model on a screen that is not seen yet. */
+    static <A extends Activity> Screen<A> begin(Class<A> kind, String model) {
+        Intent intent = Models.intent(RuntimeEnvironment.getApplication(), kind, model);
+        ActivityController<A> controller = Robolectric.buildActivity(kind, intent);
+        Rest.later(controller);
+        return new Screen<A>(controller.create().start());
+    }
+
+    /** Makes the screen anew, as Android does where its surroundings change. */
+    Screen<A> recreated() {
+        return new Screen<A>(controller.recreate());
+    }
+
+    /** From now on an app that is not there cannot be asked for anything. */
+    static void onlyKnownApps() {
+        ShadowApplication application = Shadow.extract(RuntimeEnvironment.getApplication());
+        application.checkActivities(true);
     }
 
     static <A extends Activity> Screen<A> open(Class<A> kind) {

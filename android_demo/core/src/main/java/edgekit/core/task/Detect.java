@@ -17,7 +17,7 @@ import java.util.Set;
 
 /** A picture to boxes with labels and scores, in its own pixels. */
 public final class Detect implements Task<Picture, List<Detect.Box>> {
-    public static final double SHOWN = 0.3; // least score of a box that is listed or drawn
+    public static final double SHOWN = 0.3; // least score of a box that is described
     private static final String[] OUTPUTS = {"boxes", "classes", "scores", "count"};
 
     /** What was found. */
@@ -47,6 +47,7 @@ public final class Detect implements Task<Picture, List<Detect.Box>> {
     private final double leastScore;
     private final double mostOverlap;
     private PictureEncoder encoder;
+    private double least = SHOWN; // score of a box that is listed
 
     Detect(Fields params) {
         labels = params.strings("labels");
@@ -57,6 +58,11 @@ public final class Detect implements Task<Picture, List<Detect.Box>> {
         mostBoxes = raw ? (int) params.integer("max_boxes", 1, 10000) : 0;
         leastScore = raw ? params.number("min_score") : 0;
         mostOverlap = raw ? params.number("max_overlap") : 0;
+    }
+
+    /** Lists boxes from another score on. */
+    public void least(double score) {
+        least = score;
     }
 
     @Override
@@ -168,13 +174,13 @@ public final class Detect implements Task<Picture, List<Detect.Box>> {
     @Override
     public List<String> lines(List<Box> answer) {
         List<String> lines = new ArrayList<String>();
-        for (Box box : above(answer, SHOWN)) {
+        for (Box box : above(answer, least)) {
             lines.add(String.format(Locale.ROOT, "%5.1f%%  %s  left %.0f top %.0f right %.0f bottom "
                     + "%.0f", 100 * box.score, box.name(), box.edges[1], box.edges[0], box.edges[3],
                     box.edges[2]));
         }
         if (lines.isEmpty()) {
-            lines.add(String.format(Locale.ROOT, "nothing scores %.0f%%", 100 * SHOWN));
+            lines.add(String.format(Locale.ROOT, "nothing scores %.0f%%", 100 * least));
         }
         return lines;
     }
