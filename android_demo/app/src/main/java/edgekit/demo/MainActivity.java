@@ -31,7 +31,7 @@ public final class MainActivity extends Activity {
     protected void onCreate(Bundle state) {
         super.onCreate(state);
         setContentView(R.layout.main);
-        adapter = new ArrayAdapter<String>(this, android.R.layout.simple_list_item_1, rows);
+        adapter = new ArrayAdapter<String>(this, R.layout.row, rows);
         ListView list = (ListView) findViewById(R.id.models);
         list.setAdapter(adapter);
         list.setOnItemClickListener(new AdapterView.OnItemClickListener() {
@@ -164,6 +164,8 @@ public final class MainActivity extends Activity {
     }
 
     private void say(String text) {
-        ((TextView) findViewById(R.id.message)).setText(text);
+        TextView message = (TextView) findViewById(R.id.message);
+        message.setText(text);
+        message.setVisibility(text.isEmpty() ? View.GONE : View.VISIBLE);
     }
 }

@@ -4,7 +4,6 @@ import android.app.Activity;
 import android.os.Bundle;
 import android.view.View;
 import android.widget.AdapterView;
-import android.widget.ArrayAdapter;
 import android.widget.Button;
 import android.widget.Spinner;
 import android.widget.TextView;
@@ -79,13 +78,15 @@ abstract class ModelActivity<M extends Resource> extends Activity {
         for (ModelFile file : files) {
             schemes.add(file.scheme);
         }
-        choose(R.id.file, schemes, 0);
-        choose(R.id.delegate, java.util.Arrays.asList(TfliteSession.DELEGATES), 0);
+        choose(R.id.file, schemes);
+        choose(R.id.delegate, java.util.Arrays.asList(TfliteSession.DELEGATES));
         List<String> threads = new ArrayList<String>();
-        for (int n = 1; n <= MOST_THREADS; n++) {
-            threads.add(n + " " + getString(R.string.threads));
+        threads.add(getString(R.string.one_thread));
+        for (int n = 2; n <= MOST_THREADS; n++) {
+            threads.add(getString(R.string.some_threads, n));
         }
-        choose(R.id.threads, threads, 0);
+        choose(R.id.threads, threads);
+        findViewById(R.id.choices).setVisibility(View.VISIBLE);
         // Before anything is asked of it: what was chosen elsewhere may come before this is seen.
         reopen();
     }
@@ -151,11 +152,8 @@ abstract class ModelActivity<M extends Resource> extends Activity {
     }
 
     /** Fills a spinner; a choice opens the model anew. */
-    private void choose(int id, List<String> names, int first) {
-        Spinner spinner = (Spinner) findViewById(id);
-        spinner.setAdapter(new ArrayAdapter<String>(this,
-                android.R.layout.simple_spinner_dropdown_item, names));
-        spinner.setSelection(first);
+    private void choose(int id, List<String> names) {
+        Spinner spinner = Choices.offer(this, id, names);
         spinner.setOnItemSelectedListener(new AdapterView.OnItemSelectedListener() {
             @Override
             public void onItemSelected(AdapterView<?> parent, View view, int place, long id) {

@@ -6,7 +6,6 @@ import android.content.pm.PackageManager;
 import android.os.Bundle;
 import android.view.View;
 import android.widget.AdapterView;
-import android.widget.ArrayAdapter;
 import android.widget.Spinner;
 import edgekit.core.InputError;
 import edgekit.core.Model;
@@ -16,6 +15,7 @@ import edgekit.core.picture.Picture;
 import edgekit.core.task.Classify;
 import edgekit.core.task.Detect;
 import edgekit.core.task.Segment;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -107,7 +107,8 @@ public final class PictureActivity extends TaskActivity {
             answer = Detect.above(boxes(answer), limit / 100.0);
         }
         drawing.show(drawing(task, seen, answer));
-        say(model.task.lines(answer), model);
+        List<String> lines = model.task.lines(answer);
+        say(task instanceof Classify ? lines.subList(0, 1) : lines, model); // the drawing has them all
     }
 
     @SuppressWarnings("unchecked") // as the task answers
@@ -126,15 +127,16 @@ public final class PictureActivity extends TaskActivity {
 
     /** Offers top-k where there are labels, and a threshold where there are boxes. */
     private void offerLimits(Object task) {
-        final Spinner spinner = (Spinner) findViewById(R.id.limit);
-        if (spinner.getAdapter() != null || task instanceof Segment) {
+        if (limit > 0 || task instanceof Segment) {
             return;
         }
         final List<Integer> values = Arrays.asList(task instanceof Detect ? THRESHOLDS : TOPS);
         limit = values.get(0);
-        spinner.setAdapter(new ArrayAdapter<Integer>(this,
-                android.R.layout.simple_spinner_dropdown_item, values));
-        spinner.setPrompt(getString(task instanceof Detect ? R.string.threshold : R.string.top));
+        List<String> names = new ArrayList<String>();
+        for (int value : values) {
+            names.add(getString(task instanceof Detect ? R.string.threshold : R.string.top, value));
+        }
+        Spinner spinner = Choices.offer(this, R.id.limit, names);
         spinner.setVisibility(View.VISIBLE);
         spinner.setOnItemSelectedListener(new AdapterView.OnItemSelectedListener() {
             @Override

@@ -95,7 +95,12 @@ public final class NumberScreensTest {
                 return count(screen.drawing(), Palette.GREEN, 0, half / 2) > 20;
             }
         });
-        screen.awaitMessage("\n"); // a trajectory has gone by
+        screen.await("the last trajectory's end", new Screen.Condition() {
+            @Override
+            public boolean holds() {
+                return screen.message().matches("(?s)trajectory 3 of 3: [^\n]*found.*");
+            }
+        });
         screen.save("adapt");
         screen.click(R.id.first);
         screen.awaitMessage("an action takes");

@@ -19,6 +19,7 @@ final class OnnxSession implements Session {
     private final OrtSession session;
     private final Map<String, Tensor> inputs;
     private final Map<String, Tensor> outputs = new LinkedHashMap<String, Tensor>();
+    private Map<String, Tensor> always; // null but where a test says what is answered
 
     OnnxSession(Artifact artifact, ModelFile file, Signature entry, int threads) {
         artifact.content(file); // which refuses what is missing or was changed
@@ -27,6 +28,10 @@ final class OnnxSession implements Session {
         for (TensorSpec spec : entry.outputs) {
             outputs.put(spec.name, new Tensor(spec, spec.single()));
         }
+    }
+
+    void answersAlways(Map<String, Tensor> answer) {
+        always = answer;
     }
 
     private static ModelFile like(Artifact artifact, ModelFile file, Signature entry) {
@@ -52,6 +57,9 @@ final class OnnxSession implements Session {
             other.put(laidOut(input, other));
         }
         Map<String, Tensor> found = session.run();
+        if (always != null) {
+            return always;
+        }
         for (Tensor output : outputs.values()) {
             Tensor other = found.get(output.spec.name);
             if (output.spec.quantized()) {

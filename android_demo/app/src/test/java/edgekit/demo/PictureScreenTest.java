@@ -1,6 +1,7 @@
 package edgekit.demo;
 
 import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertTrue;
 
 import android.app.Activity;
@@ -9,6 +10,7 @@ import android.graphics.Bitmap;
 import android.graphics.Color;
 import android.net.Uri;
 import android.view.View;
+import edgekit.core.Results;
 import java.io.IOException;
 import org.junit.Rule;
 import org.junit.Test;
@@ -38,45 +40,75 @@ public final class PictureScreenTest {
         return message.split("%  ", -1).length - 1;
     }
 
-    @Test
-    public void labelsStandOverThePicture() throws IOException {
-        final Screen<PictureActivity> screen = looksAt("mobilenet_v2", landscape());
-        String five = screen.awaitMessage(TIMES);
-        assertTrue(five, five.matches("(?s).*\npre \\d+\\.\\d \\+ inference \\d+\\.\\d \\+ post \\d+\\.\\d ms, .*"));
-        assertEquals(5, shares(five));
-        screen.save("classify");
-        screen.choose(R.id.limit, 10);
-        screen.await("ten labels", new Screen.Condition() {
-            @Override
-            public boolean holds() {
-                return shares(screen.message()) == 10;
-            }
-        });
-        assertTrue("the drawing has room", screen.<View>view(R.id.drawing).getHeight() > 300);
-        screen.save("classify-ten");
+    /** Says what the detector answers: an untrained one finds nothing. */
+    private static void finds(float... scores) {
+        float[] places = {0.4f, 0.27f, 0.7f, 0.53f, 0.1f, 0.69f, 0.36f, 0.87f};
+        float[] boxes = new float[4 * scores.length];
+        for (int i = 0; i < boxes.length; i++) {
+            boxes[i] = places[i % places.length] + 0.01f * (i / places.length);
+        }
+        float[] classes = new float[scores.length];
+        for (int i = 0; i < classes.length; i++) {
+            classes[i] = i;
+        }
+        OnnxInstead.answer = Results.boxes(boxes, classes, scores);
     }
 
     @Test
-    public void boxesLieOnThePicture() throws IOException {
-        final Screen<PictureActivity> screen = looksAt("ssdlite-boxes", landscape());
-        screen.awaitMessage(TIMES);
-        screen.save("detect");
-        assertEquals("threshold %", screen.<android.widget.Spinner>view(R.id.limit).getPrompt());
+    public void labelsStandOverThePicture() throws IOException {
+        final Screen<PictureActivity> screen = looksAt("mobilenet_v2", landscape());
+        String message = screen.awaitMessage(TIMES);
+        assertTrue(message, message.matches(" *\\d+\\.\\d%  \\d\npre \\d+\\.\\d \\+ inference \\d+\\.\\d"
+                + " \\+ post \\d+\\.\\d ms, \\d+ a second"));
+        Bitmap five = screen.drawing();
+        final int x = five.getWidth() - 3;
+        final int y = five.getHeight() - 260; // above five lines of 34 pixels, within ten
+        assertTrue("a bright picture", Color.red(five.getPixel(x, y)) > 60);
+        screen.save("classify");
+        screen.choose(R.id.limit, "top 10");
+        screen.await("ten labels' shade", new Screen.Condition() {
+            @Override
+            public boolean holds() {
+                return Color.red(screen.drawing().getPixel(x, y)) < 50;
+            }
+        });
     }
 
     @Test
     public void theThresholdChoosesWhatIsListed() throws IOException {
-        final Screen<PictureActivity> screen = looksAt("ssdlite-boxes", landscape());
-        final int thirty = shares(screen.awaitMessage(TIMES));
-        screen.choose(R.id.limit, 10);
-        screen.await("more boxes", new Screen.Condition() {
+        finds(0.83f, 0.41f);
+        Screen<PictureActivity> screen = looksAt("ssdlite-boxes", landscape());
+        assertEquals(2, shares(screen.awaitMessage(TIMES)));
+        Bitmap both = screen.drawing();
+        screen.save("detect");
+        screen.choose(R.id.limit, "from 50%");
+        awaitShares(screen, 1);
+        assertFalse("a box is gone", both.sameAs(screen.drawing()));
+        screen.choose(R.id.limit, "from 90%");
+        screen.awaitMessage("nothing scores 90%");
+        screen.choose(R.id.limit, "from 10%");
+        awaitShares(screen, 2);
+    }
+
+    @Test
+    public void manyBoxesLeaveThePictureItsRoom() throws IOException {
+        float[] scores = new float[40];
+        java.util.Arrays.fill(scores, 0.2f);
+        finds(scores);
+        Screen<PictureActivity> screen = looksAt("ssdlite-boxes", landscape());
+        screen.awaitMessage("nothing scores 30%");
+        screen.choose(R.id.limit, "from 10%");
+        screen.awaitMessage("and 36 more");
+        assertTrue(screen.<View>view(R.id.drawing).getHeight() > screen.picture().getHeight() / 2);
+    }
+
+    private static void awaitShares(final Screen<PictureActivity> screen, final int count) {
+        screen.await(count + " boxes", new Screen.Condition() {
             @Override
             public boolean holds() {
-                return shares(screen.message()) > thirty;
+                return shares(screen.message()) == count;
             }
         });
-        screen.choose(R.id.limit, 90);
-        screen.awaitMessage("nothing scores 90%");
     }
 
     @Test

@@ -23,6 +23,7 @@ final class Rest extends ExternalResource {
             controller.close();
         }
         OPEN.clear();
+        OnnxInstead.answer = null;
         for (Thread thread : Thread.getAllStackTraces().keySet()) {
             if (thread.getName().matches("parity|benchmark|inference")) {
                 join(thread);

@@ -57,9 +57,7 @@ public final class Parity {
                 }
             }
         }
-        String line = String.format(Locale.ROOT, "%d adaptations, as in Python (outputs within %.2g)",
-                golden.examples(), worst);
-        return new Parity(true, line, worst);
+        return passes(golden.examples() + " adaptations", worst);
     }
 
     /** Returns where what is asked of Python's outputs is not what Python asked; null if nowhere. */
@@ -117,9 +115,7 @@ public final class Parity {
                 return fails(where + wrong, worst);
             }
         }
-        String line = String.format(Locale.ROOT, "%d examples, as in Python (outputs within %.2g)",
-                golden.examples(), worst);
-        return new Parity(true, line, worst);
+        return passes(golden.examples() + " examples", worst);
     }
 
     private static String compareAnswer(Golden golden, int i, Model model, Object thing) {
@@ -134,6 +130,11 @@ public final class Parity {
             return less >= -ANSWER ? null : "corrections: less likely than Python's by " + -less;
         }
         return golden.compareAnswer(i, model.file, described, ANSWER);
+    }
+
+    private static Parity passes(String what, double worst) {
+        String within = String.format(Locale.ROOT, worst < 1 ? "%.2g" : "%.0f", worst); // or steps
+        return new Parity(true, what + " as in Python, outputs within " + within, worst);
     }
 
     private static Parity fails(String line, double worst) {

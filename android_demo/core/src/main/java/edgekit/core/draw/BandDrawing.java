@@ -40,7 +40,7 @@ public final class BandDrawing implements Drawing {
             most = Math.max(most, answer.high());
         }
         most = most > least ? most : least + 1;
-        float size = 12 * pen.unit();
+        float size = 14 * pen.unit();
         pen.fill(Palette.PAPER, 0, 0, pen.width(), pen.height());
         int n = inputs.length;
         float[] band = new float[4 * n];
@@ -80,7 +80,8 @@ public final class BandDrawing implements Drawing {
             double[] tap = taps.get(taps.size() - 1);
             String told = across + " " + number(tap[0]) + ": " + number(tap[1]) + ", 95% band "
                     + number(tap[2]) + " to " + number(tap[3]);
-            pen.text(told, Palette.RED, size, 0.08f * pen.width(), 2.7f * size);
+            pen.text(Lettering.fit(pen, told, size, 0.9f * pen.width()), Palette.RED, size,
+                    0.08f * pen.width(), 2.7f * size);
         }
     }
 
