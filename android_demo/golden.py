@@ -1,6 +1,6 @@
 """Small untrained artifacts of every family with golden vectors, for the core's tests on the JVM.
 
-    python android_demo/golden.py -o build/golden [--only FAMILY | --of ARTIFACT]
+    python android_demo/golden.py -o build/golden [--only FAMILY | --named NAME ... | --of ARTIFACT]
 
 Three CPU minutes. A trained artifact gets its vectors from `edgekit deploy --android`.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from edgekit.artifact import Artifact, open_artifact
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.source import Source
-from edgekit.families import MODULES, family
+from edgekit.families import MODULES, Family, family
 from edgekit.parity.golden import NAME, make_golden
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.sources.preset import untrained
@@ -45,13 +45,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--only", choices=MODULES, help="this family alone")
+    parser.add_argument("--named", nargs="+", metavar="NAME", help="these artifacts alone")
     parser.add_argument("--of", type=Path, metavar="ARTIFACT", help="that of an artifact, copied")
     options = parser.parse_args()
     if options.of:
         folder = shutil.copytree(options.of, options.output / options.of.name)
         add_vectors(open_artifact(folder))
         return
-    for source, schemes in _sources(options.only):
+    for source, schemes in _sources(options.only, options.named):
         write(source, tuple(map(parse_scheme, schemes)), options.output / source.name)
         print(options.output / source.name, flush=True)
 
@@ -74,17 +75,21 @@ def add_vectors(artifact: Artifact) -> None:
     (artifact.folder / NAME).write_bytes(make_golden(artifact, artifact.manifest.files))
 
 
-def _sources(only: str | None) -> Iterator[tuple[Source, tuple[str, ...]]]:
+def _sources(only: str | None, named: list[str] | None) -> Iterator[tuple[Source, tuple[str, ...]]]:
     """Yield what is converted, and to which schemes."""
-    for name in [only] if only else MODULES:
-        kind = family(name)
-        yield untrained(kind, kind.tiny, name, "tiny"), SCHEMES
-        for ending, changes in OTHERS.get(name, {}).items():
-            config = replace(kind.tiny, **changes)
-            yield untrained(kind, config, f"{name}-{ending}", "tiny"), SCHEMES[:1]
-        if name == EXACT[0]:
-            config = kind.preset(EXACT[1]).config
-            yield untrained(kind, config, EXACT[1], EXACT[1]), SCHEMES[:1]
+    for kind in map(family, [only] if only else MODULES):
+        for name, config, preset, schemes in _configurations(kind):
+            if not named or name in named:
+                yield untrained(kind, config, name, preset), schemes
+
+
+def _configurations(kind: Family) -> Iterator[tuple[str, Any, str, tuple[str, ...]]]:
+    """Yield the name, configuration and preset of a family's artifacts, and their schemes."""
+    yield kind.name, kind.tiny, "tiny", SCHEMES
+    for ending, changes in OTHERS.get(kind.name, {}).items():
+        yield f"{kind.name}-{ending}", replace(kind.tiny, **changes), "tiny", SCHEMES[:1]
+    if kind.name == EXACT[0]:
+        yield EXACT[1], kind.preset(EXACT[1]).config, EXACT[1], SCHEMES[:1]
 
 
 def _examples(source: Source, folder: Path) -> str:
