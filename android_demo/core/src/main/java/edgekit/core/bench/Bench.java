@@ -92,11 +92,11 @@ public final class Bench {
         String name = file.entries.size() > 1 ? file.path + " " + entry.name : file.path;
         String p99 = latency.p99 == null ? "-" : String.format(Locale.ROOT, "%.2f", latency.p99);
         String parts = run.invokeMs < 0 ? "" : String.format(Locale.ROOT,
-                "\n  of an answer: pre %.2f  inference %.2f  post %.2f ms", run.preMs, run.invokeMs,
+                "\n  of an answer: pre %.2f inference %.2f post %.2f ms", run.preMs, run.invokeMs,
                 run.postMs);
         Long peak = machine.peakMemoryBytes();
         return String.format(Locale.ROOT,
-                "%s\n  first %.2f  p50 %.2f  p90 %.2f  p99 %s ms  %.0f a second%s\n  %s; the app's peak %s MB",
+                "%s\n  first %.2f p50 %.2f p90 %.2f p99 %s ms, %.0f a second%s\n  %s; the app's peak %s MB",
                 name, run.firstMs, latency.p50, latency.p90, p99, 1000 / latency.p50, parts,
                 Delegation.line(session.facts()), peak == null ? "?" : "" + peak / 1000000);
     }
