@@ -39,7 +39,6 @@ final class CameraFeed {
 
     private final Context context;
     private final Listener listener;
-    private final int displayDegrees;
     private final HandlerThread thread = new HandlerThread("camera");
     private final AtomicBoolean busy = new AtomicBoolean();
     private final Yuv yuv = new Yuv();
@@ -48,16 +47,16 @@ final class CameraFeed {
     private ImageReader reader;
     private CameraDevice device;
     private boolean closed;
-    private int orientation = 1;
+    private int sensorDegrees;
+    private volatile int orientation = 1;
 
-    CameraFeed(Context context, int displayDegrees, Listener listener) {
+    CameraFeed(Context context, Listener listener) {
         this.context = context;
-        this.displayDegrees = displayDegrees;
         this.listener = listener;
     }
 
-    /** Opens the camera. */
-    void open() {
+    /** Opens the camera on a display that is turned so far. */
+    void open(int displayDegrees) {
         if (context.checkSelfPermission(Manifest.permission.CAMERA)
                 != PackageManager.PERMISSION_GRANTED) {
             throw CameraTrouble.notPermitted();
@@ -76,7 +75,8 @@ final class CameraFeed {
             String id = backCamera(manager);
             Integer turn = manager.getCameraCharacteristics(id)
                     .get(CameraCharacteristics.SENSOR_ORIENTATION);
-            orientation = Exif.ofCamera(turn == null ? 0 : turn, displayDegrees);
+            sensorDegrees = turn == null ? 0 : turn;
+            turn(displayDegrees);
             manager.openCamera(id, new OnOpened(), handler);
         } catch (CameraAccessException | IllegalArgumentException | SecurityException error) {
             close();
@@ -85,6 +85,11 @@ final class CameraFeed {
             close();
             throw error;
         }
+    }
+
+    /** From now on the display is turned otherwise. */
+    void turn(int displayDegrees) {
+        orientation = Exif.ofCamera(sensorDegrees, displayDegrees);
     }
 
     /** The last frame was looked at: the next one may come. */
@@ -104,6 +109,14 @@ final class CameraFeed {
                 thread.quitSafely();
             }
         });
+    }
+
+    /** Tells the first trouble alone: what comes of it, or after it was left, nobody need know. */
+    private void fail(InputError error) {
+        if (!closed) {
+            closed = true;
+            listener.onError(error);
+        }
     }
 
     private void look(ImageReader from) {
@@ -146,20 +159,20 @@ final class CameraFeed {
                 opened.createCaptureSession(Collections.singletonList(reader.getSurface()),
                         new OnConfigured(), handler);
             } catch (CameraAccessException error) {
-                listener.onError(CameraTrouble.stopped(error.getMessage()));
+                fail(CameraTrouble.stopped(error.getMessage()));
             }
         }
 
         @Override
         public void onDisconnected(CameraDevice gone) {
             gone.close();
-            listener.onError(CameraTrouble.taken());
+            fail(CameraTrouble.taken());
         }
 
         @Override
         public void onError(CameraDevice broken, int code) {
             broken.close();
-            listener.onError(CameraTrouble.stopped("error " + code));
+            fail(CameraTrouble.stopped("error " + code));
         }
     }
 
@@ -175,13 +188,13 @@ final class CameraFeed {
                 request.addTarget(reader.getSurface());
                 session.setRepeatingRequest(request.build(), null, handler);
             } catch (CameraAccessException | IllegalStateException error) {
-                listener.onError(CameraTrouble.stopped(error.getMessage()));
+                fail(CameraTrouble.stopped(error.getMessage()));
             }
         }
 
         @Override
         public void onConfigureFailed(CameraCaptureSession session) {
-            listener.onError(CameraTrouble.noSize(WIDTH, HEIGHT));
+            fail(CameraTrouble.noSize(WIDTH, HEIGHT));
         }
     }
 }

@@ -3,6 +3,7 @@ package edgekit.demo;
 import android.Manifest;
 import android.content.Intent;
 import android.content.pm.PackageManager;
+import android.content.res.Configuration;
 import android.os.Bundle;
 import android.view.View;
 import android.widget.AdapterView;
@@ -157,10 +158,22 @@ public final class PictureActivity extends TaskActivity {
         });
     }
 
+    /** The screen stays as it is where the phone is turned, but its camera lies otherwise. */
+    @Override
+    public void onConfigurationChanged(Configuration now) {
+        super.onConfigurationChanged(now);
+        if (camera != null) {
+            camera.turn(displayDegrees());
+        }
+    }
+
+    private int displayDegrees() {
+        return 90 * getWindowManager().getDefaultDisplay().getRotation();
+    }
+
     private void startCamera() {
-        int degrees = 90 * getWindowManager().getDefaultDisplay().getRotation();
         final CameraFeed[] own = new CameraFeed[1];
-        own[0] = new CameraFeed(this, degrees, new CameraFeed.Listener() {
+        own[0] = new CameraFeed(this, new CameraFeed.Listener() {
             @Override
             public void onFrame(final Picture frame) {
                 use(new Use<Model>() {
@@ -179,10 +192,18 @@ public final class PictureActivity extends TaskActivity {
             @Override
             public void onError(InputError error) {
                 say(error.getMessage());
+                runOnUiThread(new Runnable() {
+                    @Override
+                    public void run() {
+                        if (camera == own[0]) { // so that it can be begun anew
+                            stopCamera();
+                        }
+                    }
+                });
             }
         });
         try {
-            own[0].open();
+            own[0].open(displayDegrees());
             camera = own[0];
         } catch (InputError error) {
             say(error.getMessage());

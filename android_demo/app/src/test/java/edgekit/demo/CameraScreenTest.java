@@ -4,7 +4,11 @@ import static org.junit.Assert.assertArrayEquals;
 import static org.junit.Assert.assertEquals;
 
 import android.Manifest;
+import android.content.Context;
 import android.content.pm.PackageManager;
+import android.hardware.camera2.CameraCharacteristics;
+import android.view.Surface;
+import java.util.Set;
 import org.junit.Rule;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -13,8 +17,12 @@ import org.robolectric.RuntimeEnvironment;
 import org.robolectric.shadow.api.Shadow;
 import org.robolectric.shadows.ShadowActivity;
 import org.robolectric.shadows.ShadowApplication;
+import org.robolectric.shadows.ShadowCameraCharacteristics;
+import org.robolectric.shadows.ShadowCameraManager;
+import org.robolectric.shadows.ShadowDisplay;
+import org.robolectric.util.ReflectionHelpers;
 
-/** The camera where there is none, or where it may not be used. */
+/** The camera: opened and given up; where there is none, or where it may not be used. */
 @RunWith(RobolectricTestRunner.class)
 public final class CameraScreenTest {
     @Rule public final Rest rest = new Rest();
@@ -31,10 +39,89 @@ public final class CameraScreenTest {
                 + " from the gallery");
     }
 
-    @Test
-    public void withoutACameraThatIsSaid() {
+    private static void permit() {
         ShadowApplication application = Shadow.extract(RuntimeEnvironment.getApplication());
         application.grantPermissions(Manifest.permission.CAMERA);
+    }
+
+    /** Puts a back camera in, whose pictures must be turned by a quarter. */
+    private static ShadowCameraManager camera() {
+        CameraCharacteristics back = ShadowCameraCharacteristics.newCameraCharacteristics();
+        ShadowCameraCharacteristics told = Shadow.extract(back);
+        told.set(CameraCharacteristics.LENS_FACING, CameraCharacteristics.LENS_FACING_BACK);
+        told.set(CameraCharacteristics.SENSOR_ORIENTATION, 90);
+        ShadowCameraManager manager = Shadow.extract(
+                RuntimeEnvironment.getApplication().getSystemService(Context.CAMERA_SERVICE));
+        manager.addCamera("0", back);
+        return manager;
+    }
+
+    /** Waits until so many cameras were opened, and so many of them closed. */
+    private static void awaitCameras(Screen<?> screen, final int opened, final int closed) {
+        screen.await(opened + " cameras, " + closed + " closed", new Screen.Condition() {
+            @Override
+            public boolean holds() {
+                Set<?> devices = ReflectionHelpers.getStaticField(ShadowCameraManager.class,
+                        "createdCameras");
+                int gone = 0;
+                for (Object device : devices) {
+                    Object shadow = Shadow.extract(device);
+                    gone += ReflectionHelpers.<Boolean>getField(shadow, "closed") ? 1 : 0;
+                }
+                return devices.size() == opened && gone == closed;
+            }
+        });
+    }
+
+    @Test
+    public void theButtonOpensAndClosesIt() {
+        permit();
+        camera();
+        Screen<PictureActivity> screen = Screen.of(PictureActivity.class, "mobilenet_v2");
+        screen.click(R.id.second);
+        awaitCameras(screen, 1, 0);
+        screen.click(R.id.second);
+        awaitCameras(screen, 1, 1);
+        screen.click(R.id.second);
+        awaitCameras(screen, 2, 1);
+        screen.controller.pause();
+        awaitCameras(screen, 2, 2);
+    }
+
+    @Test
+    public void takenByAnotherAppItCanBeBegunAnew() {
+        permit();
+        ShadowCameraManager manager = camera();
+        Screen<PictureActivity> screen = Screen.of(PictureActivity.class, "mobilenet_v2");
+        screen.click(R.id.second);
+        awaitCameras(screen, 1, 0);
+        manager.triggerDisconnect();
+        screen.awaitMessage("the camera was taken by another app: come back to this screen");
+        awaitCameras(screen, 1, 1);
+        screen.click(R.id.second);
+        awaitCameras(screen, 2, 1);
+    }
+
+    @Test
+    public void turnedWithThePhoneItsPicturesStayUpright() {
+        permit();
+        camera();
+        Screen<PictureActivity> screen = Screen.of(PictureActivity.class, "mobilenet_v2");
+        screen.click(R.id.second);
+        awaitCameras(screen, 1, 0);
+        Object feed = ReflectionHelpers.getField(screen.activity, "camera");
+        assertEquals(6, (int) ReflectionHelpers.<Integer>getField(feed, "orientation"));
+        ShadowDisplay display = Shadow.extract(
+                screen.activity.getWindowManager().getDefaultDisplay());
+        display.setRotation(Surface.ROTATION_90);
+        screen.turned();
+        assertEquals(1, (int) ReflectionHelpers.<Integer>getField(feed, "orientation"));
+        awaitCameras(screen, 1, 0);
+    }
+
+    @Test
+    public void withoutACameraThatIsSaid() {
+        permit();
         Screen<PictureActivity> screen = Screen.of(PictureActivity.class, "mobilenet_v2");
         screen.click(R.id.second);
         assertEquals(null, screen.shadow().getLastRequestedPermission());

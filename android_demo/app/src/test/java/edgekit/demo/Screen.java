@@ -1,9 +1,11 @@
 package edgekit.demo;
 
+import static org.junit.Assert.assertSame;
 import static org.junit.Assert.assertTrue;
 
 import android.app.Activity;
 import android.content.Intent;
+import android.content.res.Configuration;
 import android.graphics.Bitmap;
 import android.graphics.Canvas;
 import android.net.Uri;
@@ -60,6 +62,14 @@ final class Screen<A extends Activity> {
     /** Makes the screen anew, as Android does where its surroundings change. */
     Screen<A> recreated() {
         return new Screen<A>(controller.recreate());
+    }
+
+    /** Turns the phone on its side; the screen stays, as the manifest says. */
+    void turned() {
+        Configuration now = new Configuration(activity.getResources().getConfiguration());
+        now.orientation = Configuration.ORIENTATION_LANDSCAPE;
+        controller.configurationChange(now);
+        assertSame("not made anew", activity, controller.get());
     }
 
     /** From now on an app that is not there cannot be asked for anything. */
