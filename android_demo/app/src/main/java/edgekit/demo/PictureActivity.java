@@ -191,7 +191,6 @@ public final class PictureActivity extends TaskActivity {
 
             @Override
             public void onError(InputError error) {
-                say(error.getMessage());
                 runOnUiThread(new Runnable() {
                     @Override
                     public void run() {
@@ -200,6 +199,7 @@ public final class PictureActivity extends TaskActivity {
                         }
                     }
                 });
+                say(error.getMessage());
             }
         });
         try {

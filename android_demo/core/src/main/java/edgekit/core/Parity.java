@@ -134,7 +134,7 @@ public final class Parity {
 
     private static Parity passes(String what, double worst) {
         String within = String.format(Locale.ROOT, worst < 1 ? "%.2g" : "%.0f", worst); // or steps
-        return new Parity(true, what + " as in Python, outputs within " + within, worst);
+        return new Parity(true, what + ", as in Python, outputs within " + within, worst);
     }
 
     private static Parity fails(String line, double worst) {
