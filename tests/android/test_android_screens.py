@@ -20,7 +20,7 @@ def test_the_screens(tmp_path: Path) -> None:
     """Gallery, camera, bad input, rotation, benchmark: JUnit's tests pass, and leave pictures."""
     reason = android_app.missing()
     if not reason and (done := android_app.make("robolectric")).returncode:
-        reason = f"Robolectric cannot be fetched: {(done.stderr or done.stdout)[-500:]}"
+        reason = f"Robolectric cannot be fetched: {(done.stdout + done.stderr)[:500]}"
     if reason:
         pytest.skip(reason)
     done = android_app.make("screens", f"PYTHON={sys.executable}", f"SCREENS={tmp_path}")
