@@ -92,15 +92,16 @@ _PAPERS: tuple[tuple[str, dict[str, Any], int, int], ...] = (
 # Drawn scenes: each is new to scale and place already, and some ten minutes on one core see most.
 _SCENES = Preset(
     Config(
-        alpha=0.35, resolution=65, classes=6, output_stride=8, class_weights="balanced",
+        alpha=0.35, resolution=97, classes=6, output_stride=8, class_weights="balanced",
         bn_momentum=0.97,
     ),
     params=454_758,
-    madds=34_021_984,
+    madds=71_146_080,
     training={
-        "epochs": 12,
+        "epochs": 20,
         "batch_size": 8,
-        "learning_rate": 2e-3,
+        "learning_rate": 6e-3,
+        "warmup_epochs": 0.3,
         "schedule": "poly",
         "augment": "none",
         "qat_epochs": 2,
