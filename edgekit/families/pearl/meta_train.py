@@ -92,14 +92,16 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
         return Checkpoints(folder, state)
 
     def run(
-        self, watch: Callable[[int, Report], bool | None] | None = None, folder: Path | None = None
-    ) -> list[Report]:
+        self, watch: Callable[[int, Report], bool | None] | None = None, folder: Path | None = None,
+        between: Callable[[int], None] | None = None,
+    ) -> list[Report]:  # fmt: skip
         """Train to the end of the plan and return the losses of each iteration.
 
         Args:
             watch: called with the number of complete iterations and their losses; True ends the
                 run there.
             folder: where every iteration leaves a checkpoint; a run goes on from the newest.
+            between: see `iterate`.
 
         Raises:
             InputError: the checkpoint is damaged or of another run, or losses are not finite.
@@ -109,17 +111,21 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
             kept.restore()
         told = []
         while int(self.iteration) < self.plan.iterations:
-            told.append(self.iterate())
+            told.append(self.iterate(between))
             if kept:
                 kept.save()
             if watch and watch(int(self.iteration), told[-1]):
                 break
         return told
 
-    def iterate(self) -> Report:
+    def iterate(self, between: Callable[[int], None] | None = None) -> Report:
         """Collect, then take the gradient steps of one iteration; return mean losses and seconds.
 
         All that is drawn follows from the seed and the iteration's number.
+
+        Args:
+            between: called after each compiled call with the gradient steps of the run so far. What
+                it raises ends the run in the middle of the iteration, which does not count.
         """
         number = int(self.iteration)
         rng = self._players.rng = np.random.default_rng((self.seed, number))
@@ -129,8 +135,12 @@ class MetaTraining(tf.Module):  # type: ignore[misc]
             self._collect_first(everyone)
         self._collect(np.sort(rng.choice(everyone, self.plan.tasks_collected, replace=False)))
         collected = time.perf_counter()
-        calls = range(0, self.plan.updates, self._call)
-        told = [self._updates(self.seed, number * self.plan.updates + k) for k in calls]
+        told = []
+        for taken in range(0, self.plan.updates, self._call):
+            first = number * self.plan.updates + taken
+            told.append(self._updates(self.seed, first))
+            if between:
+                between(first + self._call)
         self.iteration.assign_add(1)
         losses = {name: float(np.mean([t[name] for t in told])) for name in told[0]}
         if not np.isfinite(list(losses.values())).all():

@@ -1,0 +1,147 @@
+"""PEARL's MuJoCo presets as they are published, on one thread: learning curves, and starts.
+
+cheetah-dir and cheetah-vel are meta-trained for 20 CPU minutes, from which nothing is taken away
+but the later iterations. "Learns upwards" was defined before the first run: of the points behind
+the untrained agent's, the last third's mean return must be above the first third's by more than
+half of the difference's 95% interval, and above the untrained agent's. The other presets start:
+data of every task as published, 10 gradient steps instead of 4000, a checkpoint, and the next
+iteration, once by the run itself and once by a new one that resumes; both must end with the same
+weights. Needs MuJoCo, the extra of that name. Run: python benchmarks/pearl_mujoco.py [--smoke]
+[--make NAME --seed N]; runs are kept in runs/, and --make makes only one of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from meta_curve import Budget, recipe_of, record, rise
+from meta_start import start
+from results import FOLDER, Row, write_results
+
+RUNS = Path("runs") / "pearl_mujoco"
+SEEDS = (1,)
+# About half a minute of gradient steps on one core: a meta-test takes less than a tenth of that.
+LEARNED = {"cheetah-dir": Budget(20, 400), "cheetah-vel": Budget(20, 100)}
+STARTED = ("ant-dir", "ant-goal", "humanoid-dir", "walker-rand-params", "hopper-rand-params")
+FEW = 10  # gradient steps of an iteration that only starts
+
+
+def main() -> int:
+    """Make what is missing; write results/pearl_mujoco.json and pearl_mujoco_curves.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--smoke", action="store_true", help="small networks, few steps")
+    parser.add_argument("--make", metavar="NAME", help="one preset to run, and nothing else")
+    parser.add_argument("--seed", type=int, default=SEEDS[0], help="with --make")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
+    options = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    with tempfile.TemporaryDirectory() as scratch:
+        runs = Path(scratch) if options.smoke else options.runs
+        folder = Path(scratch) if options.smoke else options.folder
+        if options.make:
+            kept(options.make, options.seed, runs, smoke=options.smoke)
+            return 0
+        write(runs, folder, smoke=options.smoke)
+    return 0
+
+
+def write(runs: Path, folder: Path, *, smoke: bool) -> None:
+    """Write both results and print the first."""
+    learned, started = (list(LEARNED)[:1], STARTED[-1:]) if smoke else (list(LEARNED), STARTED)
+    curves = {(n, s): kept(n, s, runs, smoke=smoke) for n in learned for s in SEEDS}
+    starts = {name: kept(name, SEEDS[0], runs, smoke=smoke) for name in started}
+    minutes = sum(found["minutes"] for found in [*curves.values(), *starts.values()])
+    rows = [row for (name, seed), found in curves.items() for row in verdicts(name, seed, found)]
+    rows += [row for name, found in starts.items() for row in start_rows(name, found)]
+    points = [row for (name, seed), found in curves.items() for row in curve(name, seed, found)]
+    for name, each in (("pearl_mujoco", rows), ("pearl_mujoco_curves", points)):
+        write_results(name, each, minutes=minutes, seeds=SEEDS, folder=folder)
+    for row in rows:
+        print(f"{row.case}: {row.metric} {row.value:.4g} {row.unit}, {row.target}: {row.met}")
+
+
+def kept(name: str, seed: int, runs: Path, *, smoke: bool) -> dict[str, Any]:
+    """Return what a run found, from disk if it is there."""
+    path = runs / f"{name}-{seed}.json"
+    if not path.exists():
+        began = time.monotonic()
+        found = _maker(name, seed, runs, smoke=smoke)()
+        found["minutes"] = (time.monotonic() - began) / 60  # of wall time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found), encoding="utf-8")
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _maker(name: str, seed: int, runs: Path, *, smoke: bool) -> Callable[[], dict[str, Any]]:
+    recipe = recipe_of(name)
+    if smoke:
+        recipe = replace(recipe, hidden_units=(8,), encoder_units=(8,), initial_steps=200, batch=4,
+                         train_tasks=2, test_tasks=2, tasks_collected=2, context=8, replay=2_000,
+                         updates=2, trajectories=2)  # fmt: skip
+    if name in LEARNED:
+        budget = Budget(0.0, 2) if smoke else LEARNED[name]
+        return lambda: record(recipe, seed, budget)
+    return lambda: start(replace(recipe, updates=2 if smoke else FEW, iterations=2), seed, runs)
+
+
+def verdicts(name: str, seed: int, found: dict[str, Any]) -> list[Row]:
+    """Return what came of a run: its beginning, its end, and whether it learned upwards."""
+    points = found["points"]
+    untrained, *rest = (p["held_out"] for p in points)
+    returns = np.array(rest or [untrained])
+    risen, half = rise(returns)
+    third = max(1, len(returns) // 3)
+    end = float(returns[-third:].mean())
+    case = f"{name}, seed {seed}"
+    return [
+        Row(case, "held-out return, untrained", "reward", untrained),
+        Row(case, f"held-out return, first third of {len(returns)} points", "reward",
+            float(returns[:third].mean())),
+        Row(case, "held-out return, last third", "reward", end),
+        Row(case, "held-out return, last point", "reward", float(returns[-1])),
+        Row(case, "last third less first third", "reward", risen,
+            interval=(risen - half, risen + half), target=f"> {half:.3f}"),
+        Row(case, "last third less untrained", "reward", end - untrained, target="> 0"),
+        Row(case, "steps of environments", "steps", points[-1]["steps"]),
+        Row(case, "gradient steps", "steps", points[-1]["updates"]),
+        Row(case, "all of the run, one thread", "CPU minutes", found["cpu_minutes"]),
+        Row(case, "meta-tests among it", "CPU minutes", found["test_minutes"]),
+    ]  # fmt: skip
+
+
+def curve(name: str, seed: int, found: dict[str, Any]) -> list[Row]:
+    """Return a row of each point."""
+    return [
+        Row(f"{name}, seed {seed}, {p['cpu_minutes']:.1f} CPU minutes, {p['steps']} environment "
+            f"steps, {p['updates']} gradient steps", "held-out return", "reward", p["held_out"])
+        for p in found["points"]
+    ]  # fmt: skip
+
+
+def start_rows(name: str, found: dict[str, Any]) -> list[Row]:
+    """Return how a preset started and went on."""
+    case = f"{name} starts, checkpoints and goes on"
+    return [
+        Row(case, "greatest difference of weights, resumed or not", "1", found["difference"],
+            target="== 0"),
+        Row(case, "weights that its second iteration changed", "%", found["changed_percent"],
+            target="> 0"),
+        Row(case, "both iterations and the resumed one", "CPU minutes", found["cpu_minutes"]),
+        Row(case, "checkpoint", "MB", found["checkpoint_mb"]),
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
