@@ -7,9 +7,7 @@ and finished cells are kept in runs/ and not made again.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,22 +15,18 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from scipy.stats import t
 
+from batch_learner import BEGINNING, Learner, interval
 from bear_peer import PACKAGE, VARIANTS, learn
-from edgekit.agents import Scaling
+from cells import kept
 from edgekit.agents.batch import Batch, join, read_batch, write_batch
 from edgekit.agents.collection import BEHAVIOURS, Apprenticeship, collect_all
 from edgekit.agents.distillation import Lessons, distil
-from edgekit.agents.playing import actor, compile_choice
-from edgekit.agents.replay import Replay, Transitions
-from edgekit.agents.updates import compile_updates, with_noise
 from edgekit.environments import make
-from edgekit.environments.episodes import Act, act_at_random, play
+from edgekit.environments.episodes import act_at_random, play
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.source import Source
 from edgekit.families.bear import ALGORITHMS, FAMILY, Config
-from edgekit.families.bear.fit import build_agent
 from edgekit.families.bear.network import build_student, set_scaling
 from edgekit.play import opened
 from edgekit.play.policy import play_file
@@ -46,57 +40,8 @@ BOTH = "random+medium"
 BATCHES = (*BEHAVIOURS, BOTH)
 COMPARED = (BOTH, "expert")  # batches that the peer learns from too
 TARGETS = {BOTH: ">= -240", "expert": ">= -320"}
-EPISODES, BEGINNING = 100, 50_000  # of a judgement; where they begin, beside the seed
+EPISODES = 100  # of a judgement
 KIB = 1024
-
-
-class Learner:
-    """One algorithm, compiled once: a new seed gets new weights."""
-
-    def __init__(self, config: Config, batch_size: int, count: int) -> None:
-        self.config, self.count = config, count
-        self.agent: Any = build_agent(config)
-        self.replay = Replay(2 * config.transitions, config.observations, config.actions)
-        self.updates = compile_updates(
-            with_noise(self.replay.sample, self.agent.draw), self.agent.update,
-            self.agent.REPORTS, count=count, batch=batch_size,
-        )  # fmt: skip
-        began = time.process_time()
-        self.replay.added.assign(1)
-        self.updates(0, 0)
-        self.compiling_s = time.process_time() - began
-
-    def learn(self, batch: Batch, seed: int, updates: int) -> dict[str, float]:
-        """Begin anew, take the updates, and return the return and their CPU seconds."""
-        self.begin(batch, seed)
-        began = time.process_time()
-        for first in range(0, updates, self.count):
-            self.updates(seed, first)
-        cpu_s = time.process_time() - began
-        return {"return": judged(self.config, seed, self.act(seed)), "cpu_s": cpu_s}
-
-    def begin(self, batch: Batch, seed: int) -> None:
-        """Take the weights of a new agent, and optimizers that have seen nothing."""
-        seed_everything(seed)
-        fresh: Any = build_agent(self.config)
-        for mine, theirs in zip(self.agent.variables, fresh.variables, strict=True):
-            mine.assign(theirs)
-        for name, optimizer in self.agent.optimizers.items():
-            for mine, theirs in zip(optimizer.variables, fresh.optimizers[name].variables,
-                                    strict=True):  # fmt: skip
-                mine.assign(theirs)
-        steps = batch.steps
-        limit = make(self.config.environment).limit
-        self.scaling = Scaling.of(steps.s, limit)
-        self.replay.added.assign(0)
-        self.replay.add(Transitions(
-            self.scaling.normalise(steps.s), np.clip(steps.a, -1, 1), steps.r,
-            self.scaling.normalise(steps.following), steps.ended,
-        ))  # fmt: skip
-
-    def act(self, seed: int) -> Act:
-        """Return who acts as the agent does."""
-        return actor(compile_choice(self.agent, self.scaling), seed)
 
 
 def main() -> int:
@@ -161,24 +106,18 @@ class Study:
         return self._kept(f"{seed}-{name}-{learner}", lambda: self._own(seed, name, learner))
 
     def _kept(self, name: str, make_it: Callable[[], dict[str, float]]) -> dict[str, float]:
-        path = self.place / f"{name}.json"
-        if not path.exists():
-            began = time.monotonic()
-            found = make_it()
-            found["minutes"] = (time.monotonic() - began) / 60
-            self.place.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(found))
-            print(name, found, flush=True)
-        kept: dict[str, float] = json.loads(path.read_text())
+        found: dict[str, float] = kept(self.place / f"{name}.json", make_it)
         if name not in self.counted:
-            self.minutes += kept["minutes"]
+            self.minutes += found["minutes"]
             self.counted.add(name)
-        return kept
+        return found
 
     def _own(self, seed: int, name: str, algorithm: str) -> dict[str, float]:
         if algorithm not in self.learners:
             config = replace(self.config, algorithm=algorithm)
-            self.learners[algorithm] = Learner(config, self.batch_size, 20 if self.smoke else 250)
+            self.learners[algorithm] = Learner(
+                config, self.batch_size, 20 if self.smoke else 250, EPISODES
+            )
         learner = self.learners[algorithm]
         found = learner.learn(self.batch(seed, name), seed, self.updates)
         found["compiling_s"] = learner.compiling_s
@@ -276,20 +215,6 @@ class Study:
                 Row(case, f"an action in LiteRT, {scheme}", "us", float(step.mean())),
             ]  # fmt: skip
         return rows
-
-
-def judged(config: Config, seed: int, act: Act) -> float:
-    """Return the mean return over episodes that nothing was chosen on."""
-    return float(play(make(config.environment, EPISODES, seed + BEGINNING), act).returns.mean())
-
-
-def interval(values: Any) -> tuple[float, float]:
-    """Return the 95% interval of the mean by Student's t."""
-    n = len(values)
-    if n < 2:
-        return float(values.mean()), float(values.mean())
-    half = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5)
-    return float(values.mean() - half), float(values.mean() + half)
 
 
 def worst(found: dict[str, dict[str, Any]]) -> list[Row]:

@@ -13,9 +13,7 @@ weights. Needs MuJoCo, the extra of that name. Run: python benchmarks/pearl_mujo
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +22,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from cells import kept
 from meta_curve import Budget, recipe_of, record, rise
 from meta_start import start
 from results import FOLDER, Row, write_results
@@ -51,7 +50,7 @@ def main() -> int:
         runs = Path(scratch) if options.smoke else options.runs
         folder = Path(scratch) if options.smoke else options.folder
         if options.make:
-            kept(options.make, options.seed, runs, smoke=options.smoke)
+            made(options.make, options.seed, runs, smoke=options.smoke)
             return 0
         write(runs, folder, smoke=options.smoke)
     return 0
@@ -60,8 +59,8 @@ def main() -> int:
 def write(runs: Path, folder: Path, *, smoke: bool) -> None:
     """Write both results and print the first."""
     learned, started = (list(LEARNED)[:1], STARTED[-1:]) if smoke else (list(LEARNED), STARTED)
-    curves = {(n, s): kept(n, s, runs, smoke=smoke) for n in learned for s in SEEDS}
-    starts = {name: kept(name, SEEDS[0], runs, smoke=smoke) for name in started}
+    curves = {(n, s): made(n, s, runs, smoke=smoke) for n in learned for s in SEEDS}
+    starts = {name: made(name, SEEDS[0], runs, smoke=smoke) for name in started}
     minutes = sum(found["minutes"] for found in [*curves.values(), *starts.values()])
     rows = [row for (name, seed), found in curves.items() for row in verdicts(name, seed, found)]
     rows += [row for name, found in starts.items() for row in start_rows(name, found)]
@@ -72,16 +71,9 @@ def write(runs: Path, folder: Path, *, smoke: bool) -> None:
         print(f"{row.case}: {row.metric} {row.value:.4g} {row.unit}, {row.target}: {row.met}")
 
 
-def kept(name: str, seed: int, runs: Path, *, smoke: bool) -> dict[str, Any]:
+def made(name: str, seed: int, runs: Path, *, smoke: bool) -> dict[str, Any]:
     """Return what a run found, from disk if it is there."""
-    path = runs / f"{name}-{seed}.json"
-    if not path.exists():
-        began = time.monotonic()
-        found = _maker(name, seed, runs, smoke=smoke)()
-        found["minutes"] = (time.monotonic() - began) / 60  # of wall time
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(found), encoding="utf-8")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    return kept(runs / f"{name}-{seed}.json", _maker(name, seed, runs, smoke=smoke))
 
 
 def _maker(name: str, seed: int, runs: Path, *, smoke: bool) -> Callable[[], dict[str, Any]]:

@@ -8,6 +8,7 @@ agent did, chance at the beginning included, up to there (D4RL's medium-replay).
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,6 @@ from edgekit.errors import InputError
 BEHAVIOURS = ("random", "medium", "mixed", "expert")
 SHARE = 1 / 3  # of the expert's advantage over chance, that makes a medium agent
 _ROUND = 10  # vector steps between updates
-_JUDGED = 20  # episodes
 _log = logging.getLogger("edgekit")
 
 
@@ -42,6 +42,8 @@ class Apprenticeship:
     batch_size: int = 128
     members: int = 10  # environments
     random_steps: int = 1_000  # before the first update
+    judged_every: int = 5  # rounds, of ten steps in every environment
+    episodes: int = 20  # of a judgement
 
 
 def is_behaviour(source: str) -> bool:
@@ -82,6 +84,23 @@ def collect_all(
     return {name: found[name] for name in wanted}
 
 
+def collect_within(
+    environment: str, returns: tuple[float, float], size: int, seed: int,
+    how: Apprenticeship | None = None,
+) -> Batch:  # fmt: skip
+    """Return `size` transitions of the agent as it was when its return first lay within `returns`.
+
+    Its mean action is judged; its stochastic policy makes the batch, whose origin has the return
+    and the steps that it took to learn.
+
+    Raises:
+        InputError: no such environment, or no judgement lay there.
+    """
+    how = how or Apprenticeship()
+    outer = make(environment, how.members, seed)
+    return _Apprentice(environment, outer, how, seed).within(*returns, size)
+
+
 class _Apprentice:
     """Soft actor-critic that learns in an environment, and is remembered as it was."""
 
@@ -107,14 +126,8 @@ class _Apprentice:
     def batches(self, size: int) -> dict[str, Batch]:
         """Learn, and return medium, mixed and expert batches."""
         chance, judged = self._judge(random=True), []
-        count = self.how.members * _ROUND
-        for number, taken in enumerate(range(self.how.random_steps, self.how.steps, count)):
-            self._step(_ROUND)
-            self.updates(self.seed, taken)
-            if number % 5 == 4:
-                judged.append((len(self.raw), self._judge(), self.agent.policy.get_weights()))
-                _log.info("%s: apprentice at %d steps: return %.1f", self.name, taken,
-                          judged[-1][1])  # fmt: skip
+        for value in self._learn():
+            judged.append((len(self.raw), value, self.agent.policy.get_weights()))
         at_end = judged[-1][1]
         if not at_end > chance:
             raise InputError(f"{self.name}: the agent that makes batches did not learn",
@@ -127,12 +140,41 @@ class _Apprentice:
         found = {"mixed": _joined(self.raw[:parts])}
         for name, policy in (("medium", weights), ("expert", expert)):
             self.agent.policy.set_weights(policy)
-            before, self.seen = len(self.raw), self.outer.reset()
-            self._step(-(-size // self.outer.count))
-            found[name] = _first(_joined(self.raw[before:]), size)
+            found[name] = self._act_out(size)
         told = {"chance": chance, "expert": at_end, "medium": value}
         return {name: _batch(self.name, name, steps, self.seed, told)
                 for name, steps in found.items()}  # fmt: skip
+
+    def within(self, least: float, most: float, size: int) -> Batch:
+        """Learn until a judgement lies there, and return a batch of the agent as it is."""
+        judged = [-np.inf]
+        for value in self._learn():
+            judged.append(value)
+            if least <= value <= most:
+                told = {"return": value, "steps": sum(len(part) for part in self.raw)}
+                return _batch(self.name, f"from {least:g} to {most:g}", self._act_out(size),
+                              self.seed, told)  # fmt: skip
+        raise InputError(f"{self.name}: the agent that makes batches",
+                         got=f"at best {max(judged):.4g} after {self.how.steps} steps",
+                         expected=f"a return from {least:.4g} to {most:.4g}",
+                         do="let it take more steps, or judge it more often")  # fmt: skip
+
+    def _learn(self) -> Iterator[float]:
+        """Learn for the apprenticeship's steps; yield each judgement's return."""
+        count = self.how.members * _ROUND
+        for number, taken in enumerate(range(self.how.random_steps, self.how.steps, count)):
+            self._step(_ROUND)
+            self.updates(self.seed, taken)
+            if (number + 1) % self.how.judged_every == 0:
+                value = self._judge()
+                _log.info("%s: apprentice at %d steps: return %.1f", self.name, taken, value)
+                yield value
+
+    def _act_out(self, size: int) -> Transitions:
+        """Return `size` transitions from new beginnings, with the policy's own noise."""
+        before, self.seen = len(self.raw), self.outer.reset()
+        self._step(-(-size // self.outer.count))
+        return _first(_joined(self.raw[before:]), size)
 
     def _step(self, steps: int) -> None:
         """Take so many steps in every environment, with the policy's own noise."""
@@ -144,9 +186,9 @@ class _Apprentice:
             self.replay.add(self._inner(taken))
 
     def _judge(self, *, random: bool = False) -> float:
-        judged = make(self.name, _JUDGED, self.seed + 1)
+        judged = make(self.name, self.how.episodes, self.seed + 1)
         rng = np.random.default_rng(self.seed)
-        shape = (_JUDGED, judged.actions)
+        shape = (self.how.episodes, judged.actions)
         act_out = (lambda _: rng.uniform(-1, 1, shape) * judged.limit) if random else actor(
             self.choose, self.seed)  # fmt: skip
         return float(play(judged, act_out).returns.mean())

@@ -12,7 +12,7 @@ h5py = pytest.importorskip("h5py")
 pytest.importorskip("tensorflow")
 
 from edgekit.agents.batch import Batch, check, join, read_batch, write_batch  # noqa: E402
-from edgekit.agents.collection import collect  # noqa: E402
+from edgekit.agents.collection import Apprenticeship, collect, collect_within  # noqa: E402
 from edgekit.agents.hdf5 import read_d4rl, read_minari  # noqa: E402
 from edgekit.agents.replay import Transitions  # noqa: E402
 from edgekit.environments import make  # noqa: E402
@@ -168,3 +168,17 @@ def test_random_actions_are_uniform_and_repeat() -> None:
 def test_no_such_behaviour() -> None:
     with pytest.raises(InputError, match="one of random, medium, mixed, expert"):
         collect("point-robot", "random+best", 10, seed=0)
+
+
+def test_a_batch_is_made_at_a_return() -> None:
+    """The first judgement that lies within is taken; where none does, the best is told."""
+    how = Apprenticeship(steps=60, hidden=(8,), batch_size=8, members=2, random_steps=20,
+                         judged_every=1, episodes=2)  # fmt: skip
+    made = collect_within("point-robot", (-1e3, 0.0), 30, 0, how)
+    assert (len(made), made.environment) == (30, "point-robot")
+    assert made.origin["steps"] == 40  # random ones, then a round of ten in two environments
+    assert -1e3 <= made.origin["return"] <= 0
+    with pytest.raises(
+        InputError, match=r"at best -\d.*, expected a return from 5 "
+    ):
+        collect_within("point-robot", (5.0, 6.0), 30, 0, how)
