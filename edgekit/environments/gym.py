@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.environments import Array, Step, check_actions
+from edgekit.environments.mujoco_warnings import redirect
 from edgekit.errors import InputError, MissingExtraError, SetupError
 
 
@@ -73,6 +74,8 @@ def open_gym(name: str, **options: Any) -> Any:
         import gymnasium
     except ModuleNotFoundError:
         raise MissingExtraError("gymnasium", "rl") from None
+    if "mujoco" in str(getattr(gymnasium.registry.get(name), "entry_point", "")):
+        redirect()
     try:
         return gymnasium.make(name, **options)
     except (gymnasium.error.DependencyNotInstalled, ModuleNotFoundError) as error:

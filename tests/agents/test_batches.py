@@ -178,7 +178,5 @@ def test_a_batch_is_made_at_a_return() -> None:
     assert (len(made), made.environment) == (30, "point-robot")
     assert made.origin["steps"] == 40  # random ones, then a round of ten in two environments
     assert -1e3 <= made.origin["return"] <= 0
-    with pytest.raises(
-        InputError, match=r"at best -\d.*, expected a return from 5 "
-    ):
+    with pytest.raises(InputError, match=r"at best -\d.*, expected a return from 5 "):
         collect_within("point-robot", (5.0, 6.0), 30, 0, how)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgekit.environments import make
+from edgekit.environments import make, mujoco_warnings
 from edgekit.environments.point_robot import PointRobot, draw_goals, sparse_reward
 from edgekit.errors import InputError
 
@@ -52,6 +53,25 @@ def test_gymnasium_episodes_begin_anew_and_keep_their_last_state() -> None:
         assert step.over.all() == (number == 199)
     assert not step.ended.any()
     assert (step.observation != step.following).any()
+
+
+def test_mujoco_warns_once(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The cheetah's model has a deprecated attribute: not on stderr, nor in a file."""
+    pytest.importorskip("mujoco", reason="MuJoCo is not installed")
+    monkeypatch.chdir(tmp_path)
+    mujoco_warnings._told.clear()
+    with caplog.at_level("INFO", "edgekit"):
+        make("HalfCheetah-v5", 3)
+        mujoco_warnings.tell("unstable")
+        mujoco_warnings.tell("unstable")
+    told = [(r.levelname, r.getMessage()) for r in caplog.records]
+    assert told.count(("WARNING", "MuJoCo: unstable")) == 1
+    assert len(told) == len(set(told))
+    assert capfd.readouterr().err == ""
+    assert not list(tmp_path.iterdir())
 
 
 def test_bad_input_is_one_line() -> None:
