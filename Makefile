@@ -40,7 +40,8 @@ artifacts: $(READY) ## the tables inside the package that programs make: op vers
 	$(BIN)/python converters/op_versions.py
 	$(BIN)/python benchmarks/predictor.py --fit
 
-numbers: $(READY) ## every published figure, from benchmarks/, and README's tables
+numbers: $(READY) ## every published figure, from benchmarks/, and README's tables (it installs MuJoCo)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[all,mujoco]'
 	$(BIN)/edgekit device create qemu
 	for program in $$(grep -l -e --smoke benchmarks/*.py); do $(BIN)/python $$program || exit $$?; done
 	$(BIN)/python benchmarks/tables.py README.md

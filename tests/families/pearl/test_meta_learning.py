@@ -168,6 +168,20 @@ def test_exploring_latents_are_spread_and_widened(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_allclose(drawn[0][1], 2.0 * spread.draw(), rtol=1e-5)
 
 
+def test_a_run_may_end_between_updates() -> None:
+    """Four updates of an iteration are one call; an iteration that was cut short does not count."""
+    started, seen = run(), []
+
+    def between(updates: int) -> None:
+        seen.append(updates)
+        if updates == 8:
+            raise StopIteration
+
+    with pytest.raises(StopIteration):
+        started.run(between=between)
+    assert (seen, int(started.iteration)) == ([4, 8], 1)
+
+
 def test_a_belief_is_a_running_sum() -> None:
     agent, family = Pearl(2, 2, SMALL), tasks("point-robot")
     goals = family.draw(2, np.random.default_rng(1))
