@@ -1,14 +1,21 @@
-"""Does a meta-training start, leave a checkpoint and go on from it as if nothing had happened?"""
+"""Does a meta-training start, leave a checkpoint and go on from it as if nothing had happened?
+
+Both halves run in processes of their own, as an interrupted run and the one that resumes it.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 import tf_keras as keras
 
 from edgekit.environments.tasks import draw_tasks, tasks
@@ -17,6 +24,7 @@ from edgekit.families.pearl.family import Recipe
 from edgekit.families.pearl.meta_train import MetaTraining
 
 Array = npt.NDArray[Any]
+Half = tuple[Array, Array, float]  # weights at the checkpoint and in the end, CPU seconds
 
 
 def start(recipe: Recipe, seed: int, runs: Path) -> dict[str, Any]:
@@ -31,32 +39,41 @@ def start(recipe: Recipe, seed: int, runs: Path) -> dict[str, Any]:
         InputError: the checkpoint cannot be written or read, or a loss is not finite.
         MissingExtraError: the tasks need a simulator that is not installed.
     """
-    began = time.process_time()
     runs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=runs) as place:
         folder = Path(place)
-        run = opened(recipe, seed)
-        run.run(lambda number, losses: number == 1, folder)
+        before, whole, seconds = _alone(begin, recipe, seed, folder)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        before = weights(run)
-        run.iterate()
-        whole = weights(run)
-        del run  # the buffers of some tasks take gigabytes
-        resumed = opened(recipe, seed, of_weights=seed + 1)  # which the checkpoint must replace
-        resumed.checkpoints(folder).restore()
-        resumed.iterate()
-    again = weights(resumed)
+        _, again, more = _alone(resume, recipe, seed, folder)
     return {
         "difference": float(np.abs(whole - again).max()),
         "changed_percent": 100 * float((whole != before).mean()),
         "checkpoint_mb": size / 1e6,
-        "cpu_minutes": (time.process_time() - began) / 60,
+        "cpu_minutes": (seconds + more) / 60,
     }
 
 
-def opened(recipe: Recipe, seed: int, of_weights: int | None = None) -> MetaTraining:
-    """Return a run that has done nothing yet; its first weights may have a seed of their own."""
-    keras.utils.set_random_seed(seed if of_weights is None else of_weights)
+def begin(recipe: Recipe, seed: int, folder: Path) -> Half:
+    """Run both iterations, with a checkpoint between them."""
+    run = opened(recipe, seed, of_weights=seed)
+    run.run(lambda number, losses: number == 1, folder)
+    before = weights(run)
+    run.iterate()
+    return before, weights(run), time.process_time()
+
+
+def resume(recipe: Recipe, seed: int, folder: Path) -> Half:
+    """Run the second iteration from the checkpoint, which must replace other weights."""
+    run = opened(recipe, seed, of_weights=seed + 1)
+    run.checkpoints(folder).restore()
+    before = weights(run)
+    run.iterate()
+    return before, weights(run), time.process_time()
+
+
+def opened(recipe: Recipe, seed: int, of_weights: int) -> MetaTraining:
+    """Return a run that has done nothing yet, whose first weights have a seed of their own."""
+    keras.utils.set_random_seed(of_weights)
     family = tasks(recipe.tasks)
     learned_on = draw_tasks(family, recipe.train_tasks, seed, "train")
     agent = Pearl(recipe.observations, recipe.actions, recipe)
@@ -66,3 +83,16 @@ def opened(recipe: Recipe, seed: int, of_weights: int | None = None) -> MetaTrai
 def weights(run: MetaTraining) -> Array:
     """Return all weights of an agent that are trained, in a row."""
     return np.concatenate([np.ravel(v.numpy()) for v in run.agent.trainable_variables])
+
+
+def one_thread() -> None:
+    """Keep TensorFlow to one thread; before its first operation."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _alone(half: Callable[[Recipe, int, Path], Half], *arguments: Any) -> Half:
+    """Return what a new process finds: its buffers, gigabytes of some tasks, go with it."""
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=fresh, initializer=one_thread) as pool:
+        return pool.submit(half, *arguments).result()

@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from cells import kept
 from meta_curve import Budget, recipe_of, record, rise
-from meta_start import start
+from meta_start import one_thread, start
 from results import FOLDER, Row, write_results
 
 RUNS = Path("runs") / "pearl_mujoco"
@@ -44,8 +43,7 @@ def main() -> int:
     parser.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
     options = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    one_thread()
     with tempfile.TemporaryDirectory() as scratch:
         runs = Path(scratch) if options.smoke else options.runs
         folder = Path(scratch) if options.smoke else options.folder

@@ -64,7 +64,7 @@ def build_encoder(inputs: int, latent: int, hidden: Sequence[int], factors: str)
 def encode(encoder: Any, context: Any) -> tuple[Any, Any]:
     """Return the natural parameters of transitions `[M, C, W]`: `[M, C, Z]` each."""
     precision, weighted = encoder(tf.reshape(context, (-1, context.shape[-1])))
-    shape = (-1, context.shape[1], precision.shape[-1])
+    shape = (-1, context.shape[1] or tf.shape(context)[1], precision.shape[-1])
     return tf.reshape(precision, shape), tf.reshape(weighted, shape)
 
 

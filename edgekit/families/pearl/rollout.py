@@ -37,8 +37,13 @@ class Players:
 
     def __init__(self, agent: Actor, *, sparse: bool, rng: np.random.Generator) -> None:
         self.agent, self.sparse, self.rng = agent, sparse, rng
-        self._act = tf.function(self._action, autograph=False, reduce_retracing=True)
-        self._encode = tf.function(self._sums, autograph=False, reduce_retracing=True)
+        # One graph for any number of tasks: those that TensorFlow makes for each number differ in
+        # the last bit, and a resumed run meets other numbers than one that was not interrupted.
+        act = [tf.TensorSpec((None, n)) for n in (agent.observations, agent.config.latent,
+                                                  agent.actions)]  # fmt: skip
+        self._act = tf.function(self._action, input_signature=act, autograph=False)
+        seen = [tf.TensorSpec((None, None, agent.context_width))]
+        self._encode = tf.function(self._sums, input_signature=seen, autograph=False)
 
     def prior(self, tasks: int) -> Array:
         """Return z `[K, Z]` before any transition."""

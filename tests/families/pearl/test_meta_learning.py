@@ -168,6 +168,17 @@ def test_exploring_latents_are_spread_and_widened(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_allclose(drawn[0][1], 2.0 * spread.draw(), rtol=1e-5)
 
 
+def test_any_number_of_tasks_has_the_same_graph() -> None:
+    """Graphs of one number each differ in the last bit, by which a resumed run went astray."""
+    players = Players(Pearl(2, 2, SMALL), sparse=False, rng=np.random.default_rng(0))
+    for count in (4, 2):
+        policy = players.policy(players.prior(count), stochastic=True)
+        goals = np.ones((count, 2), np.float32)
+        players.see(unknown(count, 2), play(tasks("point-robot").make(goals, 0), policy))
+    for compiled in (players._act, players._encode):
+        assert compiled.experimental_get_tracing_count() == 1
+
+
 def test_a_run_may_end_between_updates() -> None:
     """Four updates of an iteration are one call; an iteration that was cut short does not count."""
     started, seen = run(), []
