@@ -3,7 +3,7 @@
 The batch is made here, once: a soft actor-critic of ours is judged after every 500 steps, until
 the mean return of 10 episodes by its mean action first lies from 1000 to 1500, a third to a half of
 an expert's 3000; then its stochastic policy takes 100,000 steps. The preset's 500,000 updates would
-take a core seven hours; here are 3,000 of each algorithm, and BEAR's warm-up is the same share of
+take a core seven hours; here are 4,000 of each algorithm, and BEAR's warm-up is the same share of
 them, 8%. Nothing was chosen by what came of it. Needs MuJoCo, the extra of that name. Run:
 python benchmarks/bear_hopper.py [--smoke] [--prepare]; the batch and finished cells are kept in
 runs/, and --prepare makes the batch alone.
@@ -34,7 +34,7 @@ RUNS = Path("runs") / "bear_hopper"
 SEEDS = (1, 2)  # of the algorithms; the batch is one
 BATCH_SEED = 0
 MEDIUM = (1000.0, 1500.0)  # the return at which the batch is made
-UPDATES = 3_000
+UPDATES = 4_000
 CALL = 250  # updates in one compiled call
 EPISODES = 50  # of a judgement
 
@@ -78,7 +78,8 @@ class Study:
 
     def cell(self, algorithm: str, seed: int) -> dict[str, Any]:
         """Return what an algorithm made of the batch."""
-        return kept(self.place / f"{algorithm}-{seed}.json", lambda: self._learn(algorithm, seed))
+        path = self.place / f"{algorithm}-{seed}-{self.updates}.json"
+        return kept(path, lambda: self._learn(algorithm, seed))
 
     def chance(self) -> dict[str, Any]:
         """Return what random actions earn from the first seed's beginnings."""

@@ -40,8 +40,8 @@ def main() -> int:
     parser.add_argument("--smoke", action="store_true", help="small networks, few steps")
     parser.add_argument("--make", metavar="NAME", help="one preset to run, and nothing else")
     parser.add_argument("--seed", type=int, default=SEEDS[0], help="with --make")
-    parser.add_argument("--started", default=",".join(STARTED), metavar="NAMES",
-                        help="of the presets that only start, these")  # fmt: skip
+    parser.add_argument("--presets", default=",".join([*LEARNED, *STARTED]), metavar="NAMES",
+                        help="these alone are in the results")  # fmt: skip
     parser.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
     options = parser.parse_args()
@@ -52,13 +52,16 @@ def main() -> int:
         if options.make:
             made(options.make, options.seed, runs, smoke=options.smoke)
             return 0
-        write(runs, folder, options.started.split(","), smoke=options.smoke)
+        write(runs, folder, options.presets.split(","), smoke=options.smoke)
     return 0
 
 
-def write(runs: Path, folder: Path, started: list[str], *, smoke: bool) -> None:
+def write(runs: Path, folder: Path, presets: list[str], *, smoke: bool) -> None:
     """Write both results and print the first."""
-    learned, started = (list(LEARNED)[:1], started[-1:]) if smoke else (list(LEARNED), started)
+    learned = [name for name in presets if name in LEARNED]
+    started = [name for name in presets if name in STARTED]
+    if smoke:
+        learned, started = learned[:1], started[-1:]
     curves = {(n, s): made(n, s, runs, smoke=smoke) for n in learned for s in SEEDS}
     starts = {name: made(name, SEEDS[0], runs, smoke=smoke) for name in started}
     minutes = sum(found["minutes"] for found in [*curves.values(), *starts.values()])
