@@ -82,6 +82,14 @@ DEFAULT_SCHEMES = "f32"
     help="Of scheme mixed: layers that stay in float whatever they cost, as 'block_1_*'.",
 )
 @click.option(
+    "--stem",
+    default="plain",
+    show_default=True,
+    type=click.Choice(["plain", "paired"]),
+    help="Of 8-bit .tflite files: whether the first convolution reads two pixels of a row as one, "
+    "which 8-bit kernels on a CPU are faster at. The answers are the same.",
+)
+@click.option(
     "--io",
     "io_dtype",
     type=click.Choice(["int8", "uint8", "int16", "float32"]),

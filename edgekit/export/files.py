@@ -17,6 +17,7 @@ from edgekit.export.lowering import Lowered
 from edgekit.export.metadata import add_metadata
 from edgekit.export.signatures import add_signatures
 from edgekit.export.source import Source
+from edgekit.export.stem import pair_stem
 from edgekit.export.tail import Tails
 from edgekit.export.targets import Refusal, check_target
 from edgekit.quantize.calibration import Calibration
@@ -43,6 +44,11 @@ class Wanted:
     target: str | None = None  # a runtime whose op versions must not be exceeded
     post_training: PostTraining = field(default_factory=PostTraining)  # for 8 bits
     mixed: Mixed = field(default_factory=Mixed)  # what scheme mixed leaves in float
+    stem: str = "plain"  # of STEMS, for .tflite files of 8 bits
+
+    def pairs(self, scheme: Scheme, format: str) -> bool:
+        """Whether the stem of such a file is to take two pixels as one."""
+        return self.stem == "paired" and format == "tflite" and scheme.all_in_8_bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +116,8 @@ def write_file(
             )  # fmt: skip
             if prepared:  # for another quantizer, whose weights it replaces
                 content = put_weights(content, prepared.content, prepared.steps)
+        if wanted.pairs(scheme, "tflite"):
+            content = pair_stem(content)
         path.write_bytes(tails.join(content, "tflite"))
         return check_target(path, wanted.target) if wanted.target else ()
 
