@@ -121,7 +121,7 @@ def measure(files: dict[str, Path], *, smoke: bool) -> list[Row]:
     """Return the ratios, each file having had its turn in every round."""
     timing = Options(rounds=2 if smoke else 30, runs=4 if smoke else 1500, min_seconds=0)
     with open_device("local") as device:
-        report = bench(find_targets(files.values()), device, timing)
+        report = bench(find_targets(list(files.values())), device, timing)
     place = {name: number for number, name in enumerate(files)}
     more = more_ops(read_graph(files["per channel"]), read_graph(files["paired"]))
     less = more_ops(read_graph(files["paired"]), read_graph(files["per channel"]))
@@ -140,7 +140,10 @@ def measure(files: dict[str, Path], *, smoke: bool) -> list[Row]:
         ("w8a8", "f32", "w8a8 v f32, our own pair", "<= 0.48", "our f32 export"),
         ("f32", "plain f32", "f32 v plain keras.applications", "<= 1.00", "bare TFLiteConverter"),
     ]  # fmt: skip
-    return [ratio(report, place[own], place[rival], *rest) for own, rival, *rest in found]
+    return [
+        ratio(report, place[own], place[rival], case, target, source)
+        for own, rival, case, target, source in found
+    ]
 
 
 def ratio(report: Report, ours: int, rival: int, case: str, target: str | None, source: str) -> Row:
