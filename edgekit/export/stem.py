@@ -9,7 +9,6 @@ along both axes (space to depth), which would move pixels here.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.errors import InputError
-from edgekit.quantize.tflite_file import kind_of, pack, unpack
+from edgekit.quantize.tflite_file import add_tensor, code_of, kind_of, pack, store, unpack
 
 STEMS = ("plain", "paired")
 _CHANNELS = 4  # at the most: two pixels of more fill eight without help
@@ -61,27 +60,31 @@ def _pairs(graph: Any, op: Any) -> bool:
 
 def _reshape(model: Any, graph: Any, op: Any) -> Any:
     """Return what makes `[N, H, W/2, 2C]` of the op's input, which it reads from now on."""
-    (pixels, *rest), tensors = op.inputs, graph.tensors
-    paired, shape = copy.deepcopy(tensors[pixels]), schema.TensorT()
-    batch, height, width, channels = (int(size) for size in paired.shape)
-    if paired.shapeSignature is not None:
-        batch = int(paired.shapeSignature[0])
-        paired.shapeSignature = np.array([batch, height, width // 2, 2 * channels], np.int32)
-    paired.shape = np.array([abs(batch), height, width // 2, 2 * channels], np.int32)
-    paired.name, paired.buffer = paired.name + b"/paired", 0
+    place, *rest = op.inputs
+    pixels = graph.tensors[place]
+    shape = [int(size) for size in (pixels.shape if pixels.shapeSignature is None
+                                    else pixels.shapeSignature)]  # fmt: skip
+    batch, height, width, channels = shape
     wanted = np.array([batch, height, width // 2, 2 * channels], np.int32)
-    shape.name, shape.shape = paired.name + b"/shape", np.array([4], np.int32)
-    shape.type, shape.buffer = schema.TensorType.INT32, _store(model, wanted)
-    tensors += [paired, shape]
+    open_batch = None if pixels.shapeSignature is None else wanted
+    paired = add_tensor(graph, pixels, b"/paired", shape=np.abs(wanted), shapeSignature=open_batch)
     made = schema.OperatorT()
-    made.opcodeIndex = _code(model, schema.BuiltinOperator.RESHAPE)
-    made.inputs = np.array([pixels, len(tensors) - 1], np.int32)
-    made.outputs = np.array([len(tensors) - 2], np.int32)
+    made.opcodeIndex = code_of(model, "RESHAPE")
+    made.inputs = np.array([place, _add_shape(model, graph, pixels.name, wanted)], np.int32)
+    made.outputs = np.array([paired], np.int32)
     made.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
     made.builtinOptions = schema.ReshapeOptionsT()
     made.builtinOptions.newShape = wanted
-    op.inputs = np.array([len(tensors) - 2, *rest], np.int32)
+    op.inputs = np.array([paired, *rest], np.int32)
     return made
+
+
+def _add_shape(model: Any, graph: Any, name: bytes, wanted: Array) -> int:
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape = name + b"/shape", np.array([len(wanted)], np.int32)
+    tensor.type, tensor.buffer = schema.TensorType.INT32, store(model, wanted)
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
 
 
 def _pair_weights(model: Any, graph: Any, op: Any) -> None:
@@ -94,26 +97,6 @@ def _pair_weights(model: Any, graph: Any, op: Any) -> None:
         model.buffers[weights.buffer].data = None
     rows = np.zeros((filters, high, taps * 2 * channels), np.int8)
     rows[..., : wide * channels] = held.reshape(filters, high, wide * channels)
-    weights.buffer = _store(model, rows)
+    weights.buffer = store(model, rows)
     weights.shape = np.array([filters, high, taps, 2 * channels], np.int32)
     op.builtinOptions.strideW = 1
-
-
-def _store(model: Any, values: Array) -> int:
-    """Return the number of a new buffer."""
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    return len(model.buffers) - 1
-
-
-def _code(model: Any, operator: int) -> int:
-    """Return an op's number in the file, which gets it where it has none."""
-    for number, known in enumerate(model.operatorCodes):
-        if max(known.builtinCode, known.deprecatedBuiltinCode) == operator:
-            return number
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = operator
-    code.version = 1
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
