@@ -26,7 +26,7 @@ class Options:
 
     runtime: str | None = None  # a key of RUNTIMES; by default the one for the file's format
     threads: int = 1  # of the interpreter
-    rounds: int = 5  # processes; each loads the file anew
+    rounds: int = 7  # processes; each loads the file anew; as many as ranks want, see ranks.py
     runs: int = 100  # timed runs, at least
     min_seconds: float = 1.0  # timed, at least
     max_seconds: float = 60.0  # timed, whichever of the two is still short
