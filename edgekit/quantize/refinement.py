@@ -51,13 +51,16 @@ class Rest:
 def refine(network: Network, weight_steps: Mapping[int, Array]) -> dict[int, Rest]:
     """Return second ops for those whose weights bring the most noise, by first output.
 
+    An op with an activation other than ReLU and ReLU6 is left as it is.
+
     Args:
         network: in float, over its examples.
         weight_steps: of the ops that can have one, `[O]` by first output.
     """
     graph = network.graph
     judged = {t: v[:: max(1, len(v) // _JUDGED)] for t, v in network.examples.items()}
-    named = {graph.name(tensor): own for tensor, own in weight_steps.items()}
+    fitting = {op.outputs[0] for op in graph.ops if op.activation in CEILINGS}
+    named = {graph.name(tensor): own for tensor, own in weight_steps.items() if tensor in fitting}
     brought = measure(graph, {}, named, judged).weights
     left, chosen = sum(brought.values()), set()
     for tensor in sorted(brought, key=lambda t: -brought[t]):

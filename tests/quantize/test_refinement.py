@@ -66,6 +66,15 @@ def test_weights_on_their_grid_are_left_alone() -> None:
     assert refined(opened(two_layers(np.array([[127.0], [1.0]]), np.array([[0.5]])))) == {}
 
 
+def test_another_activation_is_left_alone() -> None:
+    def between(x: Any) -> Any:
+        return tf.maximum(tf.minimum(x, 1.0), -1.0)
+
+    network = opened(two_layers(np.array([[1.27], [0.0025]]), np.array([[1.0]]), between))
+    assert network.graph.ops[0].activation == "other"
+    assert refined(network) == {}
+
+
 def test_what_the_answers_do_not_hang_on_is_left_alone() -> None:
     # The first channel errs by .25 of the second input: 4e-4 of the answers' energy, or 4e-6.
     first = np.array([[127.0, 0.0], [0.25, 1.0]])
