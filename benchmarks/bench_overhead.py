@@ -124,7 +124,9 @@ def measure_overhead(model: Path, options: argparse.Namespace) -> list[Row]:
 def measure_coverage(models: list[Path], options: argparse.Namespace) -> list[Row]:
     """Return the share of A/A comparisons whose interval holds 1: in one call, and across calls."""
     control, model = models[0], models[-1]
-    calls = [run_rounds([model, model, control], rounds=5, runs=100) for _ in range(options.pairs)]
+    rounds = Options().rounds  # as `edgekit bench` has them
+    calls = [run_rounds([model, model, control], rounds=rounds, runs=100)
+             for _ in range(options.pairs)]  # fmt: skip
     near = list(itertools.pairwise(calls))
     far = list(zip(calls, calls[len(calls) // 2 :], strict=False))
     compared = {

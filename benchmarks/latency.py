@@ -3,10 +3,11 @@
 Every file is benchmarked in turn in every round, one thread of LiteRT, so that the ratios are fair.
 The weights are random, which does not change the work, but for "the same weights": these are the
 published per-channel file's own, imported (converters/published_mobilenet_v2.py) and exported again
-by `convert --scheme w8a8 --ptq prune,align,equalize,steps,round,bias`. Anchors: the published files
-of Google Coral (Apache-2.0) and TensorFlow's own converter on keras.applications' network. What
-explains the ratios stands below them: the same parts of two files timed alone, and how their op
-lists differ.
+by `convert --scheme w8a8 --stem paired --ptq prune,align,equalize,steps,round,bias`. "--stem
+paired" is our export whose first convolution reads two pixels as one; "w8a8" alone is the plain
+one. Anchors: the published files of Google Coral (Apache-2.0) and TensorFlow's own converter on
+keras.applications' network. What explains the ratios stands below them: the same parts of two files
+timed alone, and how their op lists differ.
 
 Run: python benchmarks/latency.py [--smoke]    (about 6 minutes)
 """
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -29,12 +31,13 @@ import tf_keras as keras
 from edgekit.device import open_device
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.files import Wanted
+from edgekit.export.source import Source
 from edgekit.profile.bench import bench
 from edgekit.profile.graph import read_graph
 from edgekit.profile.madds import total_madds
 from edgekit.profile.measurement import Options, Report
 from edgekit.profile.targets import find_targets
-from edgekit.quantize.scheme import parse_scheme
+from edgekit.quantize.scheme import parse_schemes
 from edgekit.quantize.techniques import PostTraining
 from edgekit.sources import load
 from results import FOLDER, Row, write_results
@@ -54,14 +57,11 @@ def main() -> int:
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
-        ours = export(Path(scratch), smoke=options.smoke)
-        plain = export_plainly(Path(scratch))
-        pruned = export_again(PER_CHANNEL, Path(scratch), smoke=options.smoke)
-        files = [ours["w8a8"], ours["f32"], PER_CHANNEL, PER_TENSOR, plain]
-        parts = [*thirds(ours["w8a8"], Path(scratch)), *thirds(PER_CHANNEL, Path(scratch))]
-        rows = measure([*files, *parts, pruned], smoke=options.smoke)
-        rows += [fewer_madds(pruned, PER_CHANNEL)]
-        rows += [differences(ours["f32"], plain), pads(ours["f32"]), pads(ours["w8a8"])]
+        files = make_files(Path(scratch), smoke=options.smoke)
+        rows = measure(files, smoke=options.smoke)
+        rows += [fewer_madds(files["same weights"], PER_CHANNEL)]
+        rows += [differences(files["f32"], files["plain f32"])]
+        rows += [pads(files[name]) for name in ("f32", "w8a8")]
         folder = Path(scratch) if options.smoke else options.folder
         minutes = (time.monotonic() - began) / 60
         write_results("latency", rows, minutes=minutes, seeds=[0], folder=folder)
@@ -70,15 +70,30 @@ def main() -> int:
     return 0
 
 
-def export(folder: Path, *, smoke: bool) -> dict[str, Path]:
+def make_files(folder: Path, *, smoke: bool) -> dict[str, Path]:
+    """Return all that is timed, by the name of its case."""
+    source = load("mobilenet_v2:0.35-96" if smoke else "mobilenet_v2:1.0-224")
+    files = export(source, folder / "plain", "f32,w8a8", smoke=smoke)
+    paired = export(source, folder / "paired", "w8a8", smoke=smoke, stem="paired")["w8a8"]
+    files |= {"per channel": PER_CHANNEL, "per tensor": PER_TENSOR, "paired": paired,
+              "plain f32": export_plainly(folder),
+              "same weights": export_again(PER_CHANNEL, folder, smoke=smoke)}  # fmt: skip
+    for name, path in (("our", paired), ("their", PER_CHANNEL)):
+        files |= {f"{name} {part}": cut for part, cut in thirds(path, folder).items()}
+    return files
+
+
+def export(
+    source: Source, folder: Path, schemes: str, *, smoke: bool, **wanted: Any
+) -> dict[str, Path]:
     """Return our files by scheme."""
     plan = Plan(
-        schemes=(parse_scheme("f32"), parse_scheme("w8a8")),
+        schemes=parse_schemes(schemes),
         calibrate=str(DATA / "raccoon/images"),
         samples=2 if smoke else 100,
+        wanted=Wanted(**wanted),
     )
-    source = load("mobilenet_v2:0.35-96" if smoke else "mobilenet_v2:1.0-224")
-    artifact = convert(source, plan, folder / "artifact").artifact
+    artifact = convert(source, plan, folder).artifact
     return {file.scheme: artifact.path(file) for file in artifact.manifest.files}
 
 
@@ -88,14 +103,10 @@ def export_again(published: Path, folder: Path, *, smoke: bool) -> Path:
     run = folder / "published"
     subprocess.run([sys.executable, program, published, "-o", run], check=True)
     techniques = PostTraining(("prune", "align", "equalize", "steps", "round", "bias"))
-    plan = Plan(
-        schemes=(parse_scheme("w8a8"),),
-        calibrate=str(DATA / "raccoon/images"),
-        samples=2 if smoke else 100,
-        wanted=Wanted(post_training=techniques),
-    )
-    artifact = convert(load(str(run)), plan, folder / "pruned").artifact
-    return artifact.path(artifact.file())
+    return export(
+        load(str(run)), folder / "pruned", "w8a8", smoke=smoke, stem="paired",
+        post_training=techniques,
+    )["w8a8"]  # fmt: skip
 
 
 def export_plainly(folder: Path) -> Path:
@@ -106,24 +117,32 @@ def export_plainly(folder: Path) -> Path:
     return path
 
 
-def measure(files: list[Path], *, smoke: bool) -> list[Row]:
+def measure(files: dict[str, Path], *, smoke: bool) -> list[Row]:
     """Return the ratios, each file having had its turn in every round."""
     timing = Options(rounds=2 if smoke else 30, runs=4 if smoke else 1500, min_seconds=0)
     with open_device("local") as device:
-        report = bench(find_targets(files), device, timing)
-    per_channel, per_tensor = "w8a8 v published per-channel", "w8a8 v published per-tensor"
-    more = more_ops(read_graph(files[2]), read_graph(files[0]))
+        report = bench(find_targets(list(files.values())), device, timing)
+    place = {name: number for number, name in enumerate(files)}
+    more = more_ops(read_graph(files["per channel"]), read_graph(files["paired"]))
+    less = more_ops(read_graph(files["paired"]), read_graph(files["per channel"]))
+    found: list[tuple[str, str, str, str | None, str]] = [
+        ("paired", "per channel", "w8a8 --stem paired v published per-channel", "<= 0.95", CORAL),
+        ("w8a8", "per channel", "w8a8 v published per-channel", "<= 0.95", CORAL),
+        ("our stem", "their stem", "w8a8 --stem paired v published per-channel: to the first "
+         "convolution", None, f"it has {more} more, ours {less}"),
+        ("our body", "their body", "w8a8 v published per-channel: to the pooling", None,
+         "the same ops"),
+        ("our classifier", "their classifier", "w8a8 v published per-channel: classifier", None,
+         "a CONV_2D in its place"),
+        ("same weights", "per channel", "w8a8 --stem paired v published per-channel, the same "
+         "weights", "<= 0.95", CORAL),
+        ("w8a8", "per tensor", "w8a8 v published per-tensor", "<= 0.50", CORAL),
+        ("w8a8", "f32", "w8a8 v f32, our own pair", "<= 0.48", "our f32 export"),
+        ("f32", "plain f32", "f32 v plain keras.applications", "<= 1.00", "bare TFLiteConverter"),
+    ]  # fmt: skip
     return [
-        ratio(report, 0, 2, per_channel, "<= 0.95", CORAL),
-        ratio(
-            report, 5, 8, f"{per_channel}: to the first convolution", None, f"it has {more} more"
-        ),
-        ratio(report, 6, 9, f"{per_channel}: to the pooling", None, "the same ops"),
-        ratio(report, 7, 10, f"{per_channel}: classifier", None, "a CONV_2D in its place"),
-        ratio(report, 11, 2, f"{per_channel}, the same weights", "<= 0.95", CORAL),
-        ratio(report, 0, 3, per_tensor, "<= 0.50", CORAL),
-        ratio(report, 0, 1, "w8a8 v f32, our own pair", "<= 0.48", "our f32 export"),
-        ratio(report, 1, 4, "f32 v plain keras.applications", "<= 1.00", "bare TFLiteConverter"),
+        ratio(report, place[own], place[rival], case, target, source)
+        for own, rival, case, target, source in found
     ]
 
 
@@ -147,9 +166,10 @@ def ratio(report: Report, ours: int, rival: int, case: str, target: str | None, 
 def fewer_madds(path: Path, rival: Path) -> Row:
     """Return the MAdds of a file over those of another."""
     own, theirs = (total_madds(read_graph(each)) for each in (path, rival))
-    source = f"{own / 1e6:.1f} M v {theirs / 1e6:.1f} M: what constant channels took"
+    source = f"{own / 1e6:.1f} M v {theirs / 1e6:.1f} M: less by constant channels, more by pairs"
     return Row(
-        "MobileNetV2 1.0/224 w8a8 v published per-channel, the same weights", "MAdds ratio", "x",
+        "MobileNetV2 1.0/224 w8a8 --stem paired v published per-channel, the same weights",
+        "MAdds ratio", "x",
         own / theirs, kind="counted", anchor=1.0, anchor_source=source,
     )  # fmt: skip
 

@@ -34,14 +34,14 @@ def cut(path: Path, first: int, last: int, target: Path) -> Path:
     return target
 
 
-def thirds(path: Path, folder: Path) -> list[Path]:
+def thirds(path: Path, folder: Path) -> dict[str, Path]:
     """Write a classifier's parts: up to its first convolution, up to its pooling, and the rest."""
     kinds = [op.kind for op in read_graph(path).ops]
     marks = [0, kinds.index("conv") + 1, kinds.index("mean"), len(kinds)]
-    return [
-        cut(path, first, last, folder / f"{path.stem}.{first}-{last}.tflite")
-        for first, last in pairwise(marks)
-    ]
+    return {
+        part: cut(path, first, last, folder / f"{path.stem}.{part}.tflite")
+        for part, (first, last) in zip(("stem", "body", "classifier"), pairwise(marks), strict=True)
+    }
 
 
 def more_ops(graph: Graph, other: Graph) -> str:

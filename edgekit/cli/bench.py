@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--max-seconds", default=60.0, show_default=True, help="Timed, at most.")
 @click.option(
     "--rounds",
-    default=5,
+    default=7,
     show_default=True,
     help="Processes that share the runs of a file; files take turns.",
 )

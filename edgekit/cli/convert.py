@@ -59,8 +59,8 @@ DEFAULT_SCHEMES = "f32"
     default="none",
     show_default=True,
     metavar="TECHNIQUES",
-    help="For w8a8, w8a16 and mixed: prune, align, shift, equalize, split, steps, reconstruct, "
-    "round, bias; or none.",
+    help="For w8a8, w8a16 and mixed: prune, align, shift, equalize, split, steps, refine, "
+    "reconstruct, round, bias; or none.",
 )
 @click.option(
     "--ranges",
@@ -80,6 +80,14 @@ DEFAULT_SCHEMES = "f32"
     multiple=True,
     metavar="PATTERN",
     help="Of scheme mixed: layers that stay in float whatever they cost, as 'block_1_*'.",
+)
+@click.option(
+    "--stem",
+    default="plain",
+    show_default=True,
+    type=click.Choice(["plain", "paired"]),
+    help="Of 8-bit .tflite files: whether the first convolution reads two pixels of a row as one, "
+    "which 8-bit kernels on a CPU are faster at. The answers are the same.",
 )
 @click.option(
     "--io",

@@ -110,6 +110,7 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
             if any(scheme.calibrated for scheme in plan.schemes)
             else None,
             "post_training": asdict(plan.wanted.post_training),
+            "stem": plan.wanted.stem,
             "kept_in_float": kept or None,
             "seed": plan.seed,
             **describe_tools(),
@@ -144,6 +145,10 @@ def _jobs(source: Source, plan: Plan) -> list[tuple[str, Scheme]]:
         for format in plan.formats:
             if format not in made:
                 _log.warning("%s is not made as %s; skipped", scheme.name, format)
+        if plan.wanted.stem != "plain":
+            for format in made:
+                if not plan.wanted.pairs(scheme, format):
+                    _log.warning("%s %s: its stem is left plain", scheme.name, format)
         jobs += [(format, scheme) for format in made]
     return jobs
 

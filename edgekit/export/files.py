@@ -17,6 +17,7 @@ from edgekit.export.lowering import Lowered
 from edgekit.export.metadata import add_metadata
 from edgekit.export.signatures import add_signatures
 from edgekit.export.source import Source
+from edgekit.export.stem import pair_stem
 from edgekit.export.tail import Tails
 from edgekit.export.targets import Refusal, check_target
 from edgekit.quantize.calibration import Calibration
@@ -24,8 +25,9 @@ from edgekit.quantize.mixed import choose
 from edgekit.quantize.network import Changes, Network
 from edgekit.quantize.post_training import Prepared, prepare
 from edgekit.quantize.quantizer import quantize
+from edgekit.quantize.refinement import add_rests
 from edgekit.quantize.scheme import Scheme
-from edgekit.quantize.techniques import WEIGHTS, Mixed, PostTraining
+from edgekit.quantize.techniques import WEIGHTS, WIDE, Mixed, PostTraining
 from edgekit.quantize.transformation import transform
 from edgekit.quantize.weight_steps import put_weights
 from edgekit.signature import Signature
@@ -43,6 +45,11 @@ class Wanted:
     target: str | None = None  # a runtime whose op versions must not be exceeded
     post_training: PostTraining = field(default_factory=PostTraining)  # for 8 bits
     mixed: Mixed = field(default_factory=Mixed)  # what scheme mixed leaves in float
+    stem: str = "plain"  # of STEMS, for .tflite files of 8 bits
+
+    def pairs(self, scheme: Scheme, format: str) -> bool:
+        """Whether the stem of such a file is to take two pixels as one."""
+        return self.stem == "paired" and format == "tflite" and scheme.all_in_8_bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +117,9 @@ def write_file(
             )  # fmt: skip
             if prepared:  # for another quantizer, whose weights it replaces
                 content = put_weights(content, prepared.content, prepared.steps)
+                content = add_rests(content, prepared.content, prepared.rests)
+        if wanted.pairs(scheme, "tflite"):
+            content = pair_stem(content)
         path.write_bytes(tails.join(content, "tflite"))
         return check_target(path, wanted.target) if wanted.target else ()
 
@@ -178,10 +188,11 @@ def prepare_file(
     """
     options = wanted.post_training
     wide = scheme.activation_bits == 16
-    if left_out := [t for t in options.techniques if wide and t not in WEIGHTS]:
-        _log.warning("%s: left out, for activations of 8 bits: %s",
-                     scheme.name, ", ".join(left_out))  # fmt: skip
-        options = replace(options, techniques=tuple(t for t in options.techniques if t in WEIGHTS))
+    fitting = [t for t in options.techniques if (t in WEIGHTS if wide else t not in WIDE)]
+    if left_out := [t for t in options.techniques if t not in fitting]:
+        _log.warning("%s: left out, for activations of %d bits: %s",
+                     scheme.name, 8 if wide else 16, ", ".join(left_out))  # fmt: skip
+        options = replace(options, techniques=tuple(fitting))
     ours = scheme.mixed or (scheme.activation_bits and options.techniques and not scheme.learned)
     if not ours or observed is None:
         return Made(network.signature), None

@@ -8,19 +8,18 @@ from typing import Any
 
 from edgekit.device import Kind
 from edgekit.profile.targets import Target
+from edgekit.profile.worker import COUNTED, STABLE
 
-WARM_UP = 2  # inferences that are not counted: memory is touched and caches fill
 CLASSES = ("integer", "branch", "memory", "simd", "dot", "other")
 CACHE = ("accesses", "l1_misses", "l2_misses")
-STABLE = 0.001  # inferences that differ by more are in doubt
 
 
 @dataclass(frozen=True)
 class Count:
     """What one file executes, on one thread of one emulated core.
 
-    With I(n) the instructions up to the end of inference n, those of one inference are
-    (I(6) - I(2)) / 4: loading and warming up cancel.
+    Those of one inference are the mean over the last COUNTED, which are alike or in doubt: loading
+    and warming up are left out.
     """
 
     target: Target
@@ -33,7 +32,7 @@ class Count:
     @property
     def counted(self) -> list[int]:
         """The instructions of each inference after the warm-up."""
-        return [sum(one[name] for name in CLASSES) for one in self.inferences[WARM_UP:]]
+        return [sum(one[name] for name in CLASSES) for one in self.inferences[-COUNTED:]]
 
     @property
     def instructions(self) -> float:
@@ -52,7 +51,7 @@ class Count:
 
     def of(self, name: str) -> float:
         """Return one class, or one figure of the cache, for one inference."""
-        values = [one[name] for one in self.inferences[WARM_UP:]]
+        values = [one[name] for one in self.inferences[-COUNTED:]]
         return sum(values) / len(values)
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 from edgekit.device import Kind
 from edgekit.errors import InputError
 from edgekit.profile.counting import Count
-from edgekit.profile.statistics import Interval, Summary, summarize, turns_interval
+from edgekit.profile.statistics import Interval, Summary, summarize, turns_ratio
 from edgekit.profile.targets import Target
 from edgekit.runtime import RUNTIMES
 
@@ -26,7 +26,7 @@ class Options:
 
     runtime: str | None = None  # a key of RUNTIMES; by default the one for the file's format
     threads: int = 1  # of the interpreter
-    rounds: int = 5  # processes; each loads the file anew
+    rounds: int = 7  # processes; each loads the file anew; as many as ranks want, see ranks.py
     runs: int = 100  # timed runs, at least
     min_seconds: float = 1.0  # timed, at least
     max_seconds: float = 60.0  # timed, whichever of the two is still short
@@ -184,16 +184,13 @@ class Report:
     def ratio(self, base: int, new: int) -> tuple[float, Interval | None]:
         """Return how p50 of row `new` compares with that of row `base`, and its interval.
 
-        It is the centre of the interval, which is paired by turn: a machine that slows for some
-        rounds slows both. Of one round it is the ratio.
+        Both are paired by turn: a machine that slows for some rounds slows both.
         """
         old, fresh = self.rows[base], self.rows[new]
-        interval = turns_interval(
+        found = turns_ratio(
             {r.turn: r.samples_ms for r in old.rounds}, {r.turn: r.samples_ms for r in fresh.rounds}
         )
-        if interval is None or len(old.rounds) < 2:
-            return fresh.latency.p50 / old.latency.p50, interval
-        return math.sqrt(interval[0] * interval[1]), interval
+        return found or (fresh.latency.p50 / old.latency.p50, None)
 
 
 def _flagged(state: Mapping[str, Any]) -> bool:

@@ -47,9 +47,12 @@ BATCH_SECONDS = 0.2  # of timed runs between two lines of output
 WINDOW_SECONDS = 0.05  # of warm-up runs compared with the window before
 STABLE = 0.98  # warm when a window is not faster than this times the best before it
 STATE_SECONDS = 1.0  # of timed runs between two looks at clocks and temperatures
-MARK_FD = 0x6D61726B  # no file: a seek on it fails, and the emulator's plugin sees it
-EMPTY = 10  # steps between marks with nothing in them; Python specializes its code meanwhile
-COUNTED = 6  # inferences; the first ones are warm-up
+MARK = 0x6D61726B << 16  # where no file ends: the emulator's plugin sees a seek to it
+COUNTED = 4  # inferences at the end, which differ by less than STABLE or are in doubt
+WARM_UP = 2  # at the least before them: memory is touched, caches fill, Python specializes its code
+MOST = 60  # inferences in all
+STABLE = 0.001
+CLASSES = 6  # the first of COUNTS, each instruction is one of them
 EXACT_SUMS = "session.x64quantprecision"  # of 8 bits, which saturate on an x86 without VNNI
 PROFILED = 30  # inferences, where a profile is asked for
 COUNTS = ("integer", "branch", "memory", "simd", "dot", "other", "accesses", "l1_misses",
@@ -187,34 +190,45 @@ def time_model(invoke: Callable[[], Any], config: Config) -> None:
 
 
 def count_model(invoke: Callable[[], Any], counter: str) -> None:
-    """Say what each of COUNTED inferences executed, by the marks that the emulator counts to.
+    """Say what each inference executed, by the marks that the emulator counts to.
 
-    Marks with nothing between them come first: what a mark itself takes is subtracted.
+    Two marks with nothing between them come first each time: what a mark itself takes is
+    subtracted. It goes on until COUNTED inferences in a row are alike.
     """
     gc.collect()
     gc.disable()
-    for number in range(EMPTY + 1):
-        mark(number)
-    for number in range(EMPTY + 1, EMPTY + 1 + COUNTED):
-        invoke()
-        mark(number)
-    text = read(counter) or ""
-    marks = [[int(n) for n in line.split()[1:]] for line in text.splitlines()]
-    if len(marks) != EMPTY + 1 + COUNTED:
-        raise RefusedError(SETUP, f"{len(marks)} of {EMPTY + 1 + COUNTED} marks were counted")
-    steps = [[marks[i][j] - marks[i - 1][j] for j in range(len(COUNTS))]
-             for i in range(1, len(marks))]  # fmt: skip
-    nothing = steps[EMPTY - 1]
-    inferences = [
-        {name: step[j] - nothing[j] for j, name in enumerate(COUNTS)} for step in steps[EMPTY:]
-    ]
+    inferences: list[dict[str, int]] = []
+    with Path(os.devnull).open("rb") as nowhere:
+        place = nowhere.fileno()
+        while len(inferences) < MOST and not steady(inferences):
+            mark(place, 0)
+            mark(place, 1)
+            invoke()
+            mark(place, 2)
+            inferences.append(last_count(counter))
     say("counted", inferences=inferences)
 
 
-def mark(number: int) -> None:
+def last_count(counter: str) -> dict[str, int]:
+    """Return what stands between the last two marks, without what a mark takes."""
+    lines = (read(counter) or "").splitlines()[-3:]
+    if len(lines) < 3:
+        raise RefusedError(SETUP, f"{len(lines)} of 3 marks were counted")
+    before, begin, end = ([int(n) for n in line.split()[1:]] for line in lines)
+    return {name: end[j] - 2 * begin[j] + before[j] for j, name in enumerate(COUNTS)}
+
+
+def steady(inferences: list[dict[str, int]]) -> bool:
+    """Whether the last COUNTED of them, which follow a warm-up, differ by less than STABLE."""
+    if len(inferences) < WARM_UP + COUNTED:
+        return False
+    sums = [sum(one[name] for name in COUNTS[:CLASSES]) for one in inferences[-COUNTED:]]
+    return max(sums) - min(sums) <= STABLE * max(sums)
+
+
+def mark(place: int, number: int) -> None:
     """Set a mark that the emulator sees; elsewhere nothing happens."""
-    with contextlib.suppress(OSError):
-        os.lseek(MARK_FD, number, os.SEEK_SET)
+    os.lseek(place, MARK | number, os.SEEK_SET)
 
 
 def profile(model: Any, arrays: dict[str, Any]) -> dict[str, Any]:

@@ -164,6 +164,10 @@ class FloatGraph:
             if shape is not None and len(shape):
                 setattr(found, name, np.array([*shape[:-1], count], np.int32))
 
+    def drop_activation(self, number: int) -> None:
+        """Leave out what is fused into the op of that number."""
+        self._graph.operators[number].builtinOptions.fusedActivationFunction = 0
+
     def changeable(self, op: FloatOp) -> bool:
         """Whether it is a linear op whose weights and bias are stored, and no other op's."""
         return op.linear and all(

@@ -1,6 +1,6 @@
 """Post-training quantization: a float network made ready for the ordinary quantizer.
 
-Nine techniques, each of which can be left out, and a range for every activation:
+Ten techniques, each of which can be left out, and a range for every activation:
 
 prune        constant channels moved into biases           (pruning)
 align        pixels on the steps of the input              (alignment)
@@ -8,6 +8,7 @@ shift        channels around zero                          (shifting)
 equalize     channels of a tensor to one range             (equalization)
 split        channels that matter made twice               (splitting)
 steps        weight steps of the least error               (weight_steps, rounding)
+refine       a second op for what rounding leaves  (refinement)
 reconstruct  weights for what is read in integers          (reconstruction)
 round        weights rounded together                      (rounding)
 bias         mean errors taken back                        (reconstruction)
@@ -24,6 +25,7 @@ from edgekit.quantize.float_graph import FloatGraph, FloatOp, Range
 from edgekit.quantize.network import Array, Changes, Network
 from edgekit.quantize.ranges import ESTIMATORS, fake_quantize
 from edgekit.quantize.reconstruction import measure
+from edgekit.quantize.refinement import Rest, refine
 from edgekit.quantize.replay import run_op, steps
 from edgekit.quantize.rounding import round_together
 from edgekit.quantize.techniques import PostTraining
@@ -49,6 +51,7 @@ class Prepared:
         repr=False, default_factory=dict
     )  # of weights, [O] by output
     changes: Changes = field(default_factory=Changes)
+    rests: Mapping[str, Rest] = field(repr=False, default_factory=dict)  # by output
     kept: frozenset[str] = frozenset()  # the ops to be left in float, by their first output's name
 
 
@@ -72,11 +75,15 @@ def prepare(
     steps = {op.outputs[0]: best(rows_of(graph, op)) for op in graph.ops
              if graph.changeable(op) and op.outputs[0] not in kept}  # fmt: skip
     float_held = held_in_float(graph, kept) if round_activations else set(graph.activations())
-    ranges = _correct(graph, network, options, steps, float_held)
+    rests = refine(network, steps) if "refine" in options.techniques else {}
+    corrected = {tensor: own for tensor, own in steps.items() if tensor not in rests}
+    ranges = _correct(graph, network, options, corrected, float_held)
+    steps |= corrected
     return Prepared(
         graph.pack(ranges), network.inputs, ranges,
         {graph.name(tensor): values for tensor, values in steps.items()},
-        network.changes, graph.names_of(kept),
+        network.changes, {graph.name(tensor): rest for tensor, rest in rests.items()},
+        graph.names_of(kept),
     )  # fmt: skip
 
 

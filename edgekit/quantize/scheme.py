@@ -37,6 +37,11 @@ class Scheme:
         return self.activation_bits is not None and not self.learned
 
     @property
+    def all_in_8_bits(self) -> bool:
+        """Whether every op works on 8 bits."""
+        return self.activation_bits == 8 and not self.mixed
+
+    @property
     def io_dtypes(self) -> tuple[str, ...]:
         """What inputs and outputs of a .tflite may be, the default first."""
         return _IO_DTYPES[None if self.mixed else self.activation_bits]

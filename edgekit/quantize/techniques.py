@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from edgekit.errors import InputError
 
 TECHNIQUES = (
-    "prune", "align", "shift", "equalize", "split", "steps", "reconstruct", "round", "bias",
+    "prune", "align", "shift", "equalize", "split", "steps", "refine", "reconstruct", "round",
+    "bias",
 )  # fmt: skip
-# Those that concern weights of 8 bits beside any activations.
-WEIGHTS = ("steps", "reconstruct", "round", "bias")
+# Those that concern weights of 8 bits alone, beside activations of 16, and those for them alone.
+WEIGHTS = ("steps", "refine", "reconstruct", "round", "bias")
+WIDE = ("refine",)
 RANGES = ("minmax", "percentile", "mse", "effect")  # the estimators of `ranges`
 
 

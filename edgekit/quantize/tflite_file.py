@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import flatbuffers
+import numpy as np
+import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 
@@ -24,6 +27,37 @@ def kind_of(model: Any, op: Any) -> str:
     """Return what the schema calls an op, as CONV_2D."""
     code = model.operatorCodes[op.opcodeIndex]
     return _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+def store(model: Any, values: npt.NDArray[Any]) -> int:
+    """Return the number of a new buffer."""
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
+
+
+def code_of(model: Any, kind: str, version: int = 1) -> int:
+    """Return the number of an op code of a version at least, which the file gets if it has none."""
+    for number, known in enumerate(model.operatorCodes):
+        builtin = max(known.builtinCode, known.deprecatedBuiltinCode)
+        if _NAMES[builtin] == kind and known.version >= version:
+            return number
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, kind)
+    code.version = version
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def add_tensor(graph: Any, like: Any, name: bytes, **changed: Any) -> int:
+    """Return the number of a new tensor of a subgraph: a copy of another with another name."""
+    made = copy.deepcopy(like)
+    made.name, made.buffer = like.name + name, 0
+    for field, value in changed.items():
+        setattr(made, field, value)
+    graph.tensors.append(made)
+    return len(graph.tensors) - 1
 
 
 _NAMES: dict[int, str] = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}

@@ -91,7 +91,7 @@ def put_weights(content: bytes, float_file: bytes, steps: Mapping[str, Array]) -
     model, source = unpack(content), FloatGraph(float_file)
     (graph,) = model.subgraphs
     named = {source.name(op.outputs[0]): op for op in source.ops if op.linear}
-    made = {name: raw for raw in graph.operators for name in _answers(model, graph, raw)}
+    made = {name: raw for raw in graph.operators for name in answers_of(model, graph, raw)}
     for name in steps:
         if name not in made:
             raise InputError(f"op {name}", got="not in the integer file", do="take --ptq none")
@@ -105,7 +105,7 @@ def put_weights(content: bytes, float_file: bytes, steps: Mapping[str, Array]) -
     return pack(model)
 
 
-def _answers(model: Any, graph: Any, raw: Any) -> Iterator[str]:
+def answers_of(model: Any, graph: Any, raw: Any) -> Iterator[str]:
     """Yield what a linear op's answer is called: as integers, and where it is made real again."""
     if kind_of(model, raw) not in LINEAR:
         return

@@ -12,7 +12,7 @@ from edgekit.profile.statistics import (
     controlled_ratio,
     drop_interval,
     ratio_interval,
-    turns_interval,
+    turns_ratio,
 )
 from edgekit.report.results import Counting, Results, Score, Timing
 
@@ -159,7 +159,7 @@ def _ratio(
     plain = new.p50_ms / base.p50_ms
     if base.rounds_ms and new.rounds_ms:
         if base.call == new.call:
-            return plain, turns_interval(base.rounds_ms, new.rounds_ms)
+            return turns_ratio(base.rounds_ms, new.rounds_ms) or (plain, None)
         if controls and (found := controlled_ratio(
             base.rounds_ms, [b.rounds_ms for b, _ in controls],
             new.rounds_ms, [n.rounds_ms for _, n in controls],

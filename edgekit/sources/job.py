@@ -115,6 +115,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
             target=request["target"],
             post_training=PostTraining(parse_techniques(request["ptq"]), request["ranges"]),
             mixed=Mixed(request["max_drop"], tuple(request["keep"])),
+            stem=request["stem"],
         ),
         seed=request["seed"],
     )
@@ -142,6 +143,9 @@ def _check(request: Mapping[str, Any]) -> None:
             "scheme mixed", got="no limit" if MIXED in made else "--max-drop or --keep alone",
             expected="--scheme mixed with --max-drop, --keep or both, as TFLite",
         )  # fmt: skip
+    in_8_bits = any(scheme.all_in_8_bits for scheme in schemes)
+    if request["stem"] != "plain" and not ("tflite" in formats and in_8_bits):
+        raise InputError("--stem", got=request["stem"], expected="w8a8 or qat-w8a8 as .tflite")
     if request["io_dtype"]:
         integer = [scheme for scheme in schemes if scheme.activation_bits]
         if not integer or "tflite" not in formats:

@@ -29,7 +29,7 @@ def answer(path: Path, given: np.ndarray) -> np.ndarray:
 def test_parts_one_after_another_are_the_whole(shared_data: Path, tmp_path: Path) -> None:
     whole = shared_data / "tflite" / PER_CHANNEL
     value = picture = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
-    for part in thirds(whole, tmp_path):
+    for part in thirds(whole, tmp_path).values():
         value = answer(part, value)
     np.testing.assert_array_equal(value, answer(whole, picture))
 

@@ -192,24 +192,26 @@ def test_techniques_for_weights_beside_16_bit_activations(
     error = np.abs(answers_of(plain, "w8a16", images) - expected).mean()
     Path("out").rename("plain")
     with caplog.at_level(logging.WARNING, "edgekit"):
-        techniques = "align,equalize,steps,reconstruct,round,bias"
+        techniques = "align,equalize,steps,refine,reconstruct,round,bias"
         ours = convert("mine:picture", "--scheme", "w8a16", "--ptq", techniques,
                        "--calibrate", "image.npy")  # fmt: skip
     assert "w8a16: left out, for activations of 8 bits: align, equalize" in caplog.text
     assert ours
     assert ours.manifest.provenance["post_training"]["techniques"] == techniques.split(",")
+    assert ours.file(scheme="w8a16").madds > plain.file(scheme="w8a16").madds  # of second ops
     (file,) = ours.manifest.files
     weights = {op.inputs[1].dtype for op in read_graph(ours.path(file)).ops if len(op.inputs) == 3}
     assert weights == {"int8"}
     assert np.abs(answers_of(ours, "w8a16", images) - expected).mean() < 0.8 * error
 
 
-def test_techniques_reach_the_onnx_file_too() -> None:
+def test_techniques_reach_the_onnx_file_too(caplog: pytest.LogCaptureFixture) -> None:
     onnx = pytest.importorskip("onnx")
     litert = pytest.importorskip("ai_edge_litert.interpreter")
     artifact = convert("mine:picture", "--scheme", "w8a8", "--to", "tflite,onnx", "--ptq",
-                       "align,equalize,round,bias", "--calibrate", "image.npy")  # fmt: skip
+                       "align,equalize,refine,round,bias", "--calibrate", "image.npy")  # fmt: skip
     assert artifact
+    assert "w8a8: left out, for activations of 16 bits: refine" in caplog.text
     told = {name: artifact.path(artifact.file(format=name)) for name in ("tflite", "onnx")}
     constants = map(onnx.numpy_helper.to_array, onnx.load(told["onnx"]).graph.initializer)
     kernels = [value for value in constants if value.dtype == np.int8 and value.ndim > 1]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ def count(tmp_path: Path, inferences: Sequence[dict[str, int]]) -> Any:
     return report
 
 
-def test_the_first_two_inferences_are_warm_up(tmp_path: Path) -> None:
+def test_the_last_four_inferences_count(tmp_path: Path) -> None:
     cold = [inference(integer=900), inference(integer=500)]
     warm = [inference(integer=60, simd=40, dot=20), inference(integer=60, simd=40, dot=22)] * 2
     report = count(tmp_path, cold + warm)
@@ -68,30 +70,53 @@ def test_cache_figures(tmp_path: Path) -> None:
     assert cache == {"accesses": 100.0, "l1_misses": 10.0, "l2_misses": 1.0}
 
 
-def test_the_worker_reads_differences_between_marks(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A stand-in for the plugin: each mark writes what was counted so far, and takes 5 itself."""
-    import json
+def counted_by_the_worker(path: Path, spent: Sequence[int], read_back: Callable[[], str]) -> Any:
+    """Return the event of a worker whose inferences execute so much, and whose marks take 5.
 
-    path = tmp_path / "counter.txt"
-    done: list[int] = []
+    A stand-in for the plugin: each mark writes what was counted so far.
+    """
+    executed, turns = [1000], itertools.chain(spent, itertools.repeat(spent[-1]))
 
-    def mark(number: int) -> None:
-        sums = [1000 + 5 * number + 7 * len(done) * (i + 1) for i in range(len(worker.COUNTS))]
+    def mark(place: int, number: int) -> None:
+        executed[0] += 5
         with path.open("a") as file:
-            print(number, *sums, file=file)
+            print(number, *(executed[0] * (i + 1) for i in range(len(worker.COUNTS))), file=file)
+
+    def invoke() -> None:
+        executed[0] += next(turns)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker, "mark", mark)
-        worker.count_model(lambda: done.append(1), str(path))
-    event = json.loads(capsys.readouterr().out)
-    assert len(event["inferences"]) == worker.COUNTED
-    assert all(one["integer"] == 7 and one["branch"] == 14 for one in event["inferences"])
-    assert tuple(event["inferences"][0]) == (*CLASSES, *CACHE) == worker.COUNTS
+        worker.count_model(invoke, str(path))
+    return json.loads(read_back())
+
+
+@pytest.fixture
+def out(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    return lambda: capsys.readouterr().out
+
+
+def test_the_worker_reads_differences_between_marks(tmp_path: Path, out: Any) -> None:
+    found = counted_by_the_worker(tmp_path / "counter", [7], out)["inferences"]
+    assert len(found) == 6
+    assert all(one["integer"] == 7 and one["branch"] == 14 for one in found)
+    assert tuple(found[0]) == (*CLASSES, *CACHE) == worker.COUNTS
+    assert worker.COUNTS[: worker.CLASSES] == CLASSES
+
+
+def test_the_worker_goes_on_until_four_in_a_row_are_alike(tmp_path: Path, out: Any) -> None:
+    # 1002 is .2% above 1000, 1001 is .1%
+    spent = [3000, 2000, 1002, 1000, 1000, 1002, 1001, 1000, 1000, 1001, 5000]
+    found = counted_by_the_worker(tmp_path / "counter", spent, out)["inferences"]
+    assert [one["integer"] for one in found] == spent[:10]
+
+
+def test_the_worker_gives_up_on_inferences_that_always_differ(tmp_path: Path, out: Any) -> None:
+    found = counted_by_the_worker(tmp_path / "counter", [1000, 2000] * 40, out)["inferences"]
+    assert len(found) == worker.MOST
 
 
 def test_a_counter_that_says_nothing_is_the_devices_fault(tmp_path: Path) -> None:
-    with pytest.raises(worker.RefusedError, match="0 of 17 marks") as caught:
+    with pytest.raises(worker.RefusedError, match="0 of 3 marks") as caught:
         worker.count_model(lambda: None, str(tmp_path / "none"))
     assert caught.value.code == 3
