@@ -8,7 +8,7 @@ from typing import Any
 
 from edgekit.device import Kind
 from edgekit.profile.targets import Target
-from edgekit.profile.worker import COUNTED, STABLE
+from edgekit.profile.worker import ALIKE, COUNTED
 
 CLASSES = ("integer", "branch", "memory", "simd", "dot", "other")
 CACHE = ("accesses", "l1_misses", "l2_misses")
@@ -62,4 +62,4 @@ class Count:
     def doubts(self) -> list[str]:
         """Return what a reader should know before trusting the figures."""
         unsteady = f"unsteady: inferences differ by {self.spread:.2%}"
-        return [unsteady] if self.spread > STABLE else []
+        return [unsteady] if self.spread > ALIKE else []

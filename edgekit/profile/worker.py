@@ -48,10 +48,10 @@ WINDOW_SECONDS = 0.05  # of warm-up runs compared with the window before
 STABLE = 0.98  # warm when a window is not faster than this times the best before it
 STATE_SECONDS = 1.0  # of timed runs between two looks at clocks and temperatures
 MARK = 0x6D61726B << 16  # where no file ends: the emulator's plugin sees a seek to it
-COUNTED = 4  # inferences at the end, which differ by less than STABLE or are in doubt
+COUNTED = 4  # inferences at the end, which differ by less than ALIKE or are in doubt
 WARM_UP = 2  # at the least before them: memory is touched, caches fill, Python specializes its code
 MOST = 60  # inferences in all
-STABLE = 0.001
+ALIKE = 0.001
 CLASSES = 6  # the first of COUNTS, each instruction is one of them
 EXACT_SUMS = "session.x64quantprecision"  # of 8 bits, which saturate on an x86 without VNNI
 PROFILED = 30  # inferences, where a profile is asked for
@@ -219,11 +219,11 @@ def last_count(counter: str) -> dict[str, int]:
 
 
 def steady(inferences: list[dict[str, int]]) -> bool:
-    """Whether the last COUNTED of them, which follow a warm-up, differ by less than STABLE."""
+    """Whether the last COUNTED of them, which follow a warm-up, differ by less than ALIKE."""
     if len(inferences) < WARM_UP + COUNTED:
         return False
     sums = [sum(one[name] for name in COUNTS[:CLASSES]) for one in inferences[-COUNTED:]]
-    return max(sums) - min(sums) <= STABLE * max(sums)
+    return max(sums) - min(sums) <= ALIKE * max(sums)
 
 
 def mark(place: int, number: int) -> None:
