@@ -45,7 +45,7 @@ class Wanted:
     target: str | None = None  # a runtime whose op versions must not be exceeded
     post_training: PostTraining = field(default_factory=PostTraining)  # for 8 bits
     mixed: Mixed = field(default_factory=Mixed)  # what scheme mixed leaves in float
-    stem: str = "plain"  # of STEMS, for .tflite files of 8 bits
+    stem: str = "plain"  # or "paired", for .tflite files of 8 bits
 
     def pairs(self, scheme: Scheme, format: str) -> bool:
         """Whether the stem of such a file is to take two pixels as one."""
@@ -189,7 +189,8 @@ def prepare_file(
     options = wanted.post_training
     wide = scheme.activation_bits == 16
     fitting = [t for t in options.techniques if (t in WEIGHTS if wide else t not in WIDE)]
-    if left_out := [t for t in options.techniques if t not in fitting]:
+    left_out = [t for t in options.techniques if t not in fitting]
+    if left_out and scheme.calibrated:
         _log.warning("%s: left out, for activations of %d bits: %s",
                      scheme.name, 8 if wide else 16, ", ".join(left_out))  # fmt: skip
         options = replace(options, techniques=tuple(fitting))

@@ -18,7 +18,6 @@ from ai_edge_litert import schema_py_generated as schema
 from edgekit.errors import InputError
 from edgekit.quantize.tflite_file import add_tensor, code_of, kind_of, pack, store, unpack
 
-STEMS = ("plain", "paired")
 _CHANNELS = 4  # at the most: two pixels of more fill eight without help
 
 Array = npt.NDArray[Any]
