@@ -9,7 +9,7 @@ one. Anchors: the published files of Google Coral (Apache-2.0) and TensorFlow's 
 keras.applications' network. What explains the ratios stands below them: the same parts of two files
 timed alone, and how their op lists differ.
 
-Run: python benchmarks/latency.py [--smoke]    (about 6 minutes)
+Run: python benchmarks/latency.py [--smoke]    (about 16 minutes)
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def export_plainly(folder: Path) -> Path:
 
 def measure(files: dict[str, Path], *, smoke: bool) -> list[Row]:
     """Return the ratios, each file having had its turn in every round."""
-    timing = Options(rounds=2 if smoke else 30, runs=4 if smoke else 1500, min_seconds=0)
+    timing = Options(rounds=2 if smoke else 90, runs=4 if smoke else 1800, min_seconds=0)
     with open_device("local") as device:
         report = bench(find_targets(list(files.values())), device, timing)
     place = {name: number for number, name in enumerate(files)}
