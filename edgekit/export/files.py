@@ -13,6 +13,7 @@ import numpy as np
 from edgekit import __version__
 from edgekit.errors import InputError
 from edgekit.export import tflite
+from edgekit.export.dense_bias import add_dense_biases
 from edgekit.export.lowering import Lowered
 from edgekit.export.metadata import add_metadata
 from edgekit.export.signatures import add_signatures
@@ -118,6 +119,8 @@ def write_file(
             if prepared:  # for another quantizer, whose weights it replaces
                 content = put_weights(content, prepared.content, prepared.steps)
                 content = add_rests(content, prepared.content, prepared.rests)
+        if scheme.activation_bits == 8:
+            content = add_dense_biases(content)
         if wanted.pairs(scheme, "tflite"):
             content = pair_stem(content)
         path.write_bytes(tails.join(content, "tflite"))
