@@ -13,9 +13,9 @@ import numpy as np
 from edgekit import __version__
 from edgekit.errors import InputError
 from edgekit.export import tflite
-from edgekit.export.dense_bias import add_dense_biases
 from edgekit.export.lowering import Lowered
 from edgekit.export.metadata import add_metadata
+from edgekit.export.neon import mend_for_neon
 from edgekit.export.signatures import add_signatures
 from edgekit.export.source import Source
 from edgekit.export.stem import pair_stem
@@ -120,7 +120,7 @@ def write_file(
                 content = put_weights(content, prepared.content, prepared.steps)
                 content = add_rests(content, prepared.content, prepared.rests)
         if scheme.activation_bits == 8:
-            content = add_dense_biases(content)
+            content = mend_for_neon(content)
         if wanted.pairs(scheme, "tflite"):
             content = pair_stem(content)
         path.write_bytes(tails.join(content, "tflite"))

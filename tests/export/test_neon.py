@@ -1,4 +1,4 @@
-"""Biases of zero: steps by hand, equal answers, and no 8-bit file without them."""
+"""Biases of zero, and factors that spare the lowest step: by hand, and by what they answer."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.artifact import open_artifact
 from edgekit.cli import run
-from edgekit.export.dense_bias import add_dense_biases
-from edgekit.quantize.tflite_file import kind_of, unpack
+from edgekit.export.neon import mend_for_neon
+from edgekit.quantize.tflite_file import kind_of, pack, unpack
 from edgekit.runtime.sandbox import open_isolated
 from edgekit.signature import main_signature
 
@@ -30,9 +30,9 @@ def network(**dense: bool) -> keras.Model:
     return keras.Model(entering, answer)
 
 
-def in_8_bits(model: keras.Model) -> bytes:
+def in_8_bits(model: keras.Model, shape: tuple[int, ...] = (3,)) -> bytes:
     """Return the network by TensorFlow's own converter."""
-    examples = np.random.default_rng(1).normal(size=(20, 1, 3)).astype(np.float32)
+    examples = np.random.default_rng(1).normal(size=(20, 1, *shape)).astype(np.float32)
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([example] for example in examples)
@@ -68,7 +68,7 @@ def dense_biases(content: bytes) -> list[object]:
 def test_a_bias_is_zero_in_steps_of_input_times_weights() -> None:
     plain = in_8_bits(network(use_bias=False))
     assert [bias is None for _, _, bias, _ in dense_biases(plain)] == [True, False]
-    entering, weights, bias, model = dense_biases(add_dense_biases(plain))[0]
+    entering, weights, bias, model = dense_biases(mend_for_neon(plain))[0]
     assert list(bias.shape) == [8]
     assert bytes(model.buffers[bias.buffer].data) == bytes(32)  # eight zeros of int32
     by_hand = [entering.quantization.scale[0] * scale for scale in weights.quantization.scale]
@@ -80,18 +80,18 @@ def test_answers_stay_the_same_bit_for_bit() -> None:
     inputs = np.random.default_rng(2).integers(-128, 128, (50, 1, 3), np.int8)
     found = answers(plain, inputs)
     assert len(np.unique(found)) > 20
-    np.testing.assert_array_equal(answers(add_dense_biases(plain), inputs), found)
+    np.testing.assert_array_equal(answers(mend_for_neon(plain), inputs), found)
 
 
 def test_a_file_that_lacks_none_is_left_as_it_is() -> None:
     whole = in_8_bits(network())
-    biased = add_dense_biases(whole)
-    assert add_dense_biases(biased) is biased
+    biased = mend_for_neon(whole)
+    assert mend_for_neon(biased) is biased
 
 
 def test_floats_are_left_as_they_are() -> None:
     content = bytes(tf.lite.TFLiteConverter.from_keras_model(network(use_bias=False)).convert())
-    assert add_dense_biases(content) is content
+    assert mend_for_neon(content) is content
 
 
 @pytest.mark.parametrize("runtime", ["litert", "tflite-runtime"])
@@ -111,3 +111,53 @@ def test_convert_writes_no_dense_op_in_8_bits_without(runtime: str, tmp_path: Pa
             (spec,) = main_signature(file.signatures)[1].inputs
             given = {spec.name: spec.quantize(np.zeros((1, 3), np.float32))}
             assert np.isfinite(next(iter(session(given).values()))).all()
+
+
+class Multiplied(keras.Model):
+    """Two activations multiplied, both of them zero here and there and never below."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        first, second = tf.split(tf.nn.relu(inputs), 2, axis=-1)
+        return tf.matmul(first, second, transpose_b=True)
+
+
+def multiplied() -> bytes:
+    model = Multiplied()
+    model(np.zeros((1, 4, 32), np.float32))
+    return in_8_bits(model, (4, 32))
+
+
+def test_a_factor_is_put_on_steps_that_spare_the_lowest() -> None:
+    plain, mended = unpack(multiplied()), unpack(mend_for_neon(multiplied()))
+    before, after = (next(op for op in m.subgraphs[0].operators if kind_of(m, op) == "BATCH_MATMUL")
+                     for m in (plain, mended))  # fmt: skip
+    old = plain.subgraphs[0].tensors[before.inputs[1]].quantization
+    new = mended.subgraphs[0].tensors[after.inputs[1]].quantization
+    assert list(old.zeroPoint) == [-128]
+    assert list(new.zeroPoint) == [-127]
+    assert new.scale[0] == pytest.approx(old.scale[0] * 255 / 253)
+    assert after.inputs[0] == before.inputs[0]
+
+
+@pytest.mark.parametrize("zero", [-128, -127, -1, 0, 64, 127])
+def test_every_value_of_a_factor_stays_within_half_a_step(zero: int) -> None:
+    model = unpack(multiplied())
+    op = next(op for op in model.subgraphs[0].operators if kind_of(model, op) == "BATCH_MATMUL")
+    model.subgraphs[0].tensors[op.inputs[1]].quantization.zeroPoint = np.array([zero])
+    mended = unpack(mend_for_neon(pack(model)))
+    (new,) = (t.quantization for t in mended.subgraphs[0].tensors if t.name.endswith(b"/spared"))
+    scale = float(model.subgraphs[0].tensors[op.inputs[1]].quantization.scale[0])
+    values = (np.arange(-128, 128) - zero) * scale
+    steps = np.round(values / new.scale[0]) + new.zeroPoint[0]
+    assert steps.min() >= -127
+    assert steps.max() <= 127
+    kept = (steps - new.zeroPoint[0]) * new.scale[0]
+    assert np.abs(kept - values).max() <= 0.501 * new.scale[0]
+
+
+def test_a_product_stays_what_it_was_within_its_factors_rounding() -> None:
+    plain = multiplied()
+    inputs = np.random.default_rng(4).integers(-128, 128, (20, 1, 4, 32), np.int8)
+    found, expected = answers(mend_for_neon(plain), inputs), answers(plain, inputs)
+    assert expected.std() > 20
+    np.testing.assert_allclose(found, expected, atol=2)
