@@ -9,7 +9,7 @@ one. Anchors: the published files of Google Coral (Apache-2.0) and TensorFlow's 
 keras.applications' network. What explains the ratios stands below them: the same parts of two files
 timed alone, and how their op lists differ.
 
-Run: python benchmarks/latency.py [--smoke]    (about 16 minutes)
+Run: python benchmarks/latency.py [--smoke]    (about 9 minutes)
 """
 
 from __future__ import annotations

@@ -13,20 +13,24 @@ from ai_edge_litert import schema_py_generated as schema
 from edgekit.profile.graph import Graph, Op, read_graph
 
 
-def cut(path: Path, first: int, last: int, target: Path) -> Path:
+def cut(path: Path, first: int, last: int, target: Path, subgraph: int = 0) -> Path:
     """Write the ops `first` to `last` (exclusive) of `path` alone and return the new file.
 
-    What they read from other ops becomes an input, what no op among them reads an output.
+    What they read from other ops becomes an input, what no op among them reads an output; tensors
+    keep their numbers.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
-    graph = model.subgraphs[0]
+    graph = model.subgraphs[subgraph]
     ops = graph.operators[first:last]
     made = [int(i) for op in ops for i in op.outputs]
     read = [int(i) for op in ops for i in op.inputs if i >= 0]
     free = (i for i in read if model.buffers[graph.tensors[i].buffer].data is None)
-    graph.operators = ops
+    model.subgraphs, graph.operators = [graph], ops
     graph.inputs = np.array(list(dict.fromkeys(i for i in free if i not in made)), np.int32)
     graph.outputs = np.array([i for i in made if i not in read], np.int32)
+    kept = {graph.tensors[i].buffer for i in read}
+    for number, buffer in enumerate(model.buffers):
+        buffer.data = buffer.data if number in kept else None
     model.signatureDefs = model.metadata = None
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,11 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.device import Device
-from edgekit.quantize.tflite_file import kind_of, pack, unpack
+from edgekit.quantize.tflite_file import kind_of, unpack
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from sub_networks import cut
 
 ON_DEVICE = """
 import json
@@ -22,13 +27,13 @@ ops = np.load("ops.npz")
 for number in range(len([name for name in ops if name.endswith("/model")])):
     single = Interpreter(model_content=ops[f"{number}/model"].tobytes(), num_threads=1)
     mine = [name.split("/") for name in ops if name.startswith(f"{number}/")]
-    for _, end, index in (parts for parts in mine if parts[1] == "in"):
+    for _, _, index in (parts for parts in mine if parts[1] == "in"):
         single.resize_tensor_input(int(index), ops[f"{number}/in/{index}"].shape)
     single.allocate_tensors()
-    for _, end, index in (parts for parts in mine if parts[1] == "in"):
+    for _, _, index in (parts for parts in mine if parts[1] == "in"):
         single.set_tensor(int(index), ops[f"{number}/in/{index}"])
     single.invoke()
-    for _, end, index in (parts for parts in mine if parts[1] == "out"):
+    for _, _, index in (parts for parts in mine if parts[1] == "out"):
         expected = ops[f"{number}/out/{index}"]
         apart = np.abs(single.get_tensor(int(index)).astype(np.float64) - expected).max()
         print(json.dumps({"op": number, "apart": apart, "scale": float(np.abs(expected).max()),
@@ -55,7 +60,7 @@ def compare_ops(
     Each op gets what the ops before it answered here.
     """
     kinds, arrays = [], {}
-    for number, (kind, content, given, answers) in enumerate(_chain(path, inputs, name)):
+    for number, (kind, content, given, answers) in enumerate(_chain(path, inputs, name, folder)):
         kinds.append(kind)
         arrays[f"{number}/model"] = np.frombuffer(content, np.uint8)
         arrays |= {f"{number}/in/{index}": values for index, values in given.items()}
@@ -73,44 +78,28 @@ Values = dict[int, np.ndarray]  # by the number of a tensor
 
 
 def _chain(
-    path: Path, inputs: Mapping[str, np.ndarray], name: str
+    path: Path, inputs: Mapping[str, np.ndarray], name: str, folder: Path
 ) -> Iterator[tuple[str, bytes, Values, Values]]:
     """Yield kind, content, inputs and answers of each op, the first example given."""
-    whole = path.read_bytes()
-    model = unpack(whole)
+    model = unpack(path.read_bytes())
     entry = next(d for d in model.signatureDefs if d.signatureKey.decode() == name)
     known: Values = {t.tensorIndex: inputs[t.name.decode()][:1] for t in entry.inputs}
     for place, op in enumerate(model.subgraphs[entry.subgraphIndex].operators):
-        content, reads, writes = _alone(whole, entry.subgraphIndex, place)
-        given = {index: known[index] for index in reads}
-        answers = _answers(content, given, writes)
+        alone = cut(path, place, place + 1, folder / "op.tflite", entry.subgraphIndex).read_bytes()
+        given, answers = _answers(alone, known)
         known |= answers
-        yield kind_of(model, op), content, given, answers
+        yield kind_of(model, op), alone, given, answers
 
 
-def _alone(whole: bytes, subgraph: int, place: int) -> tuple[bytes, list[int], list[int]]:
-    """Return a file of one op, the tensors that it is to be given, and those that it answers."""
-    model = unpack(whole)
-    graph = model.subgraphs[subgraph]
-    op = graph.operators[place]
-    read = list(dict.fromkeys(int(i) for i in op.inputs if i >= 0))
-    free = [i for i in read if model.buffers[graph.tensors[i].buffer].data is None]
-    writes = [int(i) for i in op.outputs]
-    kept = {graph.tensors[i].buffer for i in read}
-    for number, buffer in enumerate(model.buffers):
-        buffer.data = buffer.data if number in kept else None
-    model.subgraphs, graph.operators = [graph], [op]
-    graph.inputs, graph.outputs = np.array(free, np.int32), np.array(writes, np.int32)
-    model.signatureDefs = model.metadata = None
-    return pack(model), free, writes
-
-
-def _answers(content: bytes, given: Values, writes: list[int]) -> Values:
+def _answers(content: bytes, known: Values) -> tuple[Values, Values]:
+    """Return what a file of one op is given, of what is known, and what it answers."""
     single: Any = Interpreter(model_content=content, num_threads=1)
+    given = {detail["index"]: known[detail["index"]] for detail in single.get_input_details()}
     for index, values in given.items():
         single.resize_tensor_input(index, values.shape)
     single.allocate_tensors()
     for index, values in given.items():
         single.set_tensor(index, values)
     single.invoke()
-    return {index: single.get_tensor(index) for index in writes}
+    places = [detail["index"] for detail in single.get_output_details()]
+    return given, {index: single.get_tensor(index) for index in places}
