@@ -21,8 +21,10 @@ from sub_networks import cut
 
 ON_DEVICE = """
 import json
+import sys
+from importlib import import_module
 import numpy as np
-from tflite_runtime.interpreter import Interpreter
+Interpreter = import_module(sys.argv[1]).Interpreter
 ops = np.load("ops.npz")
 for number in range(len([name for name in ops if name.endswith("/model")])):
     single = Interpreter(model_content=ops[f"{number}/model"].tobytes(), num_threads=1)
@@ -39,6 +41,10 @@ for number in range(len([name for name in ops if name.endswith("/model")])):
         print(json.dumps({"op": number, "apart": apart, "scale": float(np.abs(expected).max()),
                           "integer": expected.dtype.kind in "iub"}), flush=True)
 """
+MODULES = {
+    "tflite-runtime": "tflite_runtime.interpreter",
+    "litert": "ai_edge_litert.interpreter",
+}
 SECONDS = 600.0
 
 
@@ -53,9 +59,14 @@ class Answer:
 
 
 def compare_ops(
-    path: Path, inputs: Mapping[str, np.ndarray], name: str, device: Device, folder: Path
+    path: Path,
+    inputs: Mapping[str, np.ndarray],
+    name: str,
+    device: Device,
+    folder: Path,
+    runtime: str,
 ) -> list[Answer]:
-    """Return every op's answers under a signature in tflite-runtime there v LiteRT here.
+    """Return every op's answers under a signature in a runtime there v LiteRT here.
 
     Each op gets what the ops before it answered here.
     """
@@ -69,7 +80,8 @@ def compare_ops(
     (folder / "ops.py").write_text(ON_DEVICE, encoding="utf-8")
     for file in ("ops.npz", "ops.py"):
         device.put(folder / file, file)
-    said = [json.loads(line) for line in device.run([device.python, "ops.py"], timeout_s=SECONDS)]
+    argv = [device.python, "ops.py", MODULES[runtime]]
+    said = [json.loads(line) for line in device.run(argv, timeout_s=SECONDS)]
     assert {each["op"] for each in said} == set(range(len(kinds)))
     return [Answer(kinds[each.pop("op")], **each) for each in said]
 
