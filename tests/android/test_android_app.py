@@ -301,7 +301,7 @@ def test_the_package(artifact: Path, project: Path) -> None:
     assert all(f"(APK Signature Scheme {v}): true" in signed for v in ("v2", "v3"))
     assert "v1 scheme (JAR signing): true" in signed
     badging = said("aapt", "dump", "badging", package)
-    assert re.search(r"sdkVersion:'23'\s+targetSdkVersion:'30'", badging)
+    assert re.search(r"sdkVersion:'23'\s+targetSdkVersion:'34'", badging)
     assert re.findall(r"uses-permission: name='(.*?)'", badging) == ["android.permission.CAMERA"]
     assert "launchable-activity: name='edgekit.demo.MainActivity'" in badging
     look_inside(package, artifact, project)
