@@ -36,7 +36,7 @@ from edgekit.profile.statistics import student
 from results import FOLDER, Row, write_results
 
 RUNS = Path("runs") / "pearl_point_robot"
-SEEDS = (4, 5, 6)  # goals of the seeds before were seen while settings were chosen
+SEEDS = (4, 5, 6)  # goals of 0 to 3 and 11 to 13 were seen while settings were chosen
 HELD_OUT = 100  # goals a seed
 Array = npt.NDArray[Any]
 

@@ -95,6 +95,10 @@ class Plan:
     # trajectories: it is its first 1, 2, ... trajectories, as many as at meta-test. session: those
     # that are shown are seen beside them, and `prefix_weight` speaks of what was before.
     context_of: str = "transitions"
+    # Of a context's transitions, the least share that z is inferred from; each context's own is
+    # drawn between it and 1. An encoder that always meets whole trajectories learns those of its
+    # training tasks by heart; the authors draw transitions at random.
+    least_seen: float = 1.0
     # Of latents at meta-test, as many times the posterior's deviation: above 1 tasks at the border
     # of the prior are looked for too.
     widen: float = 1.0
@@ -112,6 +116,7 @@ class Plan:
         _check([
             *((getattr(self, n) < 1, n, getattr(self, n), "1 or more") for n in counts),
             (self.widen <= 0, "widen", self.widen, "above 0"),
+            (not 0 <= self.least_seen <= 1, "least_seen", self.least_seen, "from 0 to 1"),
             (self.posterior_steps < 0, "posterior_steps", self.posterior_steps, "0 or more"),
             (self.shown_steps < 0, "shown_steps", self.shown_steps, "0 or more"),
             (self.extra_steps < 0, "extra_steps", self.extra_steps, "0 or more"),

@@ -70,11 +70,11 @@ PRESETS = {
     # Ours, for minutes on one core: small networks, and new data of every task in each iteration.
     "point-robot-small": Preset(
         Config(hidden_units=(64, 64), encoder_units=(64, 64), factors="precision",
-               kl_weight=2e-4, temperature=0.01, reward_scale=1.0, learning_rate=1e-3,
-               discount=0.9, decay=80_000),
-        Plan("point-robot", 80, 20, iterations=160, updates=500, tasks_collected=80,
+               kl_weight=1e-4, temperature=0.01, reward_scale=1.0, learning_rate=1e-3,
+               discount=0.9, decay=120_000),
+        Plan("point-robot", 80, 20, iterations=240, updates=500, tasks_collected=80,
              initial_steps=100, scouts=True, prior_steps=20, posterior_steps=40, extra_steps=0,
-             batch=32, context=60, context_of="trajectories", replay=20_000),
+             batch=32, context=60, context_of="trajectories", least_seen=0.1, replay=20_000),
     ),
     # z is wide enough for a goal's place on the arc and no wider, so that what is drawn from the
     # prior lies where goals do. Scouts end every collection: all of it tells where the goal is, and

@@ -87,6 +87,8 @@ def sampler(steps: TaskReplay, contexts: TaskReplay, plan: Plan, horizon: int) -
         share = tf.random.stateless_uniform((rows,), seed + 2)
         first = _mask(_part(own // horizon, share) * horizon, plan.context)
         last = _mask(own + shown, plan.context) - _mask(own, plan.context)
+        if plan.least_seen < 1:
+            first, last = (_thinned(part, plan.least_seen, seed + 3) for part in (first, last))
         return (*batch, *contexts.first(tasks, plan.context), first + last, first)
 
     return sample
@@ -95,6 +97,13 @@ def sampler(steps: TaskReplay, contexts: TaskReplay, plan: Plan, horizon: int) -
 def _part(count: Any, share: Any) -> Any:
     """Return whole numbers from 1 to `count` `[R]`, where `share` `[R]` lies in 0 to 1."""
     return tf.minimum(1 + tf.cast(share * tf.cast(count, tf.float32), tf.int64), count)
+
+
+def _thinned(seen: Any, least: float, seed: Any) -> Any:
+    """Return `seen` `[R, C]` with a share of each row's places kept, drawn from `least` to 1."""
+    share = tf.random.stateless_uniform((tf.shape(seen)[0], 1), seed, least, 1.0)
+    kept = tf.random.stateless_uniform(tf.shape(seen), seed + 1) < share
+    return seen * tf.cast(kept, tf.float32)
 
 
 def _mask(length: Any, places: int) -> Any:

@@ -83,6 +83,23 @@ def test_what_a_context_is_made_of(context_of: str) -> None:
             np.testing.assert_array_equal(one, np.where(np.arange(60) >= 40, 1.0, other))
 
 
+def test_a_thinned_context_has_a_share_of_its_own() -> None:
+    """Shares are even from the least to 1: their mean is .6, what lies below .4 a quarter."""
+    plan = replace(PLAN, context_of="trajectories", least_seen=0.2, train_tasks=2, context=1000)
+    steps, contexts = TaskReplay(2, 80, ((2,),)), TaskReplay(2, 1000, ((5,),))
+    steps.add(np.arange(2), [np.ones((2, 40, 2), np.float32)])
+    contexts.add(np.arange(2), [np.ones((2, 1000, 5), np.float32)])
+    sample = sampler(steps, contexts, plan, 1000)  # one trajectory of 1000
+    *_, seen, first = sample(2000, tf.constant([0, 1]))
+    shares = np.asarray(tf.reduce_mean(seen, 1))
+    np.testing.assert_array_equal(seen, first)
+    assert shares.mean() == pytest.approx(0.6, abs=0.02)
+    assert (shares < 0.4).mean() == pytest.approx(0.25, abs=0.04)
+    assert shares.min() > 0.15
+    even, odd = np.asarray(seen)[:, ::2].mean(), np.asarray(seen)[:, 1::2].mean()
+    assert even == pytest.approx(odd, abs=0.01)
+
+
 @pytest.fixture(scope="module")
 def begun() -> MetaTraining:
     """Return a run after one iteration; shared, since its updates take seconds to compile."""
@@ -251,6 +268,7 @@ def test_nonsense_is_refused() -> None:
     for wrong in (
         {"tasks_collected": 5},
         {"context_of": "all"},
+        {"least_seen": 1.5},
         {"updates": 0},
         {"context_of": "session", "context": 40},
     ):
