@@ -40,6 +40,7 @@ abstract class ModelActivity<M extends Resource> extends Activity {
     private M model; // touched by the inference thread alone
     private List<ModelFile> files = new ArrayList<ModelFile>();
     private String wanted = ""; // file, kernels and threads that were last asked for
+    private String refusal = ""; // why the last one could not be opened; on the inference thread
 
     /** What is done with the model, on its thread. */
     protected interface Use<M> {
@@ -180,12 +181,30 @@ abstract class ModelActivity<M extends Resource> extends Activity {
                 closeModel();
                 try {
                     model = open(artifact, file, TfliteSession.opener(threads, delegate));
-                    say("");
+                    unsay(refusal);
                     onModel(model);
                 } catch (InputError error) {
-                    say(error.getMessage());
+                    refuse(error.getMessage());
                 } catch (OutOfMemoryError error) {
-                    say("too little memory for this model");
+                    refuse("too little memory for this model");
+                }
+            }
+        });
+    }
+
+    private void refuse(String why) {
+        refusal = why;
+        say(why);
+    }
+
+    /** Takes a message back, unless another one has come since: a person may have done something. */
+    private void unsay(final String text) {
+        runOnUiThread(new Runnable() {
+            @Override
+            public void run() {
+                TextView message = (TextView) findViewById(R.id.message);
+                if (message.getText().toString().equals(text)) {
+                    message.setText("");
                 }
             }
         });

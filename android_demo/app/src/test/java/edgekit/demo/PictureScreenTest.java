@@ -10,8 +10,10 @@ import android.graphics.Bitmap;
 import android.graphics.Color;
 import android.net.Uri;
 import android.view.View;
+import edgekit.core.Model;
 import edgekit.core.Results;
 import java.io.IOException;
+import java.util.concurrent.CountDownLatch;
 import org.junit.Rule;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -202,11 +204,40 @@ public final class PictureScreenTest {
     }
 
     @Test
-    public void withoutAGalleryThatIsSaid() {
+    public void withoutAGalleryThatIsSaidAndStaysWhereAModelIsOpenedLater() {
         Screen.onlyKnownApps();
         Screen<PictureActivity> screen = Screen.of(PictureActivity.class, "mobilenet_v2");
-        screen.awaitMessage("");
+        final CountDownLatch asked = new CountDownLatch(1);
+        final CountDownLatch opened = new CountDownLatch(1);
+        screen.activity.use(new ModelActivity.Use<Model>() {
+            @Override
+            public void use(Model model) {
+                awaitQuietly(asked);
+            }
+        });
+        screen.choose(R.id.threads, "2 threads"); // its model waits for what is in use
         screen.click(R.id.first);
-        screen.awaitMessage("there is no app to choose a picture with");
+        asked.countDown();
+        screen.activity.use(new ModelActivity.Use<Model>() {
+            @Override
+            public void use(Model model) {
+                opened.countDown();
+            }
+        });
+        screen.await("the model on two threads", new Screen.Condition() {
+            @Override
+            public boolean holds() {
+                return opened.getCount() == 0;
+            }
+        });
+        assertEquals("there is no app to choose a picture with", screen.message());
+    }
+
+    private static void awaitQuietly(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException error) {
+            throw new IllegalStateException(error);
+        }
     }
 }

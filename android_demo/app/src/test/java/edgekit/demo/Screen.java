@@ -16,6 +16,8 @@ import android.widget.TextView;
 import java.io.File;
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.robolectric.Robolectric;
@@ -28,7 +30,7 @@ import org.robolectric.shadows.ShadowLooper;
 
 /** An activity of the app, as a person sees and touches it. */
 final class Screen<A extends Activity> {
-    private static final long PATIENCE_NS = TimeUnit.SECONDS.toNanos(60);
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final int TURN_MS = 20; // of the looper's own clock, which leaps
     private static final long MOMENT_NS = TimeUnit.MILLISECONDS.toNanos(1);
 
@@ -113,12 +115,13 @@ final class Screen<A extends Activity> {
 
     /** Lets the screen live until something holds; its other threads run beside. */
     void await(String what, Condition condition) {
-        long until = System.nanoTime() + PATIENCE_NS;
+        Instant until = Instant.now().plus(PATIENCE); // System.nanoTime() is the looper's here
         while (!condition.holds()) {
-            assertTrue("waited for " + what + ", there is: " + message(), System.nanoTime() < until);
+            assertTrue("waited for " + what + ", there is: " + message(), Instant.now().isBefore(until));
             ShadowLooper.idleMainLooper(TURN_MS, TimeUnit.MILLISECONDS);
             LockSupport.parkNanos(MOMENT_NS);
         }
+        ShadowLooper.idleMainLooper(); // what was posted meanwhile
     }
 
     void click(int id) {
