@@ -27,7 +27,7 @@ from meta_start import one_thread, start
 from results import FOLDER, Row, write_results
 
 RUNS = Path("runs") / "pearl_mujoco"
-SEEDS = (1,)
+SEEDS = (1, 2, 3)
 # About half a minute of gradient steps on one core: a meta-test takes less than a tenth of that.
 LEARNED = {"cheetah-dir": Budget(20, 400), "cheetah-vel": Budget(20, 100)}
 STARTED = ("ant-dir", "ant-goal", "humanoid-dir", "walker-rand-params", "hopper-rand-params")
