@@ -23,7 +23,7 @@ from edgekit.agents.replay import Array, Replay, Transitions
 from edgekit.agents.sac import SoftActorCritic
 from edgekit.agents.updates import compile_updates, with_noise
 from edgekit.environments import Environment, make
-from edgekit.environments.episodes import play
+from edgekit.environments.episodes import Episodes, play
 from edgekit.errors import InputError
 
 BEHAVIOURS = ("random", "medium", "mixed", "expert")
@@ -86,19 +86,20 @@ def collect_all(
 
 def collect_within(
     environment: str, returns: tuple[float, float], size: int, seed: int,
-    how: Apprenticeship | None = None,
+    how: Apprenticeship | None = None, pace: float = -np.inf,
 ) -> Batch:  # fmt: skip
     """Return `size` transitions of the agent as it was when its return first lay within `returns`.
 
     Its mean action is judged; its stochastic policy makes the batch, whose origin has the return
-    and the steps that it took to learn.
+    and the steps that it took to learn. Where a bonus is paid for every step, a return is earned by
+    standing still as well; then `pace` says what is to be earned by the step, at the least.
 
     Raises:
         InputError: no such environment, or no judgement lay there.
     """
     how = how or Apprenticeship()
     outer = make(environment, how.members, seed)
-    return _Apprentice(environment, outer, how, seed).within(*returns, size)
+    return _Apprentice(environment, outer, how, seed).within(*returns, pace, size)
 
 
 class _Apprentice:
@@ -125,8 +126,9 @@ class _Apprentice:
 
     def batches(self, size: int) -> dict[str, Batch]:
         """Learn, and return medium, mixed and expert batches."""
-        chance, judged = self._judge(random=True), []
-        for value in self._learn():
+        chance, judged = _mean_return(self._judge(random=True)), []
+        for episodes in self._learn():
+            value = _mean_return(episodes)
             judged.append((len(self.raw), value, self.agent.policy.get_weights()))
         at_end = judged[-1][1]
         if not at_end > chance:
@@ -145,30 +147,34 @@ class _Apprentice:
         return {name: _batch(self.name, name, steps, self.seed, told)
                 for name, steps in found.items()}  # fmt: skip
 
-    def within(self, least: float, most: float, size: int) -> Batch:
+    def within(self, least: float, most: float, pace: float, size: int) -> Batch:
         """Learn until a judgement lies there, and return a batch of the agent as it is."""
         judged = [-np.inf]
-        for value in self._learn():
+        for episodes in self._learn():
+            value, earned = _mean_return(episodes), _return_by_step(episodes)
             judged.append(value)
-            if least <= value <= most:
-                told = {"return": value, "steps": sum(len(part) for part in self.raw)}
+            if least <= value <= most and earned >= pace:
+                told = {"return": value, "by_step": earned,
+                        "steps": sum(len(part) for part in self.raw)}  # fmt: skip
                 return _batch(self.name, f"from {least:g} to {most:g}", self._act_out(size),
                               self.seed, told)  # fmt: skip
+        by_step = f", and {pace:.4g} a step" if np.isfinite(pace) else ""
         raise InputError(f"{self.name}: the agent that makes batches",
                          got=f"at best {max(judged):.4g} after {self.how.steps} steps",
-                         expected=f"a return from {least:.4g} to {most:.4g}",
+                         expected=f"a return from {least:.4g} to {most:.4g}{by_step}",
                          do="let it take more steps, or judge it more often")  # fmt: skip
 
-    def _learn(self) -> Iterator[float]:
-        """Learn for the apprenticeship's steps; yield each judgement's return."""
+    def _learn(self) -> Iterator[Episodes]:
+        """Learn for the apprenticeship's steps; yield the episodes of each judgement."""
         count = self.how.members * _ROUND
         for number, taken in enumerate(range(self.how.random_steps, self.how.steps, count)):
             self._step(_ROUND)
             self.updates(self.seed, taken)
             if (number + 1) % self.how.judged_every == 0:
-                value = self._judge()
-                _log.info("%s: apprentice at %d steps: return %.1f", self.name, taken, value)
-                yield value
+                episodes = self._judge()
+                _log.info("%s: apprentice at %d steps: return %.1f, %.2f a step", self.name, taken,
+                          _mean_return(episodes), _return_by_step(episodes))  # fmt: skip
+                yield episodes
 
     def _act_out(self, size: int) -> Transitions:
         """Return `size` transitions from new beginnings, with the policy's own noise."""
@@ -185,18 +191,26 @@ class _Apprentice:
             self.raw.append(taken)
             self.replay.add(self._inner(taken))
 
-    def _judge(self, *, random: bool = False) -> float:
+    def _judge(self, *, random: bool = False) -> Episodes:
         judged = make(self.name, self.how.episodes, self.seed + 1)
         rng = np.random.default_rng(self.seed)
         shape = (self.how.episodes, judged.actions)
         act_out = (lambda _: rng.uniform(-1, 1, shape) * judged.limit) if random else actor(
             self.choose, self.seed)  # fmt: skip
-        return float(play(judged, act_out).returns.mean())
+        return play(judged, act_out)
 
     def _inner(self, steps: Transitions) -> Transitions:
         scaled = (self.scaling.normalise(x) for x in (steps.s, steps.following))
         s, following = scaled
         return Transitions(s, steps.a, steps.r, following, steps.ended)
+
+
+def _mean_return(episodes: Episodes) -> float:
+    return float(episodes.returns.mean())
+
+
+def _return_by_step(episodes: Episodes) -> float:
+    return float(episodes.returns.sum() / episodes.lengths.sum())
 
 
 def _compile_exploration(agent: SoftActorCritic, scaling: Scaling) -> Any:

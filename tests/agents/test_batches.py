@@ -178,5 +178,8 @@ def test_a_batch_is_made_at_a_return() -> None:
     assert (len(made), made.environment) == (30, "point-robot")
     assert made.origin["steps"] == 40  # random ones, then a round of ten in two environments
     assert -1e3 <= made.origin["return"] <= 0
-    with pytest.raises(InputError, match=r"at best -\d.*, expected a return from 5 "):
+    assert made.origin["by_step"] == pytest.approx(made.origin["return"] / 20)  # all last 20 steps
+    with pytest.raises(InputError, match=r"at best -\d.*, expected a return from 5 to 6, let "):
         collect_within("point-robot", (5.0, 6.0), 30, 0, how)
+    with pytest.raises(InputError, match=r"to 0, and 0\.1 a step"):  # all rewards are below 0
+        collect_within("point-robot", (-1e3, 0.0), 30, 0, how, pace=0.1)
