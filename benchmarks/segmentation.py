@@ -129,17 +129,14 @@ def at_several_places(folder: Path) -> Scores:
 
 
 def at_several_scales(folder: Path, scales: Sequence[float]) -> Scores:
-    """Return the float network's mIOU in its own frame: once, and at six scales and mirrored."""
-    from edgekit.families.deeplab_v3.data import Pictures
+    """Return the float network's mIOU: once, and at six scales and mirrored."""
     from edgekit.families.deeplab_v3.multi_scale import evaluate
     from edgekit.families.run import open_run
-    from edgekit.tasks.masks import read_masked_images
 
     run = open_run(folder)
-    pictures = Pictures(read_masked_images("scenes", "test"), run.config)
     return {
-        "one scale": 100 * evaluate(run, pictures, (1.0,), mirror=False)["mIOU"],
-        "six scales, mirrored": 100 * evaluate(run, pictures, scales)["mIOU"],
+        "one scale": 100 * evaluate(run, "scenes", (1.0,), mirror=False)[0].value,
+        "six scales, mirrored": 100 * evaluate(run, "scenes", scales)[0].value,
     }
 
 

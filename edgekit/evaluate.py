@@ -45,7 +45,7 @@ def evaluate(
     scheme: str | None = None,
     runtime: str | None = None,
     threads: int = 1,
-    on_example: Callable[[ModelFile, int, int], None] | None = None,
+    on_example: Callable[[str, int, int], None] | None = None,
 ) -> list[Evaluation]:
     """Return the task's metrics on the test split of `source` for each file of `artifact`.
 
@@ -55,7 +55,7 @@ def evaluate(
         scheme: only the files of this scheme.
         runtime: only the files that it opens; by default each in that of its format.
         threads: of the runtime.
-        on_example: called with the file, how many examples are done and how many there are.
+        on_example: called with the file's path, how many examples are done and how many there are.
 
     Raises:
         InputError: a damaged artifact, data that does not fit it, or no file to evaluate.
@@ -69,7 +69,7 @@ def evaluate(
         session = open_isolated(artifact.path(file), runtime=runtime, threads=threads)
         try:
             specs = described(session.signatures, file.signatures, str(artifact.path(file)))
-            on_done = partial(on_example, file) if on_example else None
+            on_done = partial(on_example, file.path) if on_example else None
             scores = _score(the_task, session, specs, params, examples, on_done)
         finally:
             session.close()

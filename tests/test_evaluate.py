@@ -82,7 +82,7 @@ def data(tmp_path: Path) -> str:
 def test_accuracy_of_each_file(artifact: Artifact, data: str) -> None:
     seen = []
     found = evaluate(
-        artifact, data, on_example=lambda file, done, total: seen.append((file.scheme, done, total))
+        artifact, data, on_example=lambda file, done, total: seen.append((file, done, total))
     )
     assert [(e.scheme, e.score.metric, e.score.n, e.runtime) for e in found] == [
         ("f32", "top-1 accuracy", 60, "litert"),
@@ -94,7 +94,7 @@ def test_accuracy_of_each_file(artifact: Artifact, data: str) -> None:
     assert found[0].score.value != found[1].score.value
     hits = [e.score.hits or "" for e in found]
     assert [h.count("1") / 60 for h in hits] == [e.score.value for e in found]
-    assert [s for s in seen if s[1] == 60] == [("f32", 60, 60), ("w8a8", 60, 60)]
+    assert [s for s in seen if s[1] == 60] == [(e.file, 60, 60) for e in found]
 
     rows = to_json(found, data)["rows"]
     assert rows[0]["delta_points"] == 0

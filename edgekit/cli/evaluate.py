@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.output import emit, output_options, stderr
+from edgekit.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edgekit.artifact import ModelFile
+    from edgekit.evaluate import Evaluation
+
+OnExample = Callable[[str, int, int], None]  # (file, examples done, examples)
 
 
 @click.command()
@@ -28,7 +31,13 @@ if TYPE_CHECKING:
 )
 @click.option("--file", "scheme", metavar="SCHEME", help="Only this file, as w8a8.")
 @click.option("--runtime", help="litert, tflite-runtime or onnxruntime; by format if not given.")
-@click.option("--threads", default=1, show_default=True, help="Of the runtime.")
+@click.option("--threads", type=int, help="Of the runtime.  [default: 1]")
+@click.option(
+    "--scales",
+    metavar="LIST",
+    help="Of a training run, as 0.5,1,1.5: its float network's answers at each scale, averaged.",
+)
+@click.option("--mirror", is_flag=True, help="Of a training run: mirrored pictures are asked, too.")
 @click.option(
     "-o",
     "--output",
@@ -38,29 +47,63 @@ if TYPE_CHECKING:
 )
 @output_options
 def command(
-    artifact: str, data: str, scheme: str | None, runtime: str | None, threads: int,
-    output: Path | None, as_json: bool,
+    artifact: str, data: str, scheme: str | None, runtime: str | None, threads: int | None,
+    scales: str | None, mirror: bool, output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Score each file of an artifact on data with known answers.
 
     Intervals are 95% (Wilson's, or the bootstrap's). The difference from the float file is in
-    points of 100.
+    points of 100. With --scales or --mirror ARTIFACT is the training run of a segmenter: a file
+    has one size.
     """
-    from edgekit.artifact import open_artifact
-    from edgekit.evaluate import evaluate, to_json
+    from edgekit.evaluate import to_json
     from edgekit.files import check_file_place, write_file
 
     if output:
         check_file_place(output)
-    opened = open_artifact(artifact)
     with _progress() as on_example:
-        found = evaluate(
-            opened, data, scheme=scheme, runtime=runtime, threads=threads, on_example=on_example
-        )
+        if scales or mirror:
+            _refuse(file=scheme, runtime=runtime, threads=threads)
+            found = _at_scales(artifact, data, scales or "1", mirror, on_example)
+        else:
+            found = _files(artifact, data, scheme, runtime, threads or 1, on_example)
     result = to_json(found, data)
     if output:
         write_file(output, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     emit(result, as_json, _table(result))
+
+
+def _files(
+    artifact: str, data: str, scheme: str | None, runtime: str | None, threads: int,
+    on_example: OnExample | None,
+) -> list[Evaluation]:  # fmt: skip
+    from edgekit.artifact import open_artifact
+    from edgekit.evaluate import evaluate
+
+    return evaluate(
+        open_artifact(artifact), data, scheme=scheme, runtime=runtime, threads=threads,
+        on_example=on_example,
+    )  # fmt: skip
+
+
+def _at_scales(
+    run: str, data: str, scales: str, mirror: bool, on_example: OnExample | None
+) -> list[Evaluation]:
+    from edgekit.families.evaluation import evaluate_at_scales
+
+    try:
+        numbers = [float(scale) for scale in scales.split(",")]
+    except ValueError:
+        raise InputError("--scales", got=scales, expected="numbers, as 0.5,1,1.5") from None
+    return evaluate_at_scales(run, data, numbers, mirror=mirror, on_example=on_example)
+
+
+def _refuse(**options: Any) -> None:
+    """Refuse options of files where a run's network is asked."""
+    for name, value in options.items():
+        if value is not None:
+            raise InputError(f"--{name}", got="--scales or --mirror beside it",
+                             expected="an artifact's file", do="leave one out")  # fmt: skip
 
 
 def _figure(row: dict[str, Any], value: float, digits: int) -> str:
@@ -69,7 +112,7 @@ def _figure(row: dict[str, Any], value: float, digits: int) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[ModelFile, int, int], None] | None]:
+def _progress() -> Iterator[OnExample | None]:
     """Show on a terminal how far each file is."""
     console = stderr()
     if not console.is_terminal or console.quiet:
@@ -80,10 +123,10 @@ def _progress() -> Iterator[Callable[[ModelFile, int, int], None] | None]:
     with Progress(console=console, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
-        def on_example(file: ModelFile, done: int, total: int) -> None:
-            if file.path not in tasks:
-                tasks[file.path] = bars.add_task(f"{file.scheme} {file.format}", total=total)
-            bars.update(tasks[file.path], completed=done)
+        def on_example(file: str, done: int, total: int) -> None:
+            if file not in tasks:
+                tasks[file] = bars.add_task(file, total=total)
+            bars.update(tasks[file], completed=done)
 
         yield on_example
 
@@ -96,10 +139,10 @@ def _table(result: dict[str, Any]) -> Table:
     from edgekit.errors import one_line
 
     rows = result["rows"]
+    how = f", {rows[0]['runtime']}" if rows[0]["format"] == "keras" else ""
+    told = f"{rows[0]['n']} examples of {result['data']}{how}; 95% intervals; points v f32"
     table = Table(
-        caption=Text(
-            one_line(f"{rows[0]['n']} examples of {result['data']}; 95% intervals; points v f32")
-        ),
+        caption=Text(one_line(told)),
         box=None,
         caption_justify="left",
     )

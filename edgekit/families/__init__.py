@@ -7,7 +7,7 @@ and `fit` modules import TensorFlow and are loaded when they are needed.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -58,6 +58,7 @@ class Family:
     integer: bool = False  # whether integer schemes are made from a network of their own
     finishes: bool = False  # whether files answer with more than the network that is trained
     tails: bool = False  # whether something in float may follow, whatever the scheme
+    scales: bool = False  # whether a network takes any size, so that several can be averaged
     divides: bool = False  # whether parts of the network are entered one by one
     signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further: outputs
     describe: Callable[[Any], Mapping[str, Any]] = lambda config: {}  # a config's task parameters
@@ -103,6 +104,28 @@ class Family:
                 option = name.replace("_", "-")
                 raise InputError(f"--{option}: not an option of {self.name}", do="leave it out")
         return _module(self.source_module).source(run, **{k: dial.get(k) for k in self.dial})
+
+    def evaluate_at_scales(
+        self, run: Any, source: str, scales: Sequence[float], *, mirror: bool, on_done: Any = None
+    ) -> Any:  # fmt: skip
+        """Return the scores, on the test split of `source`, of a run's float network at scales.
+
+        Args:
+            run: a families.run.Run that is trained.
+            source: the data, as the task reads it.
+            scales: of the picture; probabilities are averaged over them.
+            mirror: whether the mirrored pictures are asked as well.
+            on_done: called with how many examples are done and how many there are.
+
+        Raises:
+            InputError: the family's networks have one size, or the data does not fit.
+        """
+        if not self.scales:
+            raise InputError("--scales and --mirror: not options of " + self.name,
+                             expected="a run of deeplab_v3")  # fmt: skip
+        return self._heavy("multi_scale").evaluate(
+            run, source, scales, mirror=mirror, on_done=on_done
+        )
 
     def check_options(self, given: Mapping[str, Any]) -> None:
         """Refuse training options that this family would ignore.

@@ -88,6 +88,13 @@ def open_run(folder: str | Path) -> Run:
         raise InputError(f"{path}: malformed", got=repr(error)) from None
 
 
+def task_parameters(run: Run) -> dict[str, Any]:
+    """Return what a manifest says of the run's task: its name, the config's part, labels."""
+    kind = family(run.family)
+    labels = {"labels": list(run.classes)} if run.classes else {}
+    return {"name": kind.task_of(run.config), **kind.describe(run.config), **labels}
+
+
 def claim(folder: Path) -> None:
     """Make sure that a new run overwrites nothing.
 

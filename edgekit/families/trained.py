@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.export.source import Source
 from edgekit.families import family
 from edgekit.families.rebuild import rebuild
-from edgekit.families.run import CALIBRATION, Run
+from edgekit.families.run import CALIBRATION, Run, task_parameters
 from edgekit.files import file_sha256
 
 
@@ -47,8 +47,7 @@ def source(run: Run, **dial: Any) -> Source:
         learned=learned,
         tail=kind.tail(network, run.config),
         family=run.family,
-        task={"name": kind.task_of(run.config), **kind.describe(run.config)}
-        | ({"labels": list(run.classes)} if run.classes else {}),
+        task=task_parameters(run),
         mean=tuple(run.input["mean"]),
         std=tuple(run.input["std"]),
         data=run.data or None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -34,6 +36,12 @@ def test_a_command_begins_with_one_sentence(name: str) -> None:
     assert summary.strip().endswith((".", ":")), summary
     assert COMMANDS[name].endswith(".")
     assert len(COMMANDS[name]) <= 70
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "edgekit", "--version"], capture_output=True,
+                          text=True, check=True)  # fmt: skip
+    assert done.stdout.startswith("edgekit, version ")
 
 
 def test_no_command_is_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,12 +14,12 @@ from PIL import Image
 pytest.importorskip("tensorflow_model_optimization")
 
 from edgekit import cli
+from edgekit.families import family
 from edgekit.families.deeplab_v3 import FAMILY, Config
 from edgekit.families.deeplab_v3.data import load
 from edgekit.families.deeplab_v3.fit import evaluate
-from edgekit.families.deeplab_v3.multi_scale import evaluate as evaluate_scales
 from edgekit.families.rebuild import rebuild
-from edgekit.families.run import Run, open_run
+from edgekit.families.run import Run, open_run, write_run
 from edgekit.profile.graph import read_graph
 from edgekit.profile.precision import islands
 from edgekit.runtime import RUNTIMES
@@ -55,7 +55,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_run_is_what_it_says(place: Path) -> None:
-    """The weights that were kept score what the run says; once and unmirrored is the plain way."""
+    """The weights that were kept score what the run says."""
     run = open_run(place / "run")
     assert run.config.classes == 6
     assert run.classes == CLASSES
@@ -64,8 +64,40 @@ def test_the_run_is_what_it_says(place: Path) -> None:
     loaded = load(str(place / "data"), run.config, run.options)
     network = rebuild(run)
     assert evaluate(network.predict_on_batch, loaded.test) == pytest.approx(run.test["float"])
-    once = evaluate_scales(run, loaded.test, (1.0,), mirror=False)
-    assert once == pytest.approx(run.test["float"], abs=2e-3)
+
+
+def test_a_run_at_several_scales(place: Path, capfd) -> None:
+    """At one scale and unmirrored it scores what its float file does; the rows say how."""
+    data = str(place / "data")
+    assert call("evaluate", place / "artifact", "--data", data, "--file", "f32", "--json") == 0
+    files = json.loads(capfd.readouterr().out)["rows"]
+    assert call("evaluate", place / "run", "--data", data, "--scales", "1", "--json") == 0
+    once = json.loads(capfd.readouterr().out)["rows"]
+    assert [row["metric"] for row in once] == ["mIOU", "pixel accuracy"]
+    for mine, theirs in zip(once, files[:2], strict=True):
+        assert mine["metric"] == theirs["metric"]
+        assert mine["value"] == pytest.approx(theirs["value"], abs=2e-3)
+        assert (mine["n"], mine["runtime"]) == (theirs["n"], "tf_keras at 1")
+    assert call("evaluate", place / "run", "--data", data, "--scales", "0.75,1", "--mirror") == 0
+    table = capfd.readouterr().out
+    assert "weights.h5" in table
+    assert "tf_keras at 0.75, 1 and mirrored" in " ".join(table.split())
+
+
+def test_scales_that_are_none(place: Path, tmp_path: Path, capfd) -> None:
+    def refused(*arguments: Any) -> str:
+        assert call("evaluate", *arguments, "--data", place / "data") == 2
+        return capfd.readouterr().err
+
+    run, artifact = place / "run", place / "artifact"
+    assert "--scales: got a,1, expected numbers, as 0.5,1,1.5" in refused(run, "--scales", "a,1")
+    assert "--scales: got 0, 1, expected numbers above 0" in refused(run, "--scales", "0,1")
+    assert "--file: got --scales or" in refused(run, "--mirror", "--file", "f32")
+    assert "not a training run: expected a folder with run.json" in refused(artifact, "--mirror")
+    other = Run(tmp_path / "run", "mobilenet_v2", family("mobilenet_v2").tiny, Options(), "digits")
+    other.folder.mkdir()
+    write_run(other)
+    assert "not options of mobilenet_v2: expected a run of" in refused(other.folder, "--mirror")
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -132,5 +132,6 @@ FAMILY = Family(
     ),
     dial=("answer", "answer_stride"),
     finishes=True,
+    scales=True,
     describe=_describe,
 )  # fmt: skip

@@ -6,23 +6,22 @@ Keras: a file has one size.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from edgekit.families.deeplab_v3.data import Pictures
 from edgekit.families.deeplab_v3.network import build, resize
 from edgekit.families.pictures import normalize
 from edgekit.families.rebuild import rebuild
-from edgekit.families.run import Run
+from edgekit.families.run import Run, task_parameters
+from edgekit.tasks import Score, segment
 from edgekit.tasks.framing import Frame
-from edgekit.tasks.masks import VOID
-from edgekit.tasks.segment import confusion, mean_iou, pixel_accuracy
+from edgekit.tasks.images import with_channels
 
-_FEW = 30  # pictures at a time
+_FEW = 8  # pictures at a time: each has a probability a class in each pixel of the input
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 
 
@@ -67,16 +66,28 @@ def probabilities(
 
 
 def evaluate(
-    run: Run, pictures: Pictures, scales: Sequence[float] = SCALES, *, mirror: bool = True
-) -> dict[str, float]:
-    """Return mIOU and pixel accuracy, from 0 to 1, in the network's frame."""
+    run: Run,
+    source: str,
+    scales: Sequence[float] = SCALES,
+    *,
+    mirror: bool = True,
+    on_done: Callable[[int, int], None] | None = None,
+) -> list[Score]:
+    """Return mIOU and pixel accuracy on the test split of `source`, as of a file of the run.
+
+    Masks are compared in the pixels of their pictures; see `Family.evaluate_at_scales`.
+    """
+    params = task_parameters(run)
+    examples = segment.read(source, params)
     by_size = networks(run, scales)
-    classes, size = len(run.classes), (run.config.resolution, run.config.resolution)
-    counts = np.zeros((classes, classes), np.int64)
-    for first in range(0, len(pictures), _FEW):
-        some = [pictures.one(i) for i in range(first, min(first + _FEW, len(pictures)))]
-        found = probabilities([pixels for pixels, _ in some], by_size, run, mirror=mirror)
-        for (_, mask), answer in zip(some, found.argmax(axis=-1), strict=True):
-            truth = Frame(mask.shape[:2], size).fill(mask, VOID, nearest=True)
-            counts += confusion(truth, answer, classes)
-    return {"mIOU": mean_iou(counts), "pixel_accuracy": pixel_accuracy(counts)}
+    answers, truths = [], []
+    for first in range(0, len(examples), _FEW):
+        some = [examples[i] for i in range(first, min(first + _FEW, len(examples)))]
+        pictures = [with_channels(pixels, run.config.channels) for pixels, _ in some]
+        found = probabilities(pictures, by_size, run, mirror=mirror)
+        answers += [segment.decode({"probabilities": one[np.newaxis]}, params, pixels)
+                    for one, pixels in zip(found, pictures, strict=True)]  # fmt: skip
+        truths += [mask for _, mask in some]
+        if on_done:
+            on_done(len(answers), len(examples))
+    return segment.score(answers, truths)

@@ -18,7 +18,7 @@ from edgekit.families.deeplab_v3 import FAMILY, Config
 from edgekit.families.deeplab_v3.augment import box_of, draw, transform
 from edgekit.families.deeplab_v3.data import load
 from edgekit.families.deeplab_v3.fit import class_weights, segmentation_loss
-from edgekit.families.deeplab_v3.multi_scale import SCALES, scaled_size
+from edgekit.families.deeplab_v3.multi_scale import SCALES, probabilities, scaled_size
 from edgekit.families.run import Run
 from edgekit.tasks.scenes import CLASSES, Scenes
 from edgekit.train import Options, Shard
@@ -125,3 +125,29 @@ def test_bad_training_data_is_named_at_once(pairs, tmp_path):
             FAMILY.fit(run)
     finally:
         broken.write_bytes(kept)
+
+
+class _ByColumn:
+    """A network of two classes; the second's logit grows by 1/16 from column to column."""
+
+    def predict_on_batch(self, inputs: np.ndarray) -> np.ndarray:
+        n, height, width, _ = inputs.shape
+        logits = np.zeros((n, height, width, 2), np.float32)
+        logits[..., 1] = np.arange(width) / 16
+        return logits
+
+
+def test_the_mean_over_scales_and_mirrored_by_hand(tmp_path: Path) -> None:
+    """Twice as large, every second column remains; mirrored, the columns come from behind."""
+    run = Run(tmp_path, FAMILY.name, TINY, Options(), "scenes", input={"mean": (127.5,)})
+    picture = np.zeros((33, 33, 3), np.uint8)
+    column = np.arange(33)
+    logistic = lambda x: 1 / (1 + np.exp(-x))  # noqa: E731
+    sizes = {33: _ByColumn(), 65: _ByColumn()}
+    once = (logistic(column / 16) + logistic(column / 8)) / 2
+    found = probabilities([picture], sizes, run, mirror=False)
+    assert found.shape == (1, 33, 33, 2)
+    np.testing.assert_allclose(found[0, :, :, 1], np.tile(once, (33, 1)), atol=1e-6)
+    both = probabilities([picture], sizes, run, mirror=True)
+    np.testing.assert_allclose(both[0, 5, :, 1], (once + once[::-1]) / 2, atol=1e-6)
+    np.testing.assert_allclose(both.sum(axis=-1), 1, atol=1e-6)
