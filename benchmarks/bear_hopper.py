@@ -25,8 +25,9 @@ import tensorflow as tf
 
 from batch_learner import BEGINNING, Learner, interval
 from cells import kept
+from edgekit.agents.apprentice import Apprenticeship
 from edgekit.agents.batch import Batch, read_batch, write_batch
-from edgekit.agents.collection import Apprenticeship, collect_within
+from edgekit.agents.collection import collect_within
 from edgekit.environments import make
 from edgekit.environments.episodes import act_at_random, play
 from edgekit.families.bear import ALGORITHMS, FAMILY, Config

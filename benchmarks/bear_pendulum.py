@@ -19,8 +19,9 @@ import tensorflow as tf
 from batch_learner import BEGINNING, Learner, interval
 from bear_peer import PACKAGE, VARIANTS, learn
 from cells import kept
+from edgekit.agents.apprentice import Apprenticeship
 from edgekit.agents.batch import Batch, join, read_batch, write_batch
-from edgekit.agents.collection import BEHAVIOURS, Apprenticeship, collect_all
+from edgekit.agents.collection import BEHAVIOURS, collect_all
 from edgekit.agents.distillation import Lessons, distil
 from edgekit.environments import make
 from edgekit.environments.episodes import act_at_random, play

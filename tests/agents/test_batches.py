@@ -11,8 +11,9 @@ import pytest
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("tensorflow")
 
+from edgekit.agents.apprentice import Apprenticeship  # noqa: E402
 from edgekit.agents.batch import Batch, check, join, read_batch, write_batch  # noqa: E402
-from edgekit.agents.collection import Apprenticeship, collect, collect_within  # noqa: E402
+from edgekit.agents.collection import collect, collect_within  # noqa: E402
 from edgekit.agents.hdf5 import read_d4rl, read_minari  # noqa: E402
 from edgekit.agents.replay import Transitions  # noqa: E402
 from edgekit.environments import make  # noqa: E402

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edgekit.agents.apprentice import Apprenticeship
 from edgekit.agents.batch import Batch, check, read_batch
-from edgekit.agents.collection import BEHAVIOURS, Apprenticeship, collect, is_behaviour
+from edgekit.agents.collection import BEHAVIOURS, collect, is_behaviour
 from edgekit.agents.hdf5 import read_d4rl, read_minari
 from edgekit.environments import Environment, make
 from edgekit.errors import InputError
