@@ -62,11 +62,14 @@ def command(
     if output:
         check_file_place(output)
     with _progress() as on_example:
-        if scales or mirror:
+        if scales is not None or mirror:
             _refuse(file=scheme, runtime=runtime, threads=threads)
-            found = _at_scales(artifact, data, scales or "1", mirror, on_example)
+            asked = "1" if scales is None else scales
+            found = _at_scales(artifact, data, asked, mirror, on_example)
         else:
-            found = _files(artifact, data, scheme, runtime, threads or 1, on_example)
+            found = _files(
+                artifact, data, scheme, runtime, 1 if threads is None else threads, on_example
+            )
     result = to_json(found, data)
     if output:
         write_file(output, json.dumps(result, indent=2, ensure_ascii=False) + "\n")

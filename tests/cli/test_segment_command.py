@@ -91,6 +91,12 @@ def test_scales_that_are_none(place: Path, tmp_path: Path, capfd) -> None:
 
     run, artifact = place / "run", place / "artifact"
     assert "--scales: got a,1, expected numbers, as 0.5,1,1.5" in refused(run, "--scales", "a,1")
+    assert "--scales: expected numbers" in refused(run, "--scales", "")
+    assert "scale 0.1 of 49 pixels: mobilenet_v2: resolution: got 5" in refused(
+        run, "--scales", "0.1"
+    )
+    assert "scale 1: got 49 pixels, as another" in refused(run, "--scales", "1,1")
+    assert "threads" in refused(artifact, "--threads", "0")
     assert "--scales: got 0, 1, expected numbers above 0" in refused(run, "--scales", "0,1")
     assert "--file: got --scales or" in refused(run, "--mirror", "--file", "f32")
     assert "not a training run: expected a folder with run.json" in refused(artifact, "--mirror")

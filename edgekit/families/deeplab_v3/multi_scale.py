@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from edgekit.errors import InputError
 from edgekit.families.deeplab_v3.network import build, resize
 from edgekit.families.pictures import normalize
 from edgekit.families.rebuild import rebuild
@@ -31,12 +32,24 @@ def scaled_size(resolution: int, scale: float) -> int:
 
 
 def networks(run: Run, scales: Sequence[float] = SCALES) -> Mapping[int, Any]:
-    """Return the run's float network at each scale, by resolution."""
+    """Return the run's float network at each scale, by resolution.
+
+    Raises:
+        InputError: a scale that leaves too few pixels, or as many as another.
+    """
     weights = rebuild(run).get_weights()
     found = {}
     for scale in scales:
         size = scaled_size(run.config.resolution, scale)
-        found[size] = build(replace(run.config, resolution=size))
+        if size in found:
+            raise InputError(f"scale {scale:g}", got=f"{size} pixels, as another",
+                             expected="each once")  # fmt: skip
+        try:
+            found[size] = build(replace(run.config, resolution=size))
+        except InputError as error:
+            raise InputError(
+                f"scale {scale:g} of {run.config.resolution} pixels: {error}"
+            ) from None
         found[size].set_weights(weights)
     return found
 
