@@ -7,9 +7,9 @@ more for each metre in a second, so that a policy that stands still has a return
 any policy that clones it can do no better. Then its stochastic policy takes 100,000 steps. The
 settings are those of BEAR's authors; an update with D4RL's takes twice the time. The preset's
 500,000 updates would take a core four hours; here are 30,000 of each algorithm, and the warm-up is
-the same share of them, 8%. Preset and number were chosen on seed 11. Needs MuJoCo, the extra of
-that name. Run: python benchmarks/bear_hopper.py [--smoke] [--prepare]; the batch and finished cells
-are kept in runs/, and --prepare makes the batch alone.
+the same share of them, 8%. The preset was chosen on seed 11, the number for a batch before this
+one. Needs MuJoCo, the extra of that name. Run: python benchmarks/bear_hopper.py [--smoke]
+[--prepare]; the batch and finished cells are kept in runs/, and --prepare makes the batch alone.
 """
 
 from __future__ import annotations

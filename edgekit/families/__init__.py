@@ -122,7 +122,7 @@ class Family:
         """
         if not self.scales:
             raise InputError("--scales and --mirror: not options of " + self.name,
-                             expected="a run of deeplab_v3")  # fmt: skip
+                             expected="a segmenter's run")  # fmt: skip
         return self._heavy("multi_scale").evaluate(
             run, source, scales, mirror=mirror, on_done=on_done
         )

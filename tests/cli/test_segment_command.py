@@ -103,7 +103,8 @@ def test_scales_that_are_none(place: Path, tmp_path: Path, capfd) -> None:
     other = Run(tmp_path / "run", "mobilenet_v2", family("mobilenet_v2").tiny, Options(), "digits")
     other.folder.mkdir()
     write_run(other)
-    assert "not options of mobilenet_v2: expected a run of" in refused(other.folder, "--mirror")
+    said = refused(other.folder, "--mirror")
+    assert "not options of mobilenet_v2: expected a segmenter's run" in said
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
