@@ -5,14 +5,18 @@ a process of its own, and LiteRT's own benchmark program, each on one thread. A 
 that edgekit adds nothing. LiteRT's program drives CompiledModel instead of the Interpreter, so that
 ratio holds what differs between the two as well.
 
-Then A/A runs: one file is benchmarked against itself many times over; the interval of the ratio
+Then A/A runs: every file is benchmarked against itself many times over; the interval of the ratio
 should hold 1 in 95 of 100 cases. In one call the two take turns and are paired, as `edgekit gate
---on` does it. Across calls, a quarter of a minute or many minutes apart, a drift of the machine is
-part of the difference, of which no interval of a call's own rounds can know; `edgekit gate` takes
-out what also slowed a file that did not change and took turns with the other in both calls: here
-the other model, which other programs' use of the caches slows otherwise.
+--on` does it. Of 160 such comparisons where the chance of each is .95, one set in five holds 1 less
+often than in 93% or more often than in 97%; of 640 one in fifty. So there are 640, and beside the
+share stands between which chances it leaves (Clopper and Pearson's interval).
 
-Run: python benchmarks/bench_overhead.py [--smoke] MODEL.tflite...    (about 30 minutes)
+Across calls, a quarter of a minute or many minutes apart, a drift of the machine is part of the
+difference, of which no interval of a call's own rounds can know; `edgekit gate` takes out what also
+slowed a file that did not change and took turns with the other in both calls: here the first model,
+which other programs' use of the caches slows otherwise than the last.
+
+Run: python benchmarks/bench_overhead.py [--smoke] MODEL.tflite...    (about an hour)
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from scipy.stats import binomtest
+
 from edgekit.device import open_device
 from edgekit.errors import EdgekitError
 from edgekit.profile.bench import bench
@@ -42,6 +48,8 @@ MODELS = Path(os.environ.get("EDGEKIT_SHARED_DATA", SHARED)) / "tflite"
 DEFAULT = ("tf2_mobilenet_v2_1.0_224_ptq.tflite", "mobilenet_v1_0.25_224_1_default_1.tflite")
 TARGET = "<= 1.02"
 COVERED = "93..97"
+
+Call = list[list[list[float]]]  # times in ms of each round of each file
 
 # The plainest loop there is, in a process of its own as edgekit's is.
 BARE_LOOP = """
@@ -75,11 +83,12 @@ def main() -> int:
     parser.add_argument("--smoke", action="store_true", help="seconds; figures mean nothing")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--runs", type=int, default=200, help="of a round")
-    parser.add_argument("--pairs", type=int, default=160, help="A/A comparisons")
+    parser.add_argument("--calls", type=int, default=320, help="with an A/A of each model")
+    parser.add_argument("--medians", type=Path, help="where to write those of the A/A rounds, too")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
     options = parser.parse_args()
     if options.smoke:
-        options.rounds, options.runs, options.pairs = 2, 5, 2
+        options.rounds, options.runs, options.calls = 2, 5, 2
     models = options.models or [MODELS / name for name in DEFAULT]
     began = time.monotonic()
     rows = [row for model in models for row in measure_overhead(model, options)]
@@ -123,40 +132,55 @@ def measure_overhead(model: Path, options: argparse.Namespace) -> list[Row]:
 
 def measure_coverage(models: list[Path], options: argparse.Namespace) -> list[Row]:
     """Return the share of A/A comparisons whose interval holds 1: in one call, and across calls."""
-    control, model = models[0], models[-1]
     rounds = Options().rounds  # as `edgekit bench` has them
-    calls = [run_rounds([model, model, control], rounds=rounds, runs=100)
-             for _ in range(options.pairs)]  # fmt: skip
+    twice = [model for model in models for _ in range(2)]
+    calls = [run_rounds(twice, rounds=rounds, runs=100) for _ in range(options.calls)]
+    if options.medians:
+        medians = [[[statistics.median(r) for r in file] for file in call] for call in calls]
+        options.medians.write_text(json.dumps(medians))
     near = list(itertools.pairwise(calls))
     far = list(zip(calls, calls[len(calls) // 2 :], strict=False))
-    compared = {
-        "in one call, paired": [ratio_interval(a, b, paired=True) for a, b, _ in calls],
-        "across successive calls": [ratio_interval(a[0], b[0]) for a, b in near],
-        "across successive calls, beside a control": [beside(a, b) for a, b in near],
-        "across calls minutes apart": [ratio_interval(a[0], b[0]) for a, b in far],
-        "across calls minutes apart, beside a control": [beside(a, b) for a, b in far],
-    }
-    rows = []
-    for name, intervals in compared.items():
-        covered = [low <= 1 <= high for low, high in filter(None, intervals)]
-        rows.append(
-            Row(
-                model.name,
-                f"95% intervals that hold 1 in {len(covered)} A/A runs {name}",
-                "%",
-                100 * statistics.mean(covered),
-                anchor=95.0,
-                anchor_source="nominal",
-                target=COVERED,
-            )
-        )
-    return rows
+    name = models[-1].name
+    return [
+        share_of_true(
+            " and ".join(model.name for model in models), "in one call, paired",
+            [ratio_interval(first, second, paired=True)
+             for call in calls for first, second in zip(call[::2], call[1::2], strict=True)],
+        ),
+        share_of_true(name, "across successive calls", [across(a, b) for a, b in near]),
+        share_of_true(name, "across successive calls, beside a control",
+                      [beside(a, b) for a, b in near]),
+        share_of_true(name, "across calls minutes apart", [across(a, b) for a, b in far]),
+        share_of_true(name, "across calls minutes apart, beside a control",
+                      [beside(a, b) for a, b in far]),
+    ]  # fmt: skip
 
 
-def beside(base: list[list[list[float]]], new: list[list[list[float]]]) -> Interval | None:
-    """Return the interval across two calls of a model, a second time the model, and a control."""
-    (one, _, control), (other, _, same) = (
-        [dict(enumerate(f)) for f in call] for call in (base, new)
+def share_of_true(case: str, where: str, intervals: list[Interval | None]) -> Row:
+    """Return how many of the intervals hold 1, and between which chances of it that leaves."""
+    found = [low <= 1 <= high for low, high in filter(None, intervals)]
+    low, high = binomtest(sum(found), len(found)).proportion_ci(0.95)
+    return Row(
+        case,
+        f"95% intervals that hold 1 in {len(found)} A/A runs {where}",
+        "%",
+        100 * statistics.mean(found),
+        interval=(100 * low, 100 * high),
+        anchor=95.0,
+        anchor_source="nominal",
+        target=COVERED,
+    )
+
+
+def across(base: Call, new: Call) -> Interval | None:
+    """Return the interval across two calls of the last model."""
+    return ratio_interval(base[-1], new[-1])
+
+
+def beside(base: Call, new: Call) -> Interval | None:
+    """Return the interval across two calls of the last model, beside the first."""
+    (control, one), (same, other) = (
+        [dict(enumerate(call[place])) for place in (0, -1)] for call in (base, new)
     )
     found = controlled_ratio(one, [control], other, [same])
     return found and found[1]
@@ -167,7 +191,7 @@ def run_edgekit(model: Path, runs: int) -> list[float]:
     return run_rounds([model], rounds=1, runs=runs)[0][0]
 
 
-def run_rounds(models: list[Path], *, rounds: int, runs: int) -> list[list[list[float]]]:
+def run_rounds(models: list[Path], *, rounds: int, runs: int) -> Call:
     """Return the times in ms of each round of each model, measured in turn."""
     options = Options(rounds=rounds, runs=runs, min_seconds=0.0)
     with open_device("local") as device:
