@@ -15,12 +15,14 @@ from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.lowering import Lowered
 from edgekit.export.metadata import add_metadata
+from edgekit.export.moves import mend_moves
 from edgekit.export.neon import mend_for_neon
 from edgekit.export.signatures import add_signatures
 from edgekit.export.source import Source
 from edgekit.export.stem import pair_stem
 from edgekit.export.tail import Tails
 from edgekit.export.targets import Refusal, check_target
+from edgekit.profile.tflite import op_versions
 from edgekit.quantize.calibration import Calibration
 from edgekit.quantize.mixed import choose
 from edgekit.quantize.network import Changes, Network
@@ -35,6 +37,10 @@ from edgekit.signature import Signature
 
 _log = logging.getLogger("edgekit")
 
+_STATEFUL = (  # which a SavedModel may hold: of Keras models no file does, see recurrence.py
+    "LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN",
+    "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN", "SVDF",
+)  # fmt: skip
 _PER_CHANNEL = "FULLY_CONNECTED"  # of which older runtimes take one scale alone
 
 
@@ -119,6 +125,8 @@ def write_file(
             if prepared:  # for another quantizer, whose weights it replaces
                 content = put_weights(content, prepared.content, prepared.steps)
                 content = add_rests(content, prepared.content, prepared.rests)
+        if scheme.activation_bits:
+            content = mend_moves(content)
         if scheme.activation_bits == 8:
             content = mend_for_neon(content)
         if wanted.pairs(scheme, "tflite"):
@@ -130,6 +138,10 @@ def write_file(
     if any(refusal.op == _PER_CHANNEL for refusal in refused):
         refused = write(per_channel_dense=False)
         _log.warning("%s: one scale a dense layer, for %s", scheme.name, wanted.target)
+    if stateful := [op for op, _ in op_versions(path) if op in _STATEFUL]:
+        _log.warning("%s: %s keeps its state from one inference to the next: reset the "
+                     "interpreter's variables before each, or convert the .keras or .h5 file",
+                     scheme.name, ", ".join(stateful))  # fmt: skip
     if refused:
         raise InputError(
             f"scheme {scheme.name}: {wanted.target} cannot run it",

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-import tensorflow as tf
 import tf2onnx
 from ai_edge_litert.interpreter import Interpreter
 from onnxruntime import quantization as ort_quantization
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
 from edgekit.export.lowering import Lowered
 from edgekit.export.onnx_folding import fold
+from edgekit.export.onnx_operators import HANDLERS
 from edgekit.export.tflite import Samples
 from edgekit.quantize.scheme import Scheme
 from edgekit.signature import TensorSpec
@@ -80,16 +81,42 @@ def _float(network: Lowered) -> Any:
 
 
 def _translate(network: Lowered) -> Any:
-    inputs = network.signature.inputs
-    names = [s.name for s in inputs]
-    model, _ = tf2onnx.convert.from_function(
-        tf.function(lambda *values: network.function(**dict(zip(names, values, strict=True)))),
-        input_signature=[tf.TensorSpec(s.open_shape, s.dtype, name=s.name) for s in inputs],
+    """Return the network in float as tf2onnx writes it.
+
+    tf2onnx takes a constant that Keras computed beforehand for one more input, and does not look
+    into a function that XLA is to compile, as a grouped convolution of Keras 3: the network goes to
+    it as a graph without either.
+    """
+    inputs, answer = network.signature.inputs, network.function.structured_outputs
+    frozen = convert_variables_to_constants_v2(
+        network.function, lower_control_flow=False, aggressive_inlining=True
+    )
+    names = {t.name: t.name.partition(":")[0] for t in frozen.inputs}
+    model, _ = tf2onnx.convert.from_graph_def(
+        _without_xla(frozen.graph.as_graph_def(add_shapes=True)),
+        input_names=list(names),
+        output_names=[t.name for t in frozen.outputs],
+        tensors_to_rename={
+            **names, **dict(zip((t.name for t in frozen.outputs), sorted(answer), strict=True))
+        },
         opset=OPSET,
         inputs_as_nchw=[s.name for s in inputs if channels_first(s)],
-    )
+        custom_op_handlers=HANDLERS,
+    )  # fmt: skip
     _check_ops(model.graph)
     return fold(model)
+
+
+def _without_xla(graph: Any) -> Any:
+    """Let the functions of a graph be looked into, whoever was to compile them."""
+    for function in graph.library.function:
+        for mark in ("_XlaMustCompile", "_noinline"):
+            function.attr.pop(mark, None)
+        for node in function.node_def:
+            node.attr.pop("_XlaMustCompile", None)
+    for node in graph.node:
+        node.attr.pop("_XlaMustCompile", None)
+    return graph
 
 
 def _check_ops(graph: Any) -> None:

@@ -14,6 +14,7 @@ from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.files import Made, Ready, Wanted, prepare_file, write_file
 from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
+from edgekit.export.recurrence import check_written_out
 from edgekit.export.source import Source
 from edgekit.export.tail import Tails
 from edgekit.quantize.advice import few_samples
@@ -114,6 +115,7 @@ class Part:
         except InputError:
             if self.wanted.post_training.techniques or any(s.mixed for s in self.schemes):
                 raise
+            check_written_out(self.source.model)
             return None
         for remark in doubts(observed):
             _log.warning("%s", remark)

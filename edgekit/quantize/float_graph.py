@@ -58,7 +58,8 @@ class FloatGraph:
         """Read `content`.
 
         Raises:
-            InputError: it has several subgraphs: control flow, or several signatures.
+            InputError: it has several subgraphs (control flow, or several signatures), or an op
+                that keeps a state.
         """
         self._model = unpack(content)
         if len(self._model.subgraphs) != 1:
@@ -67,6 +68,12 @@ class FloatGraph:
                 expected="one", do="take --ptq none",
             )  # fmt: skip
         self._graph = self._model.subgraphs[0]
+        for op in self._graph.operators:
+            if any(i >= 0 and self._graph.tensors[i].isVariable for i in op.inputs):
+                raise InputError(
+                    "post-training quantization", do="take --ptq none",
+                    got=f"{kind_of(self._model, op)}, which keeps a state",
+                )  # fmt: skip
         self.inputs: tuple[int, ...] = tuple(int(i) for i in self._graph.inputs)
         self.outputs: tuple[int, ...] = tuple(int(i) for i in self._graph.outputs)
         uses = Counter(int(t) for op in self._graph.operators for t in op.inputs)

@@ -36,7 +36,8 @@ Kept = frozenset[int]  # ops that stay in float, by their first output
 
 _MOVING = (  # ops that hand values on: their output has the input's range
     "RESHAPE", "PAD", "MAX_POOL_2D", "TRANSPOSE", "SLICE", "STRIDED_SLICE", "SQUEEZE",
-    "EXPAND_DIMS", "GATHER", "SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "SPLIT", "UNPACK",
+    "EXPAND_DIMS", "GATHER", "SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "SPLIT", "SPLIT_V", "UNPACK",
+    "REVERSE_V2",
 )  # fmt: skip
 
 

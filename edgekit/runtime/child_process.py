@@ -30,7 +30,7 @@ _START = (
 _LINE_BYTES = 4096  # of a line that the child prints; what is longer is cut
 _LINES = 100  # that are kept: a stack trace goes by before the end
 # What a dying library says of the cause, between its banners and the stack.
-_REASON = re.compile(r"error|fail|what\(\)|bad_alloc", re.IGNORECASE)
+_REASON = re.compile(r"^(?!I\d{4} ).*(error|fail|what\(\)|bad_alloc)", re.IGNORECASE)
 _LAST_WORDS_S = 2.0  # to read what a dead child left in the pipe; its own children may hold it open
 
 
@@ -135,7 +135,8 @@ class ChildProcess:
             return InputError(
                 f"{self._what}: crashed {self._runner} ({signal.Signals(-code).name})",
                 got=next(filter(_REASON.search, reversed(self._last_lines)), ""),
-                do="the file is damaged or made to do harm; take it from its source again",
+                do=f"the file is damaged, made to do harm, or beyond {self._runner}; take it from "
+                "its source again, or ask for one scheme at a time",
             )
         said = self._last_lines[-1] if self._last_lines else ""
         return SetupError(f"{self._what}: the sandbox ended", got=said or f"exit code {code}")

@@ -42,11 +42,12 @@ class InterpreterSession:
     def __call__(
         self, inputs: Arrays, signature: str = DEFAULT_SIGNATURE
     ) -> dict[str, npt.NDArray[Any]]:
-        """Run one inference."""
+        """Run one inference, which knows nothing of the one before."""
         check_inputs(inputs, self.signatures, signature, str(self._path))
         if self._interpreter is None:
             raise ValueError("the session is closed")
         with runtime_errors(self._path, "cannot be run"):
+            self._interpreter.reset_all_variables()
             return self._invoke[signature](inputs)
 
     def close(self) -> None:

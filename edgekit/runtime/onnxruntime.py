@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class OnnxSession:
             inputs = tuple(_spec(value) for value in self._session.get_inputs())
             outputs = tuple(_spec(value) for value in self._session.get_outputs())
             if keep_tensors:
-                outputs = tuple(_with_scale(spec, model.graph) for spec in outputs)
+                outputs = tuple(_with_scales(outputs, model.graph))
         told = {entry.key: entry.value for entry in model.metadata_props}
         name = told.get(SIGNATURE, DEFAULT_SIGNATURE)
         self.signatures: Mapping[str, Signature] = {name: Signature(inputs, outputs)}
@@ -142,16 +142,20 @@ def _with_all_values(model: Any) -> Any:
     return model
 
 
-def _with_scale(spec: TensorSpec, graph: Any) -> TensorSpec:
-    """Return the spec with the scale of the node that quantizes to it, if one does."""
-    for node in graph.node:
-        if node.op_type == "QuantizeLinear" and node.output[0] == spec.name:
-            stored = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
-            scale, zero_point = (stored.get(name) for name in (*node.input, "", "")[1:3])
-            if scale is not None and scale.size == 1:
-                zero = 0 if zero_point is None else int(zero_point.reshape(()))
-                return replace(spec, scale=float(scale.reshape(())), zero_point=zero)
-    return spec
+def _with_scales(specs: Iterable[TensorSpec], graph: Any) -> Iterator[TensorSpec]:
+    """Yield each spec with the scale of the node that quantizes to it, if one does."""
+    makers = {node.output[0]: node for node in graph.node if node.op_type == "QuantizeLinear"}
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    for spec in specs:
+        maker = makers.get(spec.name)
+        names = (*maker.input, "", "")[1:3] if maker else ("", "")
+        scale, zero_point = (
+            onnx.numpy_helper.to_array(stored[name]) if name in stored else None for name in names
+        )
+        if scale is not None and scale.size == 1:
+            zero = 0 if zero_point is None else int(zero_point.reshape(()))
+            spec = replace(spec, scale=float(scale.reshape(())), zero_point=zero)
+        yield spec
 
 
 def _spec(value: Any) -> TensorSpec:

@@ -161,3 +161,19 @@ def test_an_op_that_onnx_lacks_is_named(tmp_path: Path, scheme: str) -> None:
     with pytest.raises(InputError, match="ONNX has no such op: got Erfinv, ") as raised:
         convert(network, parse_scheme(scheme), samples=samples)
     assert len(str(raised.value)) < 200
+
+
+def test_what_keras_3_traces_its_own_way(tmp_path: Path) -> None:
+    """A constant that was computed before, a function for XLA, and an op that tf2onnx lacks."""
+    keras3.utils.set_random_seed(0)
+    x = pictures = keras3.layers.Input((8, 8, 4), name="pictures")
+    x = keras3.layers.Normalization(axis=-1, mean=[1.0, 2, 3, 4], variance=[4.0, 5, 6, 7])(x)
+    x = keras3.layers.Conv2D(8, 3, groups=4, padding="same", activation="gelu")(x)
+    x = keras3.layers.GlobalAveragePooling2D()(x)
+    names = ("second", "first")
+    model = keras3.Model(pictures, [keras3.layers.Dense(2, name=name)(x) for name in names])
+    content = convert(lower(model, tmp_path / "lowered"), parse_scheme("f32"))
+    given = np.random.default_rng(0).normal(2, 3, (1, 8, 8, 4)).astype(np.float32)
+    found = run(content, pictures=given.transpose(0, 3, 1, 2))
+    for name, expected in zip(names, model(given, training=False), strict=True):
+        np.testing.assert_allclose(found[name], expected, atol=1e-5)

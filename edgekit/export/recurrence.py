@@ -1,0 +1,88 @@
+"""Recurrent layers written out step by step, so that files hold plain ops and no state.
+
+Keras traces an LSTM or a GRU as a loop, or (Keras 2's LSTM) as one op of TFLite's. No converter
+makes a loop's body integer; and TFLite's op keeps its state from one inference to the next, so that
+an answer would depend on the question before. Written out, a step is a few dense and elementwise
+ops that every runtime has kernels for, in integers too. The price is some kB a step.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import keras as keras3
+import tensorflow as tf
+import tf_keras
+
+from edgekit.errors import InputError
+
+_log = logging.getLogger("edgekit")
+
+MOST_STEPS = 256  # beyond, a layer stays a loop: a file of some MB would take minutes to make
+
+
+@contextmanager
+def written_out(model: Any) -> Iterator[None]:
+    """Let recurrent layers of a Keras model (Keras 2 or 3) be traced step by step meanwhile.
+
+    One of more than MOST_STEPS, or of an open number, is traced as a loop.
+    """
+    with ExitStack() as stack:
+        for layer in _recurrent(model):
+            stack.enter_context(_deciding(layer))
+        yield
+
+
+def check_written_out(model: Any) -> None:
+    """Refuse what holds a loop, before a converter that would make it integer crashes.
+
+    Raises:
+        InputError: a recurrent layer is still a loop.
+    """
+    if loops := [layer.name for layer in _recurrent(model)]:
+        raise InputError(
+            f"layer {loops[0]}: a loop cannot be in integers",
+            got=f"more than {MOST_STEPS} steps, or an open number",
+            do="take f32, f16 or w8, or say with --shape how many steps there are",
+        )
+
+
+def _recurrent(model: Any) -> list[Any]:
+    if not hasattr(model, "_flatten_layers"):  # a SavedModel's function
+        return []
+    kinds = (keras3.layers.RNN, tf_keras.layers.RNN)
+    return [layer for layer in model._flatten_layers() if isinstance(layer, kinds)]
+
+
+@contextmanager
+def _deciding(layer: Any) -> Iterator[None]:
+    """Let a layer decide at each call, when the number of steps is known."""
+    call, before = layer.call, {name: getattr(layer, name) for name in _settings(layer, 0)}
+
+    @functools.wraps(call)
+    def decide(*inputs: Any, **options: Any) -> Any:
+        sequences = tf.nest.flatten(inputs or options)[0]
+        steps = sequences.shape[0 if getattr(layer, "time_major", False) else 1]
+        for name, value in _settings(layer, steps).items():
+            setattr(layer, name, value)
+        if layer.unroll:
+            _log.info("%s: written out in %d steps", layer.name, steps)
+        return call(*inputs, **options)
+
+    layer.call = decide
+    try:
+        yield
+    finally:
+        del layer.call
+        for name, value in before.items():
+            setattr(layer, name, value)
+
+
+def _settings(layer: Any, steps: int | None) -> dict[str, bool]:
+    """Return what makes a layer a loop or written out, and Keras 2's never an op with a state."""
+    wanted = {"unroll": steps is not None and steps <= MOST_STEPS, "_could_use_gpu_kernel": False}
+    return {name: value for name, value in wanted.items() if hasattr(layer, name)}
