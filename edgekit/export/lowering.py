@@ -157,14 +157,24 @@ def save(
 
 
 def _declared_inputs(graph: Any) -> dict[str, tuple[Any, Any]]:
-    """Return shape and dtype of each input by its name, in the order of the flattened inputs."""
-    return {_identifier(_plain(t.name)): (t.shape, t.dtype) for t in graph.inputs}
+    """Return shape and dtype of each input by its name, in the order of the flattened inputs.
+
+    Raises:
+        InputError: two names cannot be told apart in a file.
+    """
+    declared = {_identifier(_plain(t.name)): (t.shape, t.dtype) for t in graph.inputs}
+    if len(declared) < len(graph.inputs):
+        raise InputError(
+            "inputs: names that files cannot tell apart",
+            got=", ".join(_plain(t.name) for t in graph.inputs), do="rename one in ASCII letters",
+        )  # fmt: skip
+    return declared
 
 
 def _identifier(name: str) -> str:
     """Return `name` as TensorFlow can take it: its functions take inputs as Python keywords."""
-    plain = re.sub(r"\W", "_", name)
-    plain = f"_{plain}" if plain[:1].isdigit() else plain
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+    plain = plain if plain[:1].isalpha() else f"input_{plain.lstrip('_')}"
     plain = f"{plain}_" if keyword.iskeyword(plain) else plain
     if plain != name:
         _log.warning("input %r is called %s in the files", name, plain)

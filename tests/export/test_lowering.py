@@ -134,3 +134,21 @@ def test_saved_model_of_open_batch_is_fixed(tmp_path: Path) -> None:
         "x_output": [[2, 30]],
         "y": [[3, 13]],
     }
+
+
+def test_names_that_tensorflow_would_change_are_changed_before(tmp_path: Path) -> None:
+    names = ["2nd", "_hidden", "кадр", "plain"]
+    inputs = [keras3.layers.Input((2,), name=name) for name in names]
+    model = keras3.Model(inputs, keras3.layers.Concatenate(name="joined")(inputs))
+    network = lower(model, tmp_path / "lowered")
+    called = [spec.name for spec in network.signature.inputs]
+    assert called == ["input_2nd", "input_hidden", "input_", "plain"]
+    given = {name: np.full((1, 2), k, np.float32) for k, name in enumerate(called)}
+    assert network(given)["joined"].tolist() == [[0, 0, 1, 1, 2, 2, 3, 3]]
+
+
+def test_two_names_that_become_one_are_refused(tmp_path: Path) -> None:
+    inputs = [keras3.layers.Input((2,), name=name) for name in ("кадр", "шум")]
+    model = keras3.Model(inputs, keras3.layers.Concatenate()(inputs))
+    with pytest.raises(InputError, match="cannot tell apart: got кадр, шум"):
+        lower(model, tmp_path / "lowered")
