@@ -85,8 +85,9 @@ def types_text(graph: Graph) -> str:
 
 
 def _span(group: list[Precision]) -> str:
-    names = [op.layer or op.name for op in group]
-    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} ops)"
+    first, last = (op.layer or op.name for op in (group[0], group[-1]))
+    place = first if first == last else f"{first} to {last}"
+    return place if len(group) == 1 else f"{place} ({len(group)} ops)"
 
 
 def _precision(
