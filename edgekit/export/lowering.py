@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
+from edgekit.export.half import in_single
 from edgekit.export.recurrence import written_out
 from edgekit.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 
@@ -70,7 +71,8 @@ def lower(
         outputs = model(tf.nest.pack_sequence_as(graph.input, given), training=False)
         return dict(zip(names, tf.nest.flatten(outputs), strict=True))
 
-    with one_line_failures(f"{model.name}: cannot be traced"), written_out(model):
+    failures = one_line_failures(f"{model.name}: cannot be traced")
+    with failures, written_out(model), in_single(model):
         function = _trace(serve, inputs)
     return save(function, list(model.variables), inputs, folder)
 

@@ -1,7 +1,9 @@
 """What tf2onnx leaves in a graph: reshapes that change nothing, and behind them batch norms.
 
 It writes a transposition of a map of one pixel as a reshape. Between a convolution and its batch
-norm that hides the one from the other, and 8 bits would round the norm's weights as well.
+norm that hides the one from the other, and 8 bits would round the norm's weights as well. And a
+dense op takes a number that is added to all its answers, as a hard sigmoid does, for its bias:
+ONNX Runtime's quantizer wants one for each.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ _EPSILON = 1e-5  # of BatchNormalization, where the node names none
 
 
 def fold(model: Any) -> Any:
-    """Return the model without idle reshapes, batch norms folded into the convolutions before."""
+    """Return the model without idle reshapes, norms folded, and a bias for each dense answer."""
     graph = model.graph
     _drop_idle_reshapes(graph, _shapes(model))
     folded = [norm for norm in graph.node if _fold(norm, graph)]
     for norm in folded:
         graph.node.remove(norm)
+    for node in graph.node:
+        _spread_bias(node, graph)
     used = {name for node in graph.node for name in node.input}
     for tensor in [t for t in graph.initializer if t.name not in used]:
         graph.initializer.remove(tensor)
@@ -78,6 +82,21 @@ def _fold(norm: Any, graph: Any) -> bool:
     conv.input[:] = [conv.input[0], *names]
     conv.output[:] = norm.output
     return True
+
+
+def _spread_bias(node: Any, graph: Any) -> None:
+    """Give a dense op whose bias is one stored number a row of it."""
+    constants = {t.name: t for t in graph.initializer}
+    names = node.input[1:3]
+    if node.op_type != "Gemm" or len(names) < 2 or not all(name in constants for name in names):
+        return
+    weights, bias = (constants[name] for name in names)
+    if np.prod(bias.dims) != 1:
+        return
+    by_row = any(a.name == "transB" and a.i for a in node.attribute)
+    row = np.full(weights.dims[0 if by_row else 1], numpy_helper.to_array(bias).reshape(()))
+    node.input[2] = f"{node.output[0]}_bias"
+    graph.initializer.append(numpy_helper.from_array(row, node.input[2]))
 
 
 def _array(tensor: Any) -> Any:

@@ -30,7 +30,16 @@ def written_out(model: Any) -> Iterator[None]:
     """Let recurrent layers of a Keras model (Keras 2 or 3) be traced step by step meanwhile.
 
     One of more than MOST_STEPS, or of an open number, is traced as a loop.
+
+    Raises:
+        InputError: a layer keeps its state from one call to the next, which files do not.
     """
+    for layer in _recurrent(model):
+        if layer.stateful:
+            raise InputError(
+                f"layer {layer.name}: stateful", expected="what starts anew with every inference",
+                do="build it with stateful=False, its states as inputs and outputs of the model",
+            )  # fmt: skip
     with ExitStack() as stack:
         for layer in _recurrent(model):
             stack.enter_context(_deciding(layer))

@@ -177,3 +177,20 @@ def test_what_keras_3_traces_its_own_way(tmp_path: Path) -> None:
     found = run(content, pictures=given.transpose(0, 3, 1, 2))
     for name, expected in zip(names, model(given, training=False), strict=True):
         np.testing.assert_allclose(found[name], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["celu", "gelu", "hard_sigmoid"])
+def test_activations_of_keras_3(activation: str, tmp_path: Path) -> None:
+    keras3.utils.set_random_seed(0)
+    x = given = keras3.layers.Input((6,), name="x")
+    x = keras3.layers.Activation(activation)(keras3.layers.Dense(8)(x))
+    model = keras3.Model(given, keras3.layers.Dense(3, name="answer")(x))
+    network = lower(model, tmp_path / "lowered")
+    values = np.random.default_rng(0).normal(0, 2, (20, 1, 6)).astype(np.float32)
+    expected = np.asarray(model(values[:, 0], training=False))
+    for scheme, atol in (("f32", 1e-5), ("w8a8", 0.1)):
+        content = convert(
+            network, parse_scheme(scheme), samples=lambda: ({"x": value} for value in values)
+        )
+        found = np.concatenate([run(content, exact=True, x=value)["answer"] for value in values])
+        np.testing.assert_allclose(found, expected, atol=atol)

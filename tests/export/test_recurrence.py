@@ -154,3 +154,11 @@ def test_a_saved_model_with_a_state_is_told_of(
             asked = {entering.name: entering.quantize(SEQUENCES[:1])}
             first, second = (session(asked)[leaving.name] for _ in range(2))
         np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("keras", [tf_keras, keras3])
+def test_a_layer_that_keeps_its_state_is_refused(keras: Any, tmp_path: Path) -> None:
+    sequence = keras.layers.Input(batch_shape=(1, STEPS, 4))
+    model = keras.Model(sequence, keras.layers.GRU(3, stateful=True, name="memory")(sequence))
+    with pytest.raises(InputError, match=r"layer memory: stateful.*stateful=False"):
+        to_artifact(model, "f32", tmp_path, ("tflite",))
