@@ -55,7 +55,7 @@ def check_written_out(model: Any) -> None:
     if loops := [layer.name for layer in _recurrent(model)]:
         raise InputError(
             f"layer {loops[0]}: a loop cannot be in integers",
-            got=f"more than {MOST_STEPS} steps, or an open number",
+            got=f"more than {MOST_STEPS} steps, an open number, or a ConvLSTM of Keras 2",
             do="take f32, f16 or w8, or say with --shape how many steps there are",
         )
 
