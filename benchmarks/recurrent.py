@@ -52,7 +52,10 @@ BARE = """
 import sys
 import numpy as np, tensorflow as tf, tf_keras
 scheme, model, examples, target = sys.argv[1:]
-converter = tf.lite.TFLiteConverter.from_keras_model(tf_keras.models.load_model(model))
+model = tf_keras.models.load_model(model, compile=False)
+spec = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)  # of an open batch it makes no loop
+function = tf.function(lambda x: model(x, training=False)).get_concrete_function(spec)
+converter = tf.lite.TFLiteConverter.from_concrete_functions([function], model)
 if scheme == "w8a8":
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([x[None]] for x in np.load(examples))
