@@ -1,13 +1,15 @@
 """What tf2onnx leaves in a graph: reshapes that change nothing, and behind them batch norms.
 
 It writes a transposition of a map of one pixel as a reshape. Between a convolution and its batch
-norm that hides the one from the other, and 8 bits would round the norm's weights as well. And a
-dense op takes a number that is added to all its answers, as a hard sigmoid does, for its bias:
-ONNX Runtime's quantizer wants one for each.
+norm that hides the one from the other, and 8 bits would round the norm's weights as well. And what
+is added to a dense op's answers, as a hard sigmoid does, it makes the bias of a second dense op,
+also where the first is needed too, and also where it is one number for all answers, of which ONNX
+Runtime's quantizer wants one each.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -18,13 +20,14 @@ _EPSILON = 1e-5  # of BatchNormalization, where the node names none
 
 
 def fold(model: Any) -> Any:
-    """Return the model without idle reshapes, norms folded, and a bias for each dense answer."""
+    """Return the model without idle reshapes, norms folded, and dense ops that come once."""
     graph = model.graph
     _drop_idle_reshapes(graph, _shapes(model))
     folded = [norm for norm in graph.node if _fold(norm, graph)]
     for norm in folded:
         graph.node.remove(norm)
     for node in graph.node:
+        _join_twin(node, graph)
         _spread_bias(node, graph)
     used = {name for node in graph.node for name in node.input}
     for tensor in [t for t in graph.initializer if t.name not in used]:
@@ -82,6 +85,20 @@ def _fold(norm: Any, graph: Any) -> bool:
     conv.input[:] = [conv.input[0], *names]
     conv.output[:] = norm.output
     return True
+
+
+def _join_twin(node: Any, graph: Any) -> None:
+    """Make an addition of a dense op with a bias that has a twin without, before it."""
+    told = {a.name: a.f or a.i for a in node.attribute}
+    plain = told.get("alpha", 1) == told.get("beta", 1) == 1
+    if node.op_type != "Gemm" or len(node.input) < 3 or told.get("transA") or told.get("transB"):
+        return
+    before = itertools.takewhile(lambda other: other.output != node.output, graph.node)
+    twins = [n for n in before if n.op_type == "MatMul" and n.input[:] == node.input[:2]]
+    if twins and plain:
+        node.op_type = "Add"
+        node.input[:] = [twins[0].output[0], node.input[2]]
+        del node.attribute[:]
 
 
 def _spread_bias(node: Any, graph: Any) -> None:

@@ -3,7 +3,8 @@
 Keras traces an LSTM or a GRU as a loop, or (Keras 2's LSTM) as one op of TFLite's. No converter
 makes a loop's body integer; and TFLite's op keeps its state from one inference to the next, so that
 an answer would depend on the question before. Written out, a step is a few dense and elementwise
-ops that every runtime has kernels for, in integers too. The price is some kB a step.
+ops that every runtime has kernels for, in integers too. The price is 3 kB a step in float, and 9 in
+8 bits, where each step has scales of its own.
 """
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ def test_what_keras_3_traces_its_own_way(tmp_path: Path) -> None:
         np.testing.assert_allclose(found[name], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("activation", ["celu", "gelu", "hard_sigmoid"])
+@pytest.mark.parametrize("activation", ["celu", "gelu", "hard_sigmoid", "hard_silu"])
 def test_activations_of_keras_3(activation: str, tmp_path: Path) -> None:
     keras3.utils.set_random_seed(0)
     x = given = keras3.layers.Input((6,), name="x")
@@ -192,5 +192,7 @@ def test_activations_of_keras_3(activation: str, tmp_path: Path) -> None:
         content = convert(
             network, parse_scheme(scheme), samples=lambda: ({"x": value} for value in values)
         )
+        ops = [node.op_type for node in onnx.load_from_string(content).graph.node]
+        assert ops.count("MatMul") + ops.count("Gemm") == 2, "no dense op twice"
         found = np.concatenate([run(content, exact=True, x=value)["answer"] for value in values])
         np.testing.assert_allclose(found, expected, atol=atol)
