@@ -115,7 +115,7 @@ class Part:
         except InputError:
             if self.wanted.post_training.techniques or any(s.mixed for s in self.schemes):
                 raise
-            check_written_out(self.source.model)
+            check_written_out(self.source.model, network.function)
             return None
         for remark in doubts(observed):
             _log.warning("%s", remark)

@@ -47,15 +47,20 @@ def written_out(model: Any) -> Iterator[None]:
         yield
 
 
-def check_written_out(model: Any) -> None:
-    """Refuse what holds a loop, before a converter that would make it integer crashes.
+def check_written_out(model: Any, function: Any) -> None:
+    """Refuse what was traced as a loop, before a converter that would make it integer crashes.
+
+    Args:
+        model: of Keras, or a SavedModel's function, of which this knows nothing.
+        function: what was traced of it.
 
     Raises:
         InputError: a recurrent layer is still a loop.
     """
-    if loops := [layer.name for layer in _recurrent(model)]:
+    loops = any(op.type in ("While", "StatelessWhile") for op in function.graph.get_operations())
+    if loops and (layers := _recurrent(model)):
         raise InputError(
-            f"layer {loops[0]}: a loop cannot be in integers",
+            f"{', '.join(layer.name for layer in layers)}: a loop cannot be in integers",
             got=f"more than {MOST_STEPS} steps, an open number, or a ConvLSTM of Keras 2",
             do="take f32, f16 or w8, or say with --shape how many steps there are",
         )
