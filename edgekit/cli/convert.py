@@ -135,6 +135,11 @@ DEFAULT_SCHEMES = "f32"
     type=click.IntRange(1),
     help="Of a deeplab_v3: pixels of the input for each place of the answer, per side.",
 )
+@click.option(
+    "--argmax-stride",
+    type=click.IntRange(1),
+    help="Of a deeplab_v3's labels: find them at fewer places, and repeat them.",
+)
 @click.option("--weights", metavar="imagenet|FILE", help="Of a preset; random if not given.")
 @click.option("--sha256", metavar="HEX", help="What those weights must hash to.")
 @click.option("--trust-model", is_flag=True, help="Run the code that a foreign model file carries.")

@@ -21,7 +21,9 @@ from edgekit.sources import parse
 
 _log = logging.getLogger("edgekit")
 
-DIAL = ("max_bytes", "max_nlpd_loss", "form", "answer", "answer_stride")  # of some families
+DIAL = (  # of some families
+    "max_bytes", "max_nlpd_loss", "form", "answer", "answer_stride", "argmax_stride",
+)  # fmt: skip
 
 # TensorFlow reserves far more address space than it uses; the time is for large models.
 LIMITS = Limits(timeout_s=3600, memory_bytes=64 << 30, file_bytes=16 << 30, open_files=1024)

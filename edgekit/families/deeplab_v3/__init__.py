@@ -29,6 +29,7 @@ class Config:
     aspp: bool = False  # the full head, with three dilated 3x3 branches; else 1x1 and image pooling
     answer: str = "labels"  # of a file: labels [N, H, W] int32, or logits or probabilities with C
     answer_stride: int = 1  # pixels of the input for each of the answer's, per side; 1: its size
+    argmax_stride: int = 0  # the same of the arg-max, whose labels are repeated; 0: answer_stride
     align_corners: bool = (
         True  # how maps grow: corner pixels fall on corner pixels, else half-pixel
     )
@@ -50,6 +51,10 @@ class Config:
             (self.answer not in ANSWERS, "answer", self.answer, " or ".join(ANSWERS)),
             (not 1 <= self.answer_stride <= self.resolution, "answer_stride", self.answer_stride,
              "from 1, the input's own size, up"),
+            (self.argmax_stride and not self.answer_stride <= self.argmax_stride <= self.resolution,
+             "argmax_stride", self.argmax_stride, f"from {self.answer_stride}, the answer's, up"),
+            (self.argmax_stride and self.answer != "labels", "argmax_stride", self.argmax_stride,
+             f"0, for {self.answer} have no arg-max"),
             (self.class_weights not in CLASS_WEIGHTS, "class_weights", self.class_weights,
              " or ".join(CLASS_WEIGHTS)),
         ]  # fmt: skip
@@ -70,6 +75,11 @@ class Config:
     def answer_size(self) -> int:
         """Height and width of what a file answers."""
         return -(-self.resolution // self.answer_stride)
+
+    @property
+    def argmax_size(self) -> int:
+        """Height and width of the logits that the labels are found in."""
+        return -(-self.resolution // (self.argmax_stride or self.answer_stride))
 
 
 def _describe(config: Config) -> Mapping[str, Any]:
@@ -130,7 +140,7 @@ FAMILY = Family(
         "warmup_epochs", "augment", "validation", "qat_epochs", "qat_learning_rate", "qat_freeze",
         "seed", "checkpoint_steps", "checkpoint_seconds",
     ),
-    dial=("answer", "answer_stride"),
+    dial=("answer", "answer_stride", "argmax_stride"),
     finishes=True,
     scales=True,
     describe=_describe,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from edgekit.families.deeplab_v3 import ATROUS_RATES, HEAD_CHANNELS, Config
+from edgekit.families.deeplab_v3.lean import lean
 from edgekit.families.mobilenet_v2.network import body, conv
 
 layers = keras.layers
@@ -41,21 +43,26 @@ def build(config: Config) -> Any:
 
 
 def finish(network: Any, config: Config) -> Any:
-    """Return the network with what its files answer behind it, of `config.answer_size`.
+    """Return the network, lean, with what its files answer behind it, of `config.answer_size`.
 
     The logits grow bilinearly, then become probabilities or the label of the largest. With an
     `answer_stride` above 1 the arg-max stands before the last part of the growing, which is left to
-    whoever lays the answer over the picture.
+    whoever lays the answer over the picture; with a larger `argmax_stride` each label is repeated.
     """
+    network = lean(network)
     x = network.output
-    if x.shape[1] != config.answer_size:
-        x = Resize(config.answer_size, config.align_corners, name="grown")(x)
+    if x.shape[1] != config.argmax_size:
+        x = Resize(config.argmax_size, config.align_corners, name="grown")(x)
     last = {
         "labels": Labels,
         "logits": lambda name: layers.Activation("linear", name=name),
         "probabilities": layers.Softmax,
     }[config.answer]
-    return keras.Model(network.input, last(name=config.answer)(x), name=network.name)
+    repeated = config.argmax_size != config.answer_size
+    x = last(name="few_labels" if repeated else config.answer)(x)
+    if repeated:
+        x = Repeat(config.answer_size, config.align_corners, name=config.answer)(x)
+    return keras.Model(network.input, x, name=network.name)
 
 
 def resize(maps: Any, size: Any, align_corners: bool) -> Any:
@@ -83,3 +90,23 @@ class Labels(keras.layers.Layer):  # type: ignore[misc]
     def call(self, logits: Any) -> Any:
         """Return `[N, H, W, K]` as `[N, H, W]` int32."""
         return tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+
+class Repeat(keras.layers.Layer):  # type: ignore[misc]
+    """Labels repeated, each place that of the nearest: rows last, which are copied whole."""
+
+    def __init__(self, size: int, align_corners: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.size, self.align_corners = size, align_corners
+
+    def call(self, labels: Any) -> Any:
+        """Return `[N, h, w]` as `[N, size, size]`."""
+        places = nearest(labels.shape[1], self.size, self.align_corners)
+        return tf.gather(tf.gather(labels, places, axis=2), places, axis=1)
+
+
+def nearest(few: int, many: int, align_corners: bool) -> Any:
+    """Return which of `few` places is nearest to each of `many` along the same side, `[many]`."""
+    if align_corners:
+        return np.floor(np.arange(many) * (few - 1) / max(many - 1, 1) + 0.5).astype(np.int32)
+    return np.floor((np.arange(many) + 0.5) * few / many).astype(np.int32)

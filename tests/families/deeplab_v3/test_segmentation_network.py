@@ -91,6 +91,7 @@ def test_resizes_by_hand():
 def test_what_a_file_answers_is_as_declared():
     config = Config(0.35, 65, 6, answer="logits", answer_stride=16)
     network = build(config)
+    spread_activations(network, 0)
     picture = np.random.default_rng(0).uniform(-1, 1, (1, 65, 65, 3)).astype(np.float32)
     plain = network(picture)
 
@@ -98,7 +99,8 @@ def test_what_a_file_answers_is_as_declared():
         changed = Config(0.35, 65, 6, **changes)
         return finish(network, changed)(picture).numpy()
 
-    np.testing.assert_array_equal(answer(answer="logits", answer_stride=16), plain)
+    coarse = answer(answer="logits", answer_stride=16)
+    np.testing.assert_allclose(coarse, plain, atol=2e-5)
     grown = answer(answer="logits")
     assert grown.shape == (1, 65, 65, 6)
     np.testing.assert_allclose(grown[:, ::16, ::16], plain, atol=1e-5)  # corners on corners
