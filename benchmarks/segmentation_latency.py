@@ -120,7 +120,7 @@ def timings(ours: Mapping[str, Path], folder: Path, *, smoke: bool) -> Iterator[
     names = [name for name in ANSWERS if name in ours]
     parts = [*cut_up(ours["labels"], folder), *cut_up(PUBLISHED, folder)]
     files = [*(ours[name] for name in names), PUBLISHED, *parts]
-    timing = Options(rounds=2 if smoke else 8, runs=2 if smoke else 15, min_seconds=0)
+    timing = Options(rounds=2 if smoke else 40, runs=2 if smoke else 5, min_seconds=0)
     with open_device("local") as device:
         report = bench(find_targets(files), device, timing)
     rival = len(names)
