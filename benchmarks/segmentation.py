@@ -2,8 +2,9 @@
 
 For each seed: `edgekit train deeplab_v3:scenes --qat`, `convert`, `evaluate` on the test split (300
 scenes of a seed of their own, never used to choose anything), in the pixels of the pictures. Then
-the float network at six scales and mirrored, in its own frame; and label maps of fewer places,
-whose arg-max stands before the last part of the resize, against the one of the input's size.
+the float network at six scales and mirrored, in the pictures' pixels as well; and label maps of
+fewer places, whose arg-max stands before the last part of the resize, against the one of the
+input's size.
 
 Run: python benchmarks/segmentation.py [--smoke] [--seeds 1]    (about 20 minutes)
 """
