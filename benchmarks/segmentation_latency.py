@@ -2,9 +2,11 @@
 
 Ours has the published file's own weights (converters/published_deeplab_v3.py), post-training
 quantized on photographs of raccoons, and answers with the same label map of 513 x 513. Every file
-is benchmarked in turn in every round, one thread of LiteRT, so that the ratios are fair. Beside the
-label map of the input's size: one of a quarter, and the logits as the network has them, which
-whoever lays the answer over a picture has to enlarge in any case.
+is benchmarked in turn in every round, one thread of LiteRT, so that the ratios are fair. The
+arg-max of all places takes a quarter as long as the convolutions: so there is a second label map of
+the same size, whose labels are found at a quarter of the places along each side and repeated. Then
+what leaves the enlarging to whoever lays the answer over a picture: labels of a quarter, and the
+logits as the network has them.
 
 These interpreters tell no times of ops. The profile is of parts as files of their own, which took
 turns as well: all up to the last convolution, the resize with what converts types around it, the
