@@ -11,14 +11,16 @@ p50 ratio          to plain PTQ, files in turn, one thread of LiteRT
 
 plain PTQ is TensorFlow's converter alone; ours
 `--ptq prune,align,shift,equalize,split,steps,round,bias --ranges effect`, of w8a16
-`--ptq steps,refine,reconstruct,round,bias`; mixed as ours, with `--scheme mixed --max-drop 0.5`;
-QAT the float network teaching its fake-quantized copy. Its learning rate, and which of prune,
-align, equalize, steps, round and bias to combine, were chosen on such a split of the same
-photographs, so that they have been seen: of three rates, and of nine combinations, which lay within
-2.2 points.
+`--ptq steps,headroom,refine,reconstruct,round,bias`; mixed as ours, with `--scheme mixed
+--max-drop 0.5`; QAT the float network teaching its fake-quantized copy. Its learning rate, and
+which of prune, align, equalize, steps, round and bias to combine, were chosen on such a split of
+the same photographs, so that they have been seen: of three rates, and of nine combinations, which
+lay within 2.2 points.
 What came later (reconstruct, shift, split, ranges by effect) was chosen on photographs of the 100
 that calibrate, 35 held out: 24.0 dB before, 25.9 dB with the last three. refine has nothing to
-choose but the 50 dB at which it ends.
+choose but the 50 dB at which it ends. For headroom the same 35 held out, on the embedder, have 55.0
+dB over all without it, 60.1 with a quarter, 58.9 with half of the range and 57.4 with all of it:
+half was taken, since 35 photographs do not tell how far others reach.
 
 The embedder's file has 8-bit weights only where a tensor holds more than 1,024; those of its first
 layers are float, so that 8 bits, which w8a16 has for all, are new to them.
@@ -74,7 +76,7 @@ OURS = PostTraining(
     ("prune", "align", "shift", "equalize", "split", "steps", "round", "bias"), ranges="effect"
 )
 # Beside activations of 16 bits.
-WIDE = PostTraining(("steps", "refine", "reconstruct", "round", "bias"))
+WIDE = PostTraining(("steps", "headroom", "refine", "reconstruct", "round", "bias"))
 QAT = Options(
     qat_epochs=6, qat_learning_rate=2e-6, batch_size=10, weight_decay=0.0, warmup_epochs=0.5,
     validation=0.1,
@@ -133,7 +135,6 @@ def study(case: str, published: Path, folder: Path, seed: int, *, smoke: bool) -
         "ours, w8a8": f">= {plain + (100 - plain) / 2:.2f}",
         "mixed": ">= 99",
         "QAT, w8a8": f">= {plain:.2f}",
-        "plain PTQ, w8a16": ">= 99.5",
         "ours, w8a16": ">= 99.5",
     }
     for name, one in found.items():

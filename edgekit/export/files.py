@@ -24,6 +24,7 @@ from edgekit.export.tail import Tails
 from edgekit.export.targets import Refusal, check_target
 from edgekit.profile.tflite import op_versions
 from edgekit.quantize.calibration import Calibration
+from edgekit.quantize.headroom import widen
 from edgekit.quantize.mixed import choose
 from edgekit.quantize.network import Changes, Network
 from edgekit.quantize.post_training import Prepared, prepare
@@ -122,6 +123,8 @@ def write_file(
                 network, scheme, samples=samples, io_dtype=io_dtype,
                 per_channel_dense=per_channel_dense,
             )  # fmt: skip
+            if prepared and "headroom" in wanted.post_training.techniques:
+                content = widen(content)
             if prepared:  # for another quantizer, whose weights it replaces
                 content = put_weights(content, prepared.content, prepared.steps)
                 content = add_rests(content, prepared.content, prepared.rests)

@@ -1,6 +1,6 @@
 """Post-training quantization: a float network made ready for the ordinary quantizer.
 
-Ten techniques, each of which can be left out, and a range for every activation:
+Eleven techniques, each of which can be left out, and a range for every activation:
 
 prune        constant channels moved into biases           (pruning)
 align        pixels on the steps of the input              (alignment)
@@ -8,7 +8,8 @@ shift        channels around zero                          (shifting)
 equalize     channels of a tensor to one range             (equalization)
 split        channels that matter made twice               (splitting)
 steps        weight steps of the least error               (weight_steps, rounding)
-refine       a second op for what rounding leaves  (refinement)
+headroom     room beyond what the examples reached         (headroom)
+refine       a second op for what rounding leaves          (refinement)
 reconstruct  weights for what is read in integers          (reconstruction)
 round        weights rounded together                      (rounding)
 bias         mean errors taken back                        (reconstruction)
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgekit.quantize.float_graph import FloatGraph, FloatOp, Range
+from edgekit.quantize.headroom import HEADROOM
 from edgekit.quantize.network import Array, Changes, Network
 from edgekit.quantize.ranges import ESTIMATORS, fake_quantize
 from edgekit.quantize.reconstruction import measure
@@ -76,7 +78,8 @@ def prepare(
     steps = {op.outputs[0]: best(rows_of(graph, op)) for op in graph.ops
              if graph.changeable(op) and op.outputs[0] not in kept}  # fmt: skip
     float_held = held_in_float(graph, kept) if round_activations else set(graph.activations())
-    rests = refine(network, steps) if "refine" in options.techniques else {}
+    room = HEADROOM if "headroom" in options.techniques else 1.0
+    rests = refine(network, steps, room) if "refine" in options.techniques else {}
     corrected = {tensor: own for tensor, own in steps.items() if tensor not in rests}
     ranges = _correct(graph, network, options, corrected, float_held)
     steps |= corrected

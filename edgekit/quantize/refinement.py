@@ -17,12 +17,15 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.float_graph import FloatGraph, FloatOp
+from edgekit.quantize.float_graph import FloatGraph
 from edgekit.quantize.network import Network
 from edgekit.quantize.pruning import CEILINGS
+from edgekit.quantize.reconstruction import Moments
+from edgekit.quantize.reconstruction import measure as measure_moments
 from edgekit.quantize.replay import Values, run_op, steps
+from edgekit.quantize.rounding import round_together
 from edgekit.quantize.sensitivity import measure
-from edgekit.quantize.tflite_file import add_tensor, code_of, pack, store, unpack
+from edgekit.quantize.tflite_file import add_tensor, code_of, kind_of, pack, store, unpack
 from edgekit.quantize.weight_steps import (
     answers_of,
     largest_steps,
@@ -46,9 +49,12 @@ class Rest:
 
     first_most: float  # the largest that the first op answers before its activation and matters
     most: float  # the largest that this one answers
+    seen: Moments  # of what both read, by which its weights are rounded together
 
 
-def refine(network: Network, weight_steps: Mapping[int, Array]) -> dict[int, Rest]:
+def refine(
+    network: Network, weight_steps: Mapping[int, Array], room: float = 1.0
+) -> dict[int, Rest]:
     """Return second ops for those whose weights bring the most noise, by first output.
 
     An op with an activation other than ReLU and ReLU6 is left as it is.
@@ -56,6 +62,7 @@ def refine(network: Network, weight_steps: Mapping[int, Array]) -> dict[int, Res
     Args:
         network: in float, over its examples.
         weight_steps: of the ops that can have one, `[O]` by first output.
+        room: of ranges that no activation ends, times what the examples reached.
     """
     graph = network.graph
     judged = {t: v[:: max(1, len(v) // _JUDGED)] for t, v in network.examples.items()}
@@ -68,23 +75,23 @@ def refine(network: Network, weight_steps: Mapping[int, Array]) -> dict[int, Res
             break
         left -= brought[tensor]
         chosen.add(tensor)
-    return _rests(graph, network.examples, {tensor: weight_steps[tensor] for tensor in chosen})
+    return _rests(graph, network.examples, {t: weight_steps[t] for t in chosen}, room)
 
 
 def _rests(
-    graph: FloatGraph, examples: Values, weight_steps: Mapping[int, Array]
+    graph: FloatGraph, examples: Values, weight_steps: Mapping[int, Array], room: float
 ) -> dict[int, Rest]:
     found, live = {}, dict(examples)
     for number, op, dead in steps(graph):
         if (own := weight_steps.get(op.outputs[0])) is not None:
-            found[op.outputs[0]] = _rest(graph, number, live, own)
+            found[op.outputs[0]] = _rest(graph, number, live, own, room)
         live.update(run_op(graph, number, live))
         for tensor in dead:
             live.pop(tensor, None)
     return found
 
 
-def _rest(graph: FloatGraph, number: int, fed: Values, own: Array) -> Rest:
+def _rest(graph: FloatGraph, number: int, fed: Values, own: Array, room: float) -> Rest:
     """Return what an op rounded in its own steps, and the rest, answer to `fed` at the most."""
     op, bias = graph.ops[number], graph.bias(graph.ops[number])
     rows = rows_of(graph, op)
@@ -95,12 +102,14 @@ def _rest(graph: FloatGraph, number: int, fed: Values, own: Array) -> Rest:
         other.set_constant(op.inputs[1], shaped(graph, op, made))
         other.set_constant(op.inputs[2], added)
         other.drop_activation(number)
-        return float(np.abs(run_op(other, number, fed)[op.outputs[0]]).max())
+        return room * float(np.abs(run_op(other, number, fed)[op.outputs[0]]).max())
 
     second = most(rest, np.zeros_like(bias))
     # What an activation cuts off may be cut off before it, where the rest cannot bring it back.
     ceiling = CEILINGS[op.activation] + second
-    return Rest(ceiling if np.isfinite(ceiling) else most(rows - rest, bias), second)
+    first = ceiling if np.isfinite(ceiling) else most(rows - rest, bias)
+    read = fed[op.inputs[0]]
+    return Rest(first, second, measure_moments(graph, op, read, read))
 
 
 def add_rests(content: bytes, float_file: bytes, rests: Mapping[str, Rest]) -> bytes:
@@ -119,32 +128,37 @@ def add_rests(content: bytes, float_file: bytes, rests: Mapping[str, Rest]) -> b
     for number, raw in reversed(list(enumerate(graph.operators))):
         for name in answers_of(model, graph, raw):
             if name in rests:
-                held = _held(model, graph, raw, rows_of(source, named[name]), named[name])
+                rows = rows_of(source, named[name])
+                held = _held(model, graph, raw, rows, rests[name].seen)
                 graph.operators[number : number + 1] = _both(model, graph, raw, held, rests[name])
                 break
     return pack(model)
 
 
-def _held(model: Any, graph: Any, raw: Any, rows: Array, op: FloatOp) -> tuple[int, int]:
-    """Return tensors of the second op's weights and bias: what the first one's leave of `rows`."""
+def _held(model: Any, graph: Any, raw: Any, rows: Array, seen: Moments) -> tuple[int, int]:
+    """Return tensors of the second op's weights and bias: what the first one's leave of `rows`.
+
+    What is left of that in turn is least in what the op answers, and has no mean there.
+    """
     fed, weights = (graph.tensors[i] for i in raw.inputs[:2])
     first = np.frombuffer(bytes(model.buffers[weights.buffer].data), np.int8)
-    if op.kind == "DEPTHWISE_CONV_2D":
-        laid_out = first.reshape(-1, len(rows)).T
-    else:
-        laid_out = first.reshape(len(rows), -1)
+    last = kind_of(model, raw) == "DEPTHWISE_CONV_2D"  # the axis of output channels
+    laid_out = first.reshape(-1, len(rows)).T if last else first.reshape(len(rows), -1)
     rest = rows - laid_out * np.asarray(weights.quantization.scale, np.float64)[:, np.newaxis]
     steps = largest_steps(rest).astype(np.float32)
-    own = on_grid(rest, steps.astype(np.float64)).astype(np.int8)
-    own = own.T if op.kind == "DEPTHWISE_CONV_2D" else own
+    bias_steps = np.float64(fed.quantization.scale[0]) * steps
+    made, _ = round_together(rest, seen.energy, steps.astype(np.float64))
+    shift = np.rint(-seen.bias_shift(made, rest) / bias_steps).astype(np.int64)
+    own = on_grid(made, steps.astype(np.float64)).astype(np.int8)
+    own = own.T if last else own
     held = add_tensor(
         graph, weights, b"/rest", buffer=store(model, own),
         quantization=_symmetric(steps, weights.quantization.quantizedDimension),
     )  # fmt: skip
     bias = add_tensor(
         graph, weights, b"/rest_bias", shape=np.array([len(steps)], np.int32),
-        type=schema.TensorType.INT64, buffer=store(model, np.zeros(len(steps), np.int64)),
-        quantization=_symmetric(float(fed.quantization.scale[0]) * steps),
+        type=schema.TensorType.INT64, buffer=store(model, shift),
+        quantization=_symmetric(bias_steps),
     )  # fmt: skip
     return held, bias
 

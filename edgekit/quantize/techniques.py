@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from edgekit.errors import InputError
 
 TECHNIQUES = (
-    "prune", "align", "shift", "equalize", "split", "steps", "refine", "reconstruct", "round",
-    "bias",
+    "prune", "align", "shift", "equalize", "split", "steps", "headroom", "refine", "reconstruct",
+    "round", "bias",
 )  # fmt: skip
-# Those that concern weights of 8 bits alone, beside activations of 16, and those for them alone.
-WEIGHTS = ("steps", "refine", "reconstruct", "round", "bias")
-WIDE = ("refine",)
+# Those that serve files of 8-bit weights beside activations of 16 bits, and those for these alone.
+WEIGHTS = ("steps", "headroom", "refine", "reconstruct", "round", "bias")
+WIDE = ("headroom", "refine")
 RANGES = ("minmax", "percentile", "mse", "effect")  # the estimators of `ranges`
 
 

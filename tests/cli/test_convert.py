@@ -192,7 +192,7 @@ def test_techniques_for_weights_beside_16_bit_activations(
     error = np.abs(answers_of(plain, "w8a16", images) - expected).mean()
     Path("out").rename("plain")
     with caplog.at_level(logging.WARNING, "edgekit"):
-        techniques = "align,equalize,steps,refine,reconstruct,round,bias"
+        techniques = "align,equalize,steps,headroom,refine,reconstruct,round,bias"
         ours = convert("mine:picture", "--scheme", "w8a16", "--ptq", techniques,
                        "--calibrate", "image.npy")  # fmt: skip
     assert "w8a16: left out, for activations of 8 bits: align, equalize" in caplog.text
@@ -208,10 +208,11 @@ def test_techniques_for_weights_beside_16_bit_activations(
 def test_techniques_reach_the_onnx_file_too(caplog: pytest.LogCaptureFixture) -> None:
     onnx = pytest.importorskip("onnx")
     litert = pytest.importorskip("ai_edge_litert.interpreter")
-    artifact = convert("mine:picture", "--scheme", "w8a8", "--to", "tflite,onnx", "--ptq",
-                       "align,equalize,refine,round,bias", "--calibrate", "image.npy")  # fmt: skip
+    techniques = "align,equalize,headroom,refine,round,bias"
+    artifact = convert("mine:picture", "--scheme", "w8a8", "--to", "tflite,onnx",
+                       "--ptq", techniques, "--calibrate", "image.npy")  # fmt: skip
     assert artifact
-    assert "w8a8: left out, for activations of 16 bits: refine" in caplog.text
+    assert "w8a8: left out, for activations of 16 bits: headroom, refine" in caplog.text
     told = {name: artifact.path(artifact.file(format=name)) for name in ("tflite", "onnx")}
     constants = map(onnx.numpy_helper.to_array, onnx.load(told["onnx"]).graph.initializer)
     kernels = [value for value in constants if value.dtype == np.int8 and value.ndim > 1]
