@@ -106,10 +106,11 @@ class Bear(tf.Module):  # type: ignore[misc]
         """Return the actor's loss, and the MMD `[N]` of its actions from the behaviour's."""
         behaviour = tf.stop_gradient(imitate(self.decoder, s, latent))
         raw, _ = act(self.policy, s, noise)
-        divergence = mmd(behaviour, raw, self.config.kernel, self.config.sigma)
+        c = self.config
+        divergence = mmd(behaviour, raw, c.kernel, c.sigma, unbiased=c.unbiased)
         values = self.critics(tf.concat([s, tf.tanh(raw[:, 0])], -1))
         return (
-            actor_loss(values, divergence, self.log_alpha, warm, self.config.spread),
+            actor_loss(values, divergence, self.log_alpha, warm, c.spread),
             divergence,
         )
 

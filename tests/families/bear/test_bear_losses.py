@@ -33,6 +33,41 @@ def test_gaussian_mmd_by_hand() -> None:
     assert float(mmd(x, y, "gaussian", 20.0)[0]) == pytest.approx(expected, rel=1e-3)
 
 
+def test_unbiased_mmd_by_hand() -> None:
+    """Of {0, 1} and {4, 6}: without the pairs of an action with itself, and not below 0."""
+    x, y = tf.constant([[[0.0], [1.0]]]), tf.constant([[[4.0], [6.0]]])
+    k = [math.exp(-d / 20) for d in range(7)]
+    square = k[1] + k[2] - 2 * (k[4] + k[6] + k[3] + k[5]) / 4
+    told = float(mmd(x, y, "laplacian", 10.0, unbiased=True)[0])
+    assert told == pytest.approx(math.sqrt(square + 1e-6), rel=1e-4)
+    inside = tf.constant([[[0.5], [0.5]]])  # nearer to both than they are to each other
+    assert float(mmd(x, inside, "gaussian", 10.0, unbiased=True)[0]) == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("kernel", ["laplacian", "gaussian"])
+@pytest.mark.parametrize("spread", [1e-4, 1.0, 10.0])
+def test_the_mmd_of_near_samples_is_that_of_float64(kernel: str, spread: float) -> None:
+    rng = np.random.default_rng(0)
+    x, y = (spread * (1 + 0.1 * rng.standard_normal((500, 10, 1))) for _ in range(2))
+    y[:100] = x[:100]
+    x, y = x.astype(np.float32), y.astype(np.float32)
+
+    def mean(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        distance = np.abs(one.astype(np.float64)[:, :, None] - other.astype(np.float64)[:, None])
+        power = distance if kernel == "laplacian" else distance**2
+        return np.asarray(np.exp(-power.sum(-1) / 40)).mean((1, 2))
+
+    expected = np.sqrt(mean(x, x) + mean(y, y) - 2 * mean(x, y) + 1e-6)
+    told = tf.function(mmd, jit_compile=True)(tf.constant(x), tf.constant(y), kernel, 20.0)
+    np.testing.assert_allclose(told, expected, rtol=0.05)
+
+
+def test_an_unbiased_mmd_needs_two_samples() -> None:
+    with pytest.raises(InputError, match="samples: got 1, expected 2 or more, unbiased"):
+        Config(samples=1)
+    assert Config(samples=1, unbiased=False)
+
+
 def test_target_mixes_least_and_greatest_by_hand() -> None:
     """0.75 * 1 + 0.25 * 5 = 2."""
     assert float(mixed_minimum(tf.constant([[1.0], [5.0]]), 0.75)[0]) == pytest.approx(2.0)
