@@ -33,7 +33,7 @@ class Config:
     actor_rate: float = 1e-3  # learning rates, of Adam
     critic_rate: float = 1e-3
     vae_rate: float = 1e-3
-    alpha_rate: float = 1e-3
+    alpha_rate: float = 1e-2
     kernel: str = "laplacian"  # of the MMD, or gaussian
     sigma: float = 20.0  # its width
     samples: int = 10  # actions of actor and behaviour each, in the MMD
@@ -41,7 +41,7 @@ class Config:
     target_samples: int = 10  # actions of the target actor in a next state
     act_samples: int = 100  # actions among which the agent chooses
     minimum_share: float = 0.75  # of the least value in the target; the rest is the greatest's
-    epsilon: float = 0.02  # the MMD that is allowed
+    epsilon: float = 0.03  # the MMD that is allowed
     warm_up: int = 500  # updates of the actor by the MMD alone
     discount: float = 0.99
     tau: float = 0.005  # by which target networks follow
@@ -94,7 +94,7 @@ def _describe(config: Config) -> Mapping[str, Any]:
     return {"environment": config.environment}
 
 
-_PUBLISHED: dict[str, Any] = {"samples": 4, "unbiased": False, "epsilon": 0.05}
+_PUBLISHED: dict[str, Any] = {"samples": 4, "unbiased": False, "epsilon": 0.05, "alpha_rate": 1e-3}
 _D4RL: dict[str, Any] = {  # Fu et al., arXiv:2004.07219: what their runs of BEAR had
     **_PUBLISHED,
     "updates": 1_000, "hidden_units": (256, 256), "vae_units": (750, 750), "actor_rate": 1e-4,
