@@ -36,12 +36,13 @@ class Config:
     alpha_rate: float = 1e-2
     kernel: str = "laplacian"  # of the MMD, or gaussian
     sigma: float = 20.0  # its width
+    relative: bool = True  # the width is in mean distances of the behaviour's actions in a state
     samples: int = 10  # actions of actor and behaviour each, in the MMD
     unbiased: bool = True  # the MMD, without the pairs of an action with itself
     target_samples: int = 10  # actions of the target actor in a next state
     act_samples: int = 100  # actions among which the agent chooses
     minimum_share: float = 0.75  # of the least value in the target; the rest is the greatest's
-    epsilon: float = 0.03  # the MMD that is allowed
+    epsilon: float = 0.1  # the MMD that is allowed
     warm_up: int = 500  # updates of the actor by the MMD alone
     discount: float = 0.99
     tau: float = 0.005  # by which target networks follow
@@ -77,7 +78,8 @@ class Config:
             (min(self.samples, self.target_samples, self.act_samples) < 1, "samples",
              min(self.samples, self.target_samples, self.act_samples), "1 or more"),
             (not 0 <= self.minimum_share <= 1, "minimum_share", self.minimum_share, "from 0 to 1"),
-            (self.unbiased and self.samples < 2, "samples", self.samples, "2 or more, unbiased"),
+            ((self.unbiased or self.relative) and self.samples < 2, "samples", self.samples,
+             "2 or more where the MMD is unbiased or relative"),
             (self.warm_up < 0, "warm_up", self.warm_up, "0 or more"),
             (not 0 <= self.discount <= 1, "discount", self.discount, "from 0 to 1"),
             (not 0 < self.tau <= 1, "tau", self.tau, "above 0, up to 1"),
@@ -94,7 +96,9 @@ def _describe(config: Config) -> Mapping[str, Any]:
     return {"environment": config.environment}
 
 
-_PUBLISHED: dict[str, Any] = {"samples": 4, "unbiased": False, "epsilon": 0.05, "alpha_rate": 1e-3}
+_PUBLISHED: dict[str, Any] = {
+    "samples": 4, "unbiased": False, "relative": False, "epsilon": 0.05, "alpha_rate": 1e-3,
+}  # fmt: skip
 _D4RL: dict[str, Any] = {  # Fu et al., arXiv:2004.07219: what their runs of BEAR had
     **_PUBLISHED,
     "updates": 1_000, "hidden_units": (256, 256), "vae_units": (750, 750), "actor_rate": 1e-4,

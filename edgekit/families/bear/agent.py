@@ -10,7 +10,7 @@ import tf_keras as keras
 from edgekit.agents.networks import act, build_critics, build_policy, clone, descend, follow
 from edgekit.agents.sac import critic_loss, soft_target
 from edgekit.families.bear import Config
-from edgekit.families.bear.mmd import mmd
+from edgekit.families.bear.mmd import mmd, spread
 from edgekit.families.bear.vae import build_decoder, build_encoder, imitate, reconstruct, vae_loss
 
 LOG_ALPHA = (-5.0, 10.0)
@@ -107,7 +107,8 @@ class Bear(tf.Module):  # type: ignore[misc]
         behaviour = tf.stop_gradient(imitate(self.decoder, s, latent))
         raw, _ = act(self.policy, s, noise)
         c = self.config
-        divergence = mmd(behaviour, raw, c.kernel, c.sigma, unbiased=c.unbiased)
+        sigma = c.sigma * spread(behaviour, c.kernel) if c.relative else c.sigma
+        divergence = mmd(behaviour, raw, c.kernel, sigma, unbiased=c.unbiased)
         values = self.critics(tf.concat([s, tf.tanh(raw[:, 0])], -1))
         return (
             actor_loss(values, divergence, self.log_alpha, warm, c.spread),

@@ -12,7 +12,7 @@ import tensorflow as tf
 from edgekit.errors import InputError
 from edgekit.families.bear import Config
 from edgekit.families.bear.agent import Bear, actor_loss, dual_loss, mixed_minimum
-from edgekit.families.bear.mmd import mmd
+from edgekit.families.bear.mmd import mmd, spread
 from edgekit.families.bear.vae import imitate, vae_loss
 
 SMALL = Config(hidden_units=(6,), vae_units=(5,), warm_up=2, samples=3, target_samples=4)
@@ -63,9 +63,28 @@ def test_the_mmd_of_near_samples_is_that_of_float64(kernel: str, spread: float) 
 
 
 def test_an_unbiased_mmd_needs_two_samples() -> None:
-    with pytest.raises(InputError, match="samples: got 1, expected 2 or more, unbiased"):
-        Config(samples=1)
-    assert Config(samples=1, unbiased=False)
+    for relative, unbiased in ((True, False), (False, True)):
+        with pytest.raises(InputError, match="samples: got 1, expected 2 or more where the MMD"):
+            Config(samples=1, relative=relative, unbiased=unbiased)
+    assert Config(samples=1, relative=False, unbiased=False)
+
+
+def test_spread_by_hand() -> None:
+    """Of {0, 1, 3}: distances 1, 2, 3, twice each; of a behaviour that never varies the least."""
+    x = tf.constant([[[0.0], [1.0], [3.0]], [[1.0], [1.0], [1.0]]])
+    np.testing.assert_allclose(spread(x, "laplacian"), [2.0, 1e-3])
+    np.testing.assert_allclose(spread(x, "gaussian"), [14 / 3, 1e-3], rtol=1e-6)
+
+
+def test_a_relative_mmd_does_not_see_the_unit_of_actions() -> None:
+    rng = np.random.default_rng(1)
+    x, y = (tf.constant(rng.standard_normal((4, 5, 1)), tf.float32) for _ in range(2))
+    for kernel, scale in (("laplacian", 10.0), ("gaussian", 100.0)):
+        one = mmd(x, y, kernel, 2.0 * spread(x, kernel))
+        ten = mmd(10 * x, 10 * y, kernel, 2.0 * spread(10 * x, kernel))
+        np.testing.assert_allclose(spread(10 * x, kernel), scale * spread(x, kernel), rtol=1e-5)
+        np.testing.assert_allclose(one, ten, rtol=1e-4)
+        assert np.abs(mmd(x, y, kernel, 2.0) - mmd(10 * x, 10 * y, kernel, 2.0)).max() > 0.1
 
 
 def test_target_mixes_least_and_greatest_by_hand() -> None:
