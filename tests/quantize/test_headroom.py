@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
+from tiny_networks import in_16_bits
 
 from edgekit.quantize.headroom import HEADROOM, widen
 from edgekit.quantize.tflite_file import kind_of, unpack
@@ -35,17 +36,6 @@ def network() -> Any:
             kernel, bias = layer.get_weights()
             layer.set_weights([kernel, rng.normal(0, 1, bias.shape)])
     return made
-
-
-def in_16_bits(network: Any, examples: Any) -> bytes:
-    """Return the ordinary quantizer's file of 16-bit activations."""
-    converter = tf.lite.TFLiteConverter.from_keras_model(network)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([example[None]] for example in examples)
-    converter.target_spec.supported_ops = [
-        tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-    ]
-    return bytes(converter.convert())
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
-from tiny_networks import float_file
+from tiny_networks import float_file, in_16_bits
 
 from edgekit.profile.graph import read_graph
 from edgekit.quantize.network import Network, open_network
@@ -102,19 +102,9 @@ def network() -> Any:
     return made
 
 
-def in_16_bits(network: Any, pictures: Any = PICTURES) -> bytes:
-    """Return the ordinary quantizer's file of 16-bit activations."""
-    converter = tf.lite.TFLiteConverter.from_keras_model(network)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([picture[None]] for picture in pictures)
-    wide = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-    converter.target_spec.supported_ops = [wide]
-    return bytes(converter.convert())
-
-
 def made(network: Any, *techniques: str) -> bytes:
     prepared = prepare(opened(network), PostTraining(techniques), round_activations=False)
-    content = put_weights(in_16_bits(network), prepared.content, prepared.steps)
+    content = put_weights(in_16_bits(network, PICTURES), prepared.content, prepared.steps)
     return add_rests(content, prepared.content, prepared.rests)
 
 
