@@ -10,7 +10,8 @@ SQNR               of what goes into the softmax (of the features), mean over 64
 p50 ratio          to plain PTQ, files in turn, one thread of LiteRT
 
 plain PTQ is TensorFlow's converter alone; ours
-`--ptq prune,align,shift,equalize,split,steps,round,bias --ranges effect`, of w8a16
+`--ptq prune,align,shift,equalize,split,steps,round,bias --ranges effect`, with a quarter more work
+also `--extra-madds 25`, of w8a16
 `--ptq steps,headroom,refine,reconstruct,round,bias`; mixed as ours, with `--scheme mixed
 --max-drop 0.5`; QAT the float network teaching its fake-quantized copy. Its learning rate, and
 which of prune, align, equalize, steps, round and bias to combine, were chosen on such a split of
@@ -75,6 +76,7 @@ JUDGED_BY_SCORES = 64
 OURS = PostTraining(
     ("prune", "align", "shift", "equalize", "split", "steps", "round", "bias"), ranges="effect"
 )
+MORE = replace(OURS, extra_madds=25)
 # Beside activations of 16 bits.
 WIDE = PostTraining(("steps", "headroom", "refine", "reconstruct", "round", "bias"))
 QAT = Options(
@@ -133,6 +135,7 @@ def study(case: str, published: Path, folder: Path, seed: int, *, smoke: bool) -
     plain = agreement(reference, found["plain PTQ, w8a8"], classifier).mean() * 100
     targets = {
         "ours, w8a8": f">= {plain + (100 - plain) / 2:.2f}",
+        "ours and a quarter more work, w8a8": f">= {plain + (100 - plain) / 2:.2f}",
         "mixed": ">= 99",
         "QAT, w8a8": f">= {plain:.2f}",
         "ours, w8a16": ">= 99.5",
@@ -178,10 +181,12 @@ def files(
 
     plain = made("plain", "f32,w8a8,w8a16")
     ours = made("ours", "w8a8,mixed", post_training=OURS, mixed=Mixed(max_drop=0.5))
+    more = made("more", "w8a8", post_training=MORE)
     wide = made("wide", "w8a16", post_training=WIDE)
     yield "float", (plain, plain.file(scheme="f32"))
     yield "plain PTQ, w8a8", (plain, plain.file(scheme="w8a8"))
     yield "ours, w8a8", (ours, ours.file(scheme="w8a8"))
+    yield "ours and a quarter more work, w8a8", (more, more.file(scheme="w8a8"))
     yield "mixed", (ours, ours.file(scheme="mixed"))
     yield "plain PTQ, w8a16", (plain, plain.file(scheme="w8a16"))
     yield "ours, w8a16", (wide, wide.file(scheme="w8a16"))

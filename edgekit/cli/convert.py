@@ -70,6 +70,14 @@ DEFAULT_SCHEMES = "f32"
     help="With --ptq: how the range of an activation is found.",
 )
 @click.option(
+    "--extra-madds",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="With --ptq split: multiply-adds that copies may add to the network's.",
+)
+@click.option(
     "--max-drop",
     type=click.FloatRange(0, 100),
     metavar="PERCENT",

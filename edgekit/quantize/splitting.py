@@ -1,126 +1,212 @@
 """Splitting: channels made twice, half a step apart, so that together they have half the step.
 
 Rounding x and x + D/2 to steps of D and taking the mean of what is left is rounding x to steps of
-D/2: a ninth bit, for the channels that the answers depend on most. The copies take the places that
-pruning freed, so that the work is no more than it was. Channels are made twice and the weights of
-what reads them divided between both as in Zhao et al., arXiv:1901.09504, section 3.3, there against
-outliers.
+D/2: a ninth bit, for the channels that the answers depend on most. Channels are made twice and the
+weights of what reads them divided between both as in Zhao et al., arXiv:1901.09504, section 3.3,
+there against outliers.
 
-Where an activation cuts x off, both copies are the same and the mean is a quarter of a step away;
-so what a channel gains is tried, not assumed.
+Copies cost multiply-adds: those that pruning freed, for channels of the same tensors, and as many
+more as are granted, for any. They go where a multiply-add takes the most noise out of the answers,
+MULTIPLE channels at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.quantize.float_graph import FloatGraph, FloatOp, Range
-from edgekit.quantize.pruning import CEILINGS, Chain, chains
+from edgekit.quantize.pruning import CEILINGS, MULTIPLE, Chain, chains
 from edgekit.quantize.ranges import fake_quantize, grid
 from edgekit.quantize.replay import Values, behind, run_op, steps
 from edgekit.quantize.sensitivity import noise, scores
 from edgekit.quantize.weight_steps import rows_of, shaped
 
 Array = npt.NDArray[np.float64]
+Channels = npt.NDArray[np.int64]
 FindSteps = Callable[[Array], Array]
+FindRange = Callable[[int, npt.NDArray[np.float32]], Range]
 
-_JUDGED = 16  # examples, spread over all
+_UNITS = 4096  # in which multiply-adds are counted where they are dealt out
+_UNCUT = 0.6  # of a channel's error that goes with a copy: 3/4 where nothing is cut off
+_JUDGED = 3  # examples, spread over all: the places of a map are as many more
+
+
+@dataclass(frozen=True, eq=False)
+class Gain:
+    """What making channels of one tensor twice brings."""
+
+    noise: Array  # that the answers lose, [C]
+    shift: Array  # of the copies, [C]: half a step, or 0 where that would not help
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Channels of one chain to be made twice together."""
+
+    chain: Chain
+    channels: Channels
+    noise: float  # that the answers lose
+    madds: int
 
 
 def split(
     graph: FloatGraph,
     examples: Values,
-    free: Mapping[int, int],
-    ranges: Callable[[int, npt.NDArray[np.float32]], Range],
+    madds: int,
+    ranges: FindRange,
     find_steps: FindSteps,
-) -> dict[int, npt.NDArray[np.int64]]:
+    *,
+    among: Container[int] | None = None,
+) -> dict[int, Channels]:
     """Change `graph`, whose answers stay the same; return which channels were copied, by tensor.
 
     Args:
         graph: the float network.
         examples: `[N, ...]` by input tensor.
-        free: how many channels more each tensor may have.
+        madds: how many multiply-adds more it may have.
         ranges: of an activation, by tensor and values, in which it will be rounded.
         find_steps: of weights `[O, K]`, how they will be rounded; those on a grid stay on it.
+        among: tensors whose channels may be copied; all if not given, which takes minutes.
     """
+    known = [chain for chain in chains(graph) if madds > 0
+             and (among is None or chain.tensors[0] in among)]  # fmt: skip
+    if not known:
+        return {}
+    limit, found = multiply_adds(graph) + madds, dict[int, Channels]()
+    gains = _gains(graph, examples, {op.outputs[0] for c in known for op in c.makers}, ranges)
+    chosen = affordable([b for chain in known for b in _blocks(graph, chain, gains)], madds)
+    for chain in known:
+        blocks = [block.channels for block in chosen if block.chain is chain]
+        # Copies that the ops around it have by now make its own dearer than they were.
+        left = limit - multiply_adds(graph)
+        while blocks and _price(graph, chain) * sum(map(len, blocks)) > left:
+            blocks.pop()
+        if blocks:
+            channels = np.sort(np.concatenate(blocks))
+            shifts = [gains[op.outputs[0]].shift[channels] for op in chain.makers]
+            _copy(graph, chain, channels, shifts, find_steps)
+            found |= dict.fromkeys(chain.tensors, channels)
+    return found
+
+
+def multiply_adds(graph: FloatGraph) -> int:
+    """Return how many multiply-adds the linear ops take whose weights are stored."""
+    return sum(_madds(graph, op) for op in graph.ops if graph.changeable(op))
+
+
+def _madds(graph: FloatGraph, op: FloatOp) -> int:
+    return int(np.prod(graph.shape(op.outputs[0])[1:-1]) * graph.weights(op).size)
+
+
+def _price(graph: FloatGraph, chain: Chain) -> int:
+    """Return how many multiply-adds one more channel of a chain takes."""
+    width = graph.shape(chain.tensors[0])[-1]
+    return sum(_madds(graph, op) for op in (*chain.makers, *chain.readers)) // width
+
+
+def _gains(
+    graph: FloatGraph, examples: Values, wanted: set[int], ranges: FindRange
+) -> dict[int, Gain]:  # fmt: skip
+    """Return what each channel of the wanted tensors brings, as seen on a few examples."""
     judged = graph.ending_at(scores(graph))
-    found: dict[int, npt.NDArray[np.int64]] = {}
-    for chain in chains(graph):
-        room = min((free.get(tensor, 0) for tensor in chain.tensors), default=0)
-        if not room:
-            continue
-        spans = _spans(judged, examples, chain, ranges)
-        gains = _gains(judged, examples, chain.makers[0], spans)
-        chosen = np.argsort(-gains, kind="stable")[:room]
-        chosen = np.sort(chosen[gains[chosen] > 0])
-        if len(chosen):
-            _copy(graph, chain, chosen, [grid(s)[0] for s in spans], find_steps)
-            found |= dict.fromkeys(chain.tensors, chosen)
-    return found
+    few = slice(None, None, max(1, len(next(iter(examples.values()))) // _JUDGED))
+    live, found = dict(examples), dict[int, Gain]()
+    answers = behind(judged, -1)({t: v[few] for t, v in live.items()})
+    for number, op, dead in steps(judged):
+        live.update(run_op(judged, number, live))
+        if (tensor := op.outputs[0]) in wanted:
+            finish, here = behind(judged, number), {t: v[few] for t, v in live.items()}
 
+            def cost(rounded: npt.NDArray[np.float32]) -> float:
+                return noise(answers, finish({**here, tensor: rounded}))  # noqa: B023
 
-def _spans(
-    graph: FloatGraph, examples: Values, chain: Chain,
-    ranges: Callable[[int, npt.NDArray[np.float32]], Range],
-) -> list[Range]:  # fmt: skip
-    """Return the range of what each maker of a chain answers."""
-    live, found = dict(examples), []
-    wanted = {op.outputs[0] for op in chain.makers}
-    for number, op, dead in steps(graph):
-        live.update(run_op(graph, number, live))
-        found += [ranges(t, live[t]) for t in op.outputs if t in wanted]
-        if len(found) == len(wanted):
-            break
-        for tensor in dead:
-            live.pop(tensor, None)
-    return found
-
-
-def _gains(graph: FloatGraph, examples: Values, maker: FloatOp, spans: list[Range]) -> Array:
-    """Return how much less noise in the answers each channel brings once it is made twice."""
-    tensor, range_ = maker.outputs[0], spans[0]
-    count = len(next(iter(examples.values())))
-    live: Values = {t: v[:: max(1, count // _JUDGED)] for t, v in examples.items()}
-    number = next(n for n, op in enumerate(graph.ops) if tensor in op.outputs)
-    for earlier, _, dead in steps(graph):
-        live.update(run_op(graph, earlier, live))
-        if earlier == number:
-            break
+            found[tensor] = _gain(op, here[tensor], ranges(tensor, live[tensor]), cost)
         for unread in dead:
             live.pop(unread, None)
-    finish, exact = behind(graph, number), live[tensor]
-    answers = finish(live)
+    return found
+
+
+def _gain(
+    op: FloatOp, exact: npt.NDArray[np.float32], range_: Range,
+    cost: Callable[[npt.NDArray[np.float32]], float],
+) -> Gain:  # fmt: skip
+    """Return what each channel of `exact`, which `op` answers, brings.
+
+    Means are left out, since the biases behind will take them back. Where the activation cuts x
+    off, both copies are the same and their mean is a quarter of a step away, over whole areas; so
+    what is left in the answers of channels that are often cut off is seen, and not reckoned.
+    """
     half = grid(range_)[0] / 2
-    moved = np.clip(exact + half, *_ends(maker))
-    if maker.activation != "none":
+    floor = -np.inf if op.activation == "none" else 0.0
+    moved = np.clip(exact + half, floor, CEILINGS[op.activation])
+    if op.activation != "none":
         moved = np.where(exact > 0, moved, 0)
     once = fake_quantize(exact, range_)
     twice = (once + fake_quantize(moved, range_) - half) / 2
+    axes = tuple(range(exact.ndim - 1))
+    once, twice = (rounded - (rounded - exact).mean(axis=axes) for rounded in (once, twice))
+    left, error = (np.square(rounded - exact).sum(axis=axes) for rounded in (twice, once))
+    share = 1 - left / np.maximum(error, 1e-30)
 
-    def cost(channel: int, rounded: npt.NDArray[np.float32]) -> float:
+    def noise_of(channel: int, rounded: npt.NDArray[np.float32]) -> float:
         changed = exact.copy()
         changed[..., channel] = rounded[..., channel]
-        return noise(answers, finish({**live, tensor: changed}))
+        return cost(changed)
 
-    return np.array([cost(c, once) - cost(c, twice) for c in range(exact.shape[-1])])
+    lost = np.zeros(len(share))
+    for channel in np.flatnonzero(share > 0):
+        now, uncut = noise_of(channel, once), share[channel] > _UNCUT
+        lost[channel] = now * share[channel] if uncut else now - noise_of(channel, twice)
+    lost = np.maximum(lost, 0.0)
+    return Gain(lost, np.where(lost > 0, half, 0.0))
 
 
-def _ends(op: FloatOp) -> tuple[float, float]:
-    return (-np.inf if op.activation == "none" else 0.0), CEILINGS[op.activation]
+def _blocks(graph: FloatGraph, chain: Chain, gains: dict[int, Gain]) -> Iterator[Block]:
+    """Yield what of a chain may be made twice, best first, as many channels as it still has."""
+    lost = np.sum([gains[op.outputs[0]].noise for op in chain.makers], axis=0)
+    order = np.argsort(-lost, kind="stable")
+    each = _price(graph, chain)
+    size = min(MULTIPLE, len(order))
+    for first in range(0, len(order) - size + 1, size):
+        channels = order[first : first + size]
+        if lost[channels].all():
+            yield Block(chain, channels, float(lost[channels].sum()), each * size)
+
+
+def affordable(blocks: list[Block], madds: int) -> list[Block]:
+    """Return those of the blocks that together bring most for so many multiply-adds at most."""
+    unit = madds / _UNITS
+    best = np.zeros(_UNITS + 1)  # that can be had for so many units
+    taken = []
+    for block in blocks:
+        price = math.ceil(block.madds / unit)
+        with_it = np.full(_UNITS + 1, -1.0)
+        if price <= _UNITS:
+            with_it[price:] = best[: _UNITS + 1 - price] + block.noise
+        taken.append(with_it > best)
+        best = np.maximum(best, with_it)
+    chosen: list[Block] = []
+    left = _UNITS
+    for block, takes in zip(reversed(blocks), reversed(taken), strict=True):
+        if takes[left]:
+            chosen.insert(0, block)
+            left -= math.ceil(block.madds / unit)
+    return chosen
 
 
 def _copy(
-    graph: FloatGraph, chain: Chain, chosen: npt.NDArray[np.int64], sizes: list[float],
-    find_steps: FindSteps,
-) -> None:  # fmt: skip
-    """Make channels twice, the copies behind the others, in steps of `sizes`, one a maker."""
-    before = 0.0  # how much higher the copies of what a maker reads are
-    for op, size in zip(chain.makers, sizes, strict=True):
+    graph: FloatGraph, chain: Chain, chosen: Channels, shifts: list[Array], find_steps: FindSteps
+) -> None:
+    """Make channels twice, the copies behind the others and `shifts` [K] higher, one a maker."""
+    before = np.zeros(len(chosen))  # how much higher the copies of what a maker reads are
+    for op, shift in zip(chain.makers, shifts, strict=True):
         weights, bias = graph.weights(op), graph.bias(op)
-        copies = bias[chosen] + (size / 2 if op is chain.makers[0] else 0.0)
+        copies = bias[chosen] + shift
         if op.kind == "DEPTHWISE_CONV_2D":
             taps = weights[..., chosen]
             copies -= before * taps.reshape(-1, len(chosen)).sum(axis=0)
@@ -128,7 +214,7 @@ def _copy(
         else:
             graph.set_constant(op.inputs[1], np.concatenate([weights, weights[chosen]]))
         graph.set_constant(op.inputs[2], np.concatenate([bias, copies]))
-        before = size / 2 if op is chain.makers[0] else 0.0
+        before = shift
     for tensor in chain.tensors:
         graph.set_channels(tensor, graph.shape(tensor)[-1] + len(chosen))
     for op in chain.readers:
@@ -139,5 +225,5 @@ def _copy(
         second = np.rint(whole / 2 / grid_steps) * grid_steps
         weights[..., chosen] = whole - second
         graph.set_constant(op.inputs[1], np.concatenate([weights, second], axis=-1))
-        taken = second.reshape(len(second), -1).sum(axis=1) * before
+        taken = second.reshape(len(second), -1, len(chosen)).sum(axis=1) @ before
         graph.set_constant(op.inputs[2], graph.bias(op) - taken)

@@ -22,6 +22,7 @@ class PostTraining:
 
     techniques: tuple[str, ...] = ()  # of TECHNIQUES; none leaves all to the ordinary converter
     ranges: str = "minmax"  # which estimator finds the range of an activation
+    extra_madds: float = 0.0  # percent of the network's that split may add
 
     def __post_init__(self) -> None:
         """Check the names.
@@ -33,9 +34,11 @@ class PostTraining:
             if name not in TECHNIQUES:
                 expected = "none, or some of " + ", ".join(TECHNIQUES)
                 raise InputError(f"--ptq {name}: no such technique", expected=expected)
-        if "split" in self.techniques and "prune" not in self.techniques:
-            raise InputError("--ptq split: no room for copies", expected="prune, which makes it",
-                             do="add prune")  # fmt: skip
+        if "split" in self.techniques and "prune" not in self.techniques and not self.extra_madds:
+            raise InputError("--ptq split: no room for copies", do="add prune",
+                             expected="prune, which makes it, or --extra-madds")  # fmt: skip
+        if self.extra_madds and "split" not in self.techniques:
+            raise InputError("--extra-madds: nothing to spend them", expected="--ptq with split")
         if self.ranges not in RANGES:
             raise InputError(f"--ranges {self.ranges}", expected="one of " + ", ".join(RANGES))
 

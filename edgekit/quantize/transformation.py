@@ -17,7 +17,7 @@ from edgekit.quantize.observation import Statistics
 from edgekit.quantize.pruning import prune
 from edgekit.quantize.ranges import ESTIMATORS
 from edgekit.quantize.shifting import shift
-from edgekit.quantize.splitting import split
+from edgekit.quantize.splitting import multiply_adds, split
 from edgekit.quantize.techniques import PostTraining
 from edgekit.quantize.weight_steps import step_finder
 
@@ -51,7 +51,7 @@ def _change_channels(
         for tensor, values in constants.items():
             observed[tensor] = observed[tensor].of_channels(np.isnan(values))
         _log.info("pruned %d constant channels of %d tensors",
-                  sum(_gone(constants).values()), len(constants))  # fmt: skip
+                  _gone(constants), len(constants))  # fmt: skip
     if "shift" in options.techniques:
         shifts = shift(graph, observed)
         for tensor, added in shifts.items():
@@ -76,18 +76,22 @@ def _aligned(network: Network, options: PostTraining) -> Network:
 
 
 def _split(
-    network: Network, constants: Mapping[int, Array], options: PostTraining
+    network: Network, pruned: Mapping[int, Array], options: PostTraining
 ) -> dict[int, Array]:
     """Make channels twice in the network's graph; return which, by tensor."""
     estimate, ranges = ESTIMATORS[options.ranges], network.ranges
+    given = multiply_adds(network.before.graph if network.before else network.graph)
+    limit = round(given * (1 + options.extra_madds / 100))
     copies = split(
-        network.graph, network.examples, _gone(constants),
+        network.graph, network.examples, limit - multiply_adds(network.graph),
         lambda tensor, values: ranges.get(tensor) or estimate(values), step_finder(options),
+        among=None if options.extra_madds else pruned,
     )  # fmt: skip
-    _log.info("split channels of %d tensors", len(copies))
+    _log.info("split channels of %d tensors: %.2f M multiply-adds, %.2f M before",
+              len(copies), multiply_adds(network.graph) / 1e6, given / 1e6)  # fmt: skip
     return copies
 
 
-def _gone(constants: Mapping[int, Array]) -> dict[int, int]:
-    """Return how many channels each tensor lost."""
-    return {tensor: int((~np.isnan(values)).sum()) for tensor, values in constants.items()}
+def _gone(constants: Mapping[int, Array]) -> int:
+    """Return how many channels were taken out."""
+    return sum(int((~np.isnan(values)).sum()) for values in constants.values())

@@ -115,7 +115,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
         wanted=Wanted(
             io_dtype=request["io_dtype"],
             target=request["target"],
-            post_training=PostTraining(parse_techniques(request["ptq"]), request["ranges"]),
+            post_training=_post_training(request),
             mixed=Mixed(request["max_drop"], tuple(request["keep"])),
             stem=request["stem"],
         ),
@@ -127,6 +127,11 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
     return {"converting_cpu_s": done.converting_cpu_s, "checking_cpu_s": done.checking_cpu_s}
 
 
+def _post_training(request: Mapping[str, Any]) -> PostTraining:
+    techniques = parse_techniques(request["ptq"])
+    return PostTraining(techniques, request["ranges"], request["extra_madds"])
+
+
 def _check(request: Mapping[str, Any]) -> None:
     """Find what is wrong with the options before anything heavy is loaded."""
     schemes = parse_schemes(request["schemes"])
@@ -135,7 +140,7 @@ def _check(request: Mapping[str, Any]) -> None:
         if format not in ("tflite", "onnx"):
             raise InputError(f"--to {format}: no such format", expected="tflite, onnx or both")
     parse_shapes(request["shapes"])
-    wanted = PostTraining(parse_techniques(request["ptq"]), request["ranges"])
+    wanted = _post_training(request)
     made = {scheme.name for scheme in schemes} if "tflite" in formats else set()
     if wanted.techniques and not made & {"w8a8", "w8a16", MIXED}:
         raise InputError("--ptq", got=request["ptq"], expected="w8a8, w8a16 or mixed as .tflite")

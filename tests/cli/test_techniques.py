@@ -79,3 +79,27 @@ def test_a_split_without_pruning_is_refused(capsys: pytest.CaptureFixture[str]) 
     (line,) = capsys.readouterr().err.splitlines()
     assert "--ptq split: no room for copies" in line
     assert not Path("out").exists()
+
+
+def test_copies_for_granted_multiply_adds(capsys: pytest.CaptureFixture[str]) -> None:
+    more = ("--scheme", "f32,w8a8", "--calibrate", "image.npy", "--ptq", "split,bias")
+    grant = ("--extra-madds", "50")
+    assert run(["convert", "bottleneck:network", *more, *grant, "-o", "out", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    plain, larger = (file["madds"] for file in told["files"])
+    assert plain < larger <= 1.5 * plain
+    made = json.loads(Path("out/manifest.json").read_text())
+    assert made["provenance"]["post_training"]["extra_madds"] == 50
+    assert run(["verify", "out", "--per-layer", "--json"]) == 0
+    layers = [x for file in json.loads(capsys.readouterr().out) for x in file["layers"]]
+    assert {layer["verdict"] for layer in layers} == {"ok"}
+
+
+def test_granted_multiply_adds_that_nothing_spends_are_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    more = ("--scheme", "w8a8", "--calibrate", "image.npy", "--ptq", "prune,bias")
+    grant = ("--extra-madds", "10")
+    assert run(["convert", "bottleneck:network", *more, *grant, "-o", "out"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--extra-madds: nothing to spend them: expected --ptq with split" in line

@@ -11,6 +11,7 @@ import tf_keras as keras
 from tiny_networks import answers, float_file
 
 from edgekit.errors import InputError
+from edgekit.quantize import splitting
 from edgekit.quantize.float_graph import FloatGraph
 from edgekit.quantize.network import open_network
 from edgekit.quantize.post_training import prepare
@@ -38,18 +39,30 @@ def two_layers(kernel: Any, second: Any, bias: Any = 0.0) -> Any:
     return network
 
 
-def made_twice(network: Any, room: int = 1, pictures: Any = PICTURES) -> tuple[FloatGraph, Any]:
+@pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Channels are copied each by itself, and not eight at a time."""
+    monkeypatch.setattr(splitting, "MULTIPLE", 1)
+
+
+def made_twice(network: Any, madds: int, pictures: Any = PICTURES) -> tuple[FloatGraph, Any]:
     graph = FloatGraph(float_file(network))
-    free = dict.fromkeys(graph.activations(), room)
     examples = {graph.inputs[0]: pictures[:, np.newaxis]}
-    found = split(graph, examples, free, lambda *_: (0.0, 6.0), largest_steps)
+    before = splitting.multiply_adds(graph)
+    found = split(graph, examples, madds, lambda *_: (0.0, 6.0), largest_steps)
+    assert splitting.multiply_adds(graph) <= before + madds
     return graph, found
 
 
+ONE_MORE = 16 * (2 + 1)  # multiply-adds of a channel that reads two and is read by one, 16 places
+
+
+@pytest.mark.usefixtures("one_by_one")
 def test_the_channel_that_matters_is_made_twice_half_a_step_apart() -> None:
     # The answer is 127 of one channel and one of the other; steps of the weights are 1.
     network = two_layers(np.eye(2), np.array([[1.0], [127.0]]))
-    graph, found = made_twice(network)
+    assert made_twice(network, ONE_MORE - 1)[1] == {}
+    graph, found = made_twice(network, ONE_MORE)
     first, second = graph.ops
     assert [list(channels) for channels in found.values()] == [[1]]
     assert graph.weights(first)[:, 0, 0].tolist() == [[1, 0], [0, 1], [0, 1]]
@@ -60,8 +73,9 @@ def test_the_channel_that_matters_is_made_twice_half_a_step_apart() -> None:
     assert answers(graph.pack(), PICTURES) == pytest.approx(network(PICTURES).numpy(), rel=1e-5)
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_both_together_round_to_half_the_step() -> None:
-    graph, _ = made_twice(two_layers(np.eye(2), np.array([[0.0], [2.0]])))
+    graph, _ = made_twice(two_layers(np.eye(2), np.array([[0.0], [2.0]])), ONE_MORE)
     first, _ = graph.ops
     bias = graph.bias(first)
     values = np.linspace(1, 5, 1001).astype(np.float32)
@@ -70,27 +84,42 @@ def test_both_together_round_to_half_the_step() -> None:
     assert np.abs((once + twice) / 2 - values).max() == pytest.approx(STEP / 4, rel=0.02)
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_a_filter_in_between_has_its_copies_too() -> None:
     image = LAYERS.Input((6, 6, 2), name="image")
     x = LAYERS.Conv2D(4, 1, activation=tf.nn.relu6, name="expand")(image)
     x = LAYERS.DepthwiseConv2D(3, activation=tf.nn.relu6, name="filter")(x)  # sees no border
     network = keras.Model(image, LAYERS.Conv2D(3, 1, name="project")(x))
     rng = np.random.default_rng(1)
-    network.get_layer("expand").set_weights([rng.uniform(0.2, 0.5, (1, 1, 2, 4)), np.zeros(4)])
-    network.get_layer("filter").set_weights([rng.uniform(0.05, 0.1, (3, 3, 4, 1)), np.zeros(4)])
+    kernel, taps = rng.uniform(0.2, 0.4, (1, 1, 2, 4)), rng.uniform(0.05, 0.1, (3, 3, 4, 1))
+    network.get_layer("expand").set_weights([kernel, np.full(4, 0.5)])
+    network.get_layer("filter").set_weights([taps, np.full(4, 0.5)])
     pictures = rng.uniform(1, 5, (30, 6, 6, 2)).astype(np.float32)
-    graph, found = made_twice(network, room=2, pictures=pictures)
-    assert len(found) == 2
-    assert {len(channels) for channels in found.values()} == {2}
-    expand, depthwise, _ = graph.ops
+    each = 36 * 2 + 16 * (9 + 3)
+    graph, found = made_twice(network, 2 * each + each // 2, pictures)
+    assert [len(channels) for channels in found.values()] == [2, 2]
+    (chosen, _), (expand, depthwise, _) = found.values(), graph.ops
     assert graph.shape(expand.outputs[0])[-1] == graph.weights(depthwise).shape[-1] == 6
+    assert graph.bias(expand)[4:] == pytest.approx(np.full(2, 0.5 + STEP / 2))
+    taken = STEP / 2 * taps[..., chosen, 0].sum(axis=(0, 1))
+    assert graph.bias(depthwise)[4:] == pytest.approx(0.5 + STEP / 2 - taken)
     assert answers(graph.pack(), pictures) == pytest.approx(network(pictures).numpy(), abs=1e-4)
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_multiply_adds_go_where_they_take_the_most_noise() -> None:
+    """3 for 100, or twice 2 for 60 each: which is most depends on what there is to spend."""
+    blocks = [splitting.Block(None, np.array([n]), noise, madds)  # type: ignore[arg-type]
+              for n, (noise, madds) in enumerate([(3.0, 100), (2.0, 60), (2.0, 60)])]  # fmt: skip
+    for there_are, expected in ((50, []), (60, [1]), (119, [0]), (121, [1, 2]), (221, [0, 1, 2])):
+        chosen = splitting.affordable(blocks, there_are)
+        assert [int(b.channels[0]) for b in chosen] == expected
 
 
 def test_a_channel_that_is_cut_off_gains_nothing() -> None:
     # x - 10 never passes the ReLU6: half a step of a copy would only be an error.
     network = two_layers(np.eye(2), np.array([[1.0], [1.0]]), bias=np.array([-10.0, -10.0]))
-    assert made_twice(network)[1] == {}
+    assert made_twice(network, 10 * ONE_MORE)[1] == {}
 
 
 def test_copies_take_the_room_of_what_was_pruned() -> None:
@@ -115,6 +144,22 @@ def test_copies_take_the_room_of_what_was_pruned() -> None:
     assert errors[16] < errors[8]
 
 
+def test_extra_multiply_adds_buy_copies_without_pruning() -> None:
+    """16 channels of 2 + 3 multiply-adds: half as many more are 8 copies, a quarter are none."""
+    rng = np.random.default_rng(2)
+    network = two_layers(rng.uniform(0.2, 0.5, (2, 16)), rng.normal(size=(16, 3)))
+    content, image = float_file(network), TensorSpec("image", (1, 4, 4, 2), "float32")
+    found = {}
+    for percent in (25.0, 50.0):
+        options = PostTraining(("split",), extra_madds=percent)
+        opened = open_network(content, (image,), [{"image": one[np.newaxis]} for one in PICTURES])
+        graph = transform(opened, options).graph
+        found[percent] = (len(graph.bias(graph.ops[0])), splitting.multiply_adds(graph))
+    assert found == {25.0: (16, 16 * 16 * 5), 50.0: (24, 16 * 24 * 5)}
+
+
 def test_without_pruning_there_is_no_room() -> None:
-    with pytest.raises(InputError, match=r"split: no room for copies.*add prune"):
+    with pytest.raises(InputError, match=r"split: no room for copies.*or --extra-madds.*add prune"):
         PostTraining(("split", "bias"))
+    with pytest.raises(InputError, match=r"--extra-madds: nothing to spend them.*with split"):
+        PostTraining(("prune", "bias"), extra_madds=10)
