@@ -211,7 +211,8 @@ def prepare_file(
     if left_out and scheme.calibrated:
         _log.warning("%s: left out, for activations of %d bits: %s",
                      scheme.name, 8 if wide else 16, ", ".join(left_out))  # fmt: skip
-        options = replace(options, techniques=tuple(fitting))
+        granted = options.extra_madds if "split" in fitting else 0.0
+        options = replace(options, techniques=tuple(fitting), extra_madds=granted)
     ours = scheme.mixed or (scheme.activation_bits and options.techniques and not scheme.learned)
     if not ours or observed is None:
         return Made(network.signature), None

@@ -82,12 +82,13 @@ def test_a_split_without_pruning_is_refused(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_copies_for_granted_multiply_adds(capsys: pytest.CaptureFixture[str]) -> None:
-    more = ("--scheme", "f32,w8a8", "--calibrate", "image.npy", "--ptq", "split,bias")
+    more = ("--scheme", "f32,w8a8,w8a16", "--calibrate", "image.npy", "--ptq", "split,bias")
     grant = ("--extra-madds", "50")
     assert run(["convert", "bottleneck:network", *more, *grant, "-o", "out", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    plain, larger = (file["madds"] for file in told["files"])
+    plain, larger, wide = (file["madds"] for file in told["files"])
     assert plain < larger <= 1.5 * plain
+    assert wide == plain  # splits nothing, and has no use for a grant
     made = json.loads(Path("out/manifest.json").read_text())
     assert made["provenance"]["post_training"]["extra_madds"] == 50
     assert run(["verify", "out", "--per-layer", "--json"]) == 0
