@@ -2,8 +2,8 @@
 
 The agent is meta-tested before the first gradient step and after every so many. A point is the mean
 return of the last trajectory over held-out tasks, as `edgekit train` judges; tasks, beginnings and
-noise are the same at every point. CPU minutes are those of the whole process since the run began:
-compiling, collection, gradient steps and meta-tests.
+noise are the same at every point. Minutes, by the clock and of the CPU, are those of the whole
+process since the run began: compiling, collection, gradient steps and meta-tests.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ LEAST_TASKS = 10  # of a meta-test; where there are two tasks alone, five beginn
 class Point:
     """A meta-test, and what the run had done before it."""
 
+    minutes: float  # by the clock
     cpu_minutes: float
     updates: int  # gradient steps
     steps: int  # of environments
@@ -40,7 +41,7 @@ class Point:
 class Budget:
     """When a run ends, and how often it is looked at."""
 
-    cpu_minutes: float
+    minutes: float  # by the clock
     every: int  # gradient steps between meta-tests, a multiple of those of a compiled call
 
 
@@ -48,28 +49,40 @@ class OutOfTimeError(Exception):
     """The minutes are over."""
 
 
+class Watch:
+    """Minutes since it was made, by the clock and of the CPU."""
+
+    def __init__(self) -> None:
+        self._began = np.array([time.monotonic(), time.process_time()])
+
+    def read(self) -> tuple[float, float]:
+        """Return both."""
+        minutes, of_cpu = (np.array([time.monotonic(), time.process_time()]) - self._began) / 60
+        return float(minutes), float(of_cpu)
+
+
 class Recorder:
     """Meta-tests an agent now and then; raises `OutOfTimeError` at the first point past the end."""
 
-    def __init__(self, run: MetaTraining, recipe: Recipe, budget: Budget, began: float) -> None:
-        self.run, self.budget, self.began = run, budget, began
+    def __init__(self, run: MetaTraining, recipe: Recipe, budget: Budget, watch: Watch) -> None:
+        self.run, self.budget, self.watch = run, budget, watch
         self.recipe = replace(recipe, test_tasks=max(recipe.test_tasks, LEAST_TASKS))
         self.points: list[Point] = []
-        self.test_seconds = 0.0  # CPU, of all meta-tests
+        self.test_minutes = 0.0  # CPU, of all meta-tests
 
     def __call__(self, updates: int) -> None:
         """Add a point where one is due."""
         if updates % self.budget.every:
             return
-        before = time.process_time()
+        before = self.watch.read()[1]
         found = judge(self.run.agent, self.run.family, self.recipe, self.run.seed, "test")
-        after = time.process_time()
-        self.test_seconds += after - before
+        now = self.watch.read()
+        self.test_minutes += now[1] - before
         steps = int(np.sum(self.run.steps.added.numpy()))
-        point = Point((after - self.began) / 60, updates, steps, found["return"])
+        point = Point(*now, updates, steps, found["return"])
         self.points.append(point)
         print(f"{self.run.family.name}, seed {self.run.seed}: {point}", flush=True)
-        if updates and point.cpu_minutes >= self.budget.cpu_minutes:
+        if updates and point.minutes >= self.budget.minutes:
             raise OutOfTimeError
 
 
@@ -79,13 +92,13 @@ def record(recipe: Recipe, seed: int, budget: Budget) -> dict[str, Any]:
     Raises:
         MissingExtraError: the tasks need a simulator that is not installed.
     """
-    began = time.process_time()
+    watch = Watch()
     keras.utils.set_random_seed(seed)
     family = tasks(recipe.tasks)
     learned_on = draw_tasks(family, recipe.train_tasks, seed, "train")
     agent = Pearl(recipe.observations, recipe.actions, recipe)
     recorder = Recorder(MetaTraining(agent, family, learned_on, recipe, seed=seed), recipe, budget,
-                        began)  # fmt: skip
+                        watch)  # fmt: skip
     try:
         recorder(0)
         recorder.run.run(between=recorder)
@@ -93,8 +106,8 @@ def record(recipe: Recipe, seed: int, budget: Budget) -> dict[str, Any]:
         pass
     return {
         "points": [asdict(point) for point in recorder.points],
-        "cpu_minutes": (time.process_time() - began) / 60,
-        "test_minutes": recorder.test_seconds / 60,
+        "cpu_minutes": watch.read()[1],
+        "test_minutes": recorder.test_minutes,
     }
 
 

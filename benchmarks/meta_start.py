@@ -85,14 +85,14 @@ def weights(run: MetaTraining) -> Array:
     return np.concatenate([np.ravel(v.numpy()) for v in run.agent.trainable_variables])
 
 
-def one_thread() -> None:
-    """Keep TensorFlow to one thread; before its first operation."""
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+def keep_to(threads: int) -> None:
+    """Keep TensorFlow to so many threads; before its first operation."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def _alone(half: Callable[[Recipe, int, Path], Half], *arguments: Any) -> Half:
     """Return what a new process finds: its buffers, gigabytes of some tasks, go with it."""
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=fresh, initializer=one_thread) as pool:
+    with ProcessPoolExecutor(1, mp_context=fresh, initializer=keep_to, initargs=(1,)) as pool:
         return pool.submit(half, *arguments).result()

@@ -1,13 +1,16 @@
-"""PEARL's MuJoCo presets as they are published, on one thread: learning curves, and starts.
+"""PEARL's MuJoCo presets as they are published: learning curves, and starts.
 
-cheetah-dir and cheetah-vel are meta-trained for 20 CPU minutes, from which nothing is taken away
-but the later iterations. "Learns upwards" was defined before the first run: of the points behind
-the untrained agent's, the last third's mean return must be above the first third's by more than
-half of the difference's 95% interval, and above the untrained agent's. The other presets start:
-data of every task as published, 10 gradient steps instead of 4000, a checkpoint, and the next
-iteration, once by the run itself and once by a new one that resumes; both must end with the same
-weights. Needs MuJoCo, the extra of that name. Run: python benchmarks/pearl_mujoco.py [--smoke]
-[--make NAME --seed N]; runs are kept in runs/, and --make makes only one of them.
+cheetah-dir and cheetah-vel are meta-trained for 20 minutes on one thread, or on as many as
+--threads says, from which nothing is taken away but the later iterations. "Learns upwards" was
+defined before the first run: of the points behind the untrained agent's, the last third's mean
+return must be above the first third's by more than half of the difference's 95% interval, and above
+the untrained agent's. The other presets start: data of every task as published, 10 gradient steps
+instead of 4000, a checkpoint, and the next iteration, once by the run itself and once by a new one
+that resumes; both must end with the same weights. Needs MuJoCo, the extra of that name.
+
+Run: python benchmarks/pearl_mujoco.py [--smoke] [--threads N] [--make NAME --seed N]; runs are kept
+in runs/, and --make makes only one of them. Two threads' results are pearl_mujoco_2_threads.json
+and its curves.
 """
 
 from __future__ import annotations
@@ -23,12 +26,12 @@ import numpy as np
 
 from cells import kept
 from meta_curve import Budget, recipe_of, record, rise
-from meta_start import one_thread, start
+from meta_start import keep_to, start
 from results import FOLDER, Row, write_results
 
 RUNS = Path("runs") / "pearl_mujoco"
 SEEDS = (1, 2, 3)
-# About half a minute of gradient steps on one core: a meta-test takes less than a tenth of that.
+# By the clock. Between meta-tests lies half a minute on one core, of which they are a tenth.
 LEARNED = {"cheetah-dir": Budget(20, 400), "cheetah-vel": Budget(20, 100)}
 STARTED = ("ant-dir", "ant-goal", "humanoid-dir", "walker-rand-params", "hopper-rand-params")
 FEW = 10  # gradient steps of an iteration that only starts
@@ -42,34 +45,37 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=SEEDS[0], help="with --make")
     parser.add_argument("--presets", default=",".join([*LEARNED, *STARTED]), metavar="NAMES",
                         help="these alone are in the results")  # fmt: skip
+    parser.add_argument("--threads", type=int, default=1, help="of TensorFlow, for the curves")
     parser.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
     options = parser.parse_args()
-    one_thread()
+    keep_to(options.threads)
     with tempfile.TemporaryDirectory() as scratch:
-        runs = Path(scratch) if options.smoke else options.runs
+        runs = Path(scratch) if options.smoke else options.runs / f"{options.threads}-threads"
         folder = Path(scratch) if options.smoke else options.folder
         if options.make:
             made(options.make, options.seed, runs, smoke=options.smoke)
             return 0
-        write(runs, folder, options.presets.split(","), smoke=options.smoke)
+        threads = f"_{options.threads}_threads" if options.threads > 1 else ""
+        write(runs, folder, options.presets.split(","), f"pearl_mujoco{threads}",
+              smoke=options.smoke)  # fmt: skip
     return 0
 
 
-def write(runs: Path, folder: Path, presets: list[str], *, smoke: bool) -> None:
-    """Write both results and print the first."""
-    learned = [name for name in presets if name in LEARNED]
-    started = [name for name in presets if name in STARTED]
+def write(runs: Path, folder: Path, presets: list[str], name: str, *, smoke: bool) -> None:
+    """Write results of a name and their curves; print the first."""
+    learned = [preset for preset in presets if preset in LEARNED]
+    started = [preset for preset in presets if preset in STARTED]
     if smoke:
         learned, started = learned[:1], started[-1:]
     curves = {(n, s): made(n, s, runs, smoke=smoke) for n in learned for s in SEEDS}
-    starts = {name: made(name, SEEDS[0], runs, smoke=smoke) for name in started}
+    starts = {preset: made(preset, SEEDS[0], runs, smoke=smoke) for preset in started}
     minutes = sum(found["minutes"] for found in [*curves.values(), *starts.values()])
-    rows = [row for (name, seed), found in curves.items() for row in verdicts(name, seed, found)]
-    rows += [row for name, found in starts.items() for row in start_rows(name, found)]
-    points = [row for (name, seed), found in curves.items() for row in curve(name, seed, found)]
-    for name, each in (("pearl_mujoco", rows), ("pearl_mujoco_curves", points)):
-        write_results(name, each, minutes=minutes, seeds=SEEDS, folder=folder)
+    rows = [row for (n, seed), found in curves.items() for row in verdicts(n, seed, found)]
+    rows += [row for preset, found in starts.items() for row in start_rows(preset, found)]
+    points = [row for (n, seed), found in curves.items() for row in curve(n, seed, found)]
+    for each, of in ((rows, ""), (points, "_curves")):
+        write_results(name + of, each, minutes=minutes, seeds=SEEDS, folder=folder)
     for row in rows:
         print(f"{row.case}: {row.metric} {row.value:.4g} {row.unit}, {row.target}: {row.met}")
 
@@ -111,7 +117,8 @@ def verdicts(name: str, seed: int, found: dict[str, Any]) -> list[Row]:
         Row(case, "last third less untrained", "reward", end - untrained, target="> 0"),
         Row(case, "steps of environments", "steps", points[-1]["steps"]),
         Row(case, "gradient steps", "steps", points[-1]["updates"]),
-        Row(case, "all of the run, one thread", "CPU minutes", found["cpu_minutes"]),
+        Row(case, "all of the run", "minutes", found["minutes"]),
+        Row(case, "all of the run", "CPU minutes", found["cpu_minutes"]),
         Row(case, "meta-tests among it", "CPU minutes", found["test_minutes"]),
     ]  # fmt: skip
 
