@@ -59,15 +59,13 @@ DEFAULT_SCHEMES = "f32"
     default="none",
     show_default=True,
     metavar="TECHNIQUES",
-    help="For w8a8, w8a16 and mixed: prune, align, shift, equalize, split, steps, headroom, "
-    "refine, reconstruct, round, bias; or none.",
+    help="For w8a8, w8a16 and mixed: best, which takes those that suit each; or some of prune, "
+    "align, shift, equalize, split, steps, headroom, refine, reconstruct, round, bias; or none.",
 )
 @click.option(
     "--ranges",
-    default="minmax",
-    show_default=True,
     type=click.Choice(["minmax", "percentile", "mse", "effect"]),
-    help="With --ptq: how the range of an activation is found.",
+    help="With --ptq: how the range of an activation is found.  [default: minmax, of best effect]",
 )
 @click.option(
     "--extra-madds",
@@ -75,7 +73,7 @@ DEFAULT_SCHEMES = "f32"
     show_default=True,
     type=click.FloatRange(0, 100),
     metavar="PERCENT",
-    help="With --ptq split: multiply-adds that copies may add to the network's.",
+    help="With --ptq best or split: multiply-adds that copies may add to the network's.",
 )
 @click.option(
     "--max-drop",

@@ -109,7 +109,11 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
             "calibration": {"data": examples.origin, "examples": len(examples)}
             if any(scheme.calibrated for scheme in plan.schemes)
             else None,
-            "post_training": asdict(plan.wanted.post_training),
+            "post_training": {
+                scheme.name: asdict(plan.wanted.post_training.beside(scheme.activation_bits))
+                for scheme in plan.schemes
+                if scheme.calibrated
+            },
             "stem": plan.wanted.stem,
             "kept_in_float": kept or None,
             "seed": plan.seed,

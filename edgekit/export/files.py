@@ -31,7 +31,7 @@ from edgekit.quantize.post_training import Prepared, prepare
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.refinement import add_rests
 from edgekit.quantize.scheme import Scheme
-from edgekit.quantize.techniques import WEIGHTS, WIDE, Mixed, PostTraining
+from edgekit.quantize.techniques import BEST, Mixed, PostTraining
 from edgekit.quantize.transformation import transform
 from edgekit.quantize.weight_steps import put_weights
 from edgekit.signature import Signature
@@ -66,7 +66,7 @@ class Made:
 
     signature: Signature  # the network's, with the inputs as this file takes them
     changes: Changes = field(default_factory=Changes)  # of its tensors
-    kept: Mapping[str, Any] | None = None  # of scheme mixed: the layers in float, and the drop
+    kept: Mapping[str, Any] | None = None  # of scheme mixed: what is in float, and the drop
 
 
 Ready = tuple[Made, Prepared | None]
@@ -116,6 +116,7 @@ def write_file(
                 io_dtype or scheme.io_dtypes[0],
                 per_channel_dense=per_channel_dense,
                 kept=prepared.kept,
+                half=prepared.half,
                 steps=prepared.steps,
             )
         else:
@@ -123,7 +124,7 @@ def write_file(
                 network, scheme, samples=samples, io_dtype=io_dtype,
                 per_channel_dense=per_channel_dense,
             )  # fmt: skip
-            if prepared and "headroom" in wanted.post_training.techniques:
+            if prepared and "headroom" in wanted.post_training.beside(16).techniques:
                 content = widen(content)
             if prepared:  # for another quantizer, whose weights it replaces
                 content = put_weights(content, prepared.content, prepared.steps)
@@ -204,15 +205,14 @@ def prepare_file(
 
     `observed` is its float .tflite over the examples. One answer serves a scheme's every format.
     """
-    options = wanted.post_training
-    wide = scheme.activation_bits == 16
-    fitting = [t for t in options.techniques if (t in WEIGHTS if wide else t not in WIDE)]
-    left_out = [t for t in options.techniques if t not in fitting]
-    if left_out and scheme.calibrated:
-        _log.warning("%s: left out, for activations of %d bits: %s",
-                     scheme.name, 8 if wide else 16, ", ".join(left_out))  # fmt: skip
-        granted = options.extra_madds if "split" in fitting else 0.0
-        options = replace(options, techniques=tuple(fitting), extra_madds=granted)
+    options, wide = wanted.post_training, scheme.activation_bits == 16
+    if scheme.calibrated:
+        options = options.beside(scheme.activation_bits)
+        left_out = [t for t in wanted.post_training.techniques
+                    if t not in options.techniques and t != BEST]  # fmt: skip
+        if left_out:
+            _log.warning("%s: left out, for activations of %d bits: %s",
+                         scheme.name, 8 if wide else 16, ", ".join(left_out))  # fmt: skip
     ours = scheme.mixed or (scheme.activation_bits and options.techniques and not scheme.learned)
     if not ours or observed is None:
         return Made(network.signature), None
@@ -224,7 +224,11 @@ def prepare_file(
     if scheme.mixed:
         choice = choose(changed, options, wanted.mixed)
         prepared = choice.prepared
-        kept = {"layers": choice.layers, "drop_percent": choice.drop}
+        kept = {
+            "layers": choice.layers,
+            "weights_beyond_8_bits": choice.half,
+            "drop_percent": choice.drop,
+        }
     else:
         prepared = prepare(changed, options)
     signature = replace(network.signature, inputs=prepared.inputs)

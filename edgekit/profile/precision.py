@@ -30,7 +30,7 @@ class Precision:
     weights: str  # type as stored, "" where it has none
     reads: str  # type of the activations
     writes: str
-    computes: str  # "integer", "float", "dynamic" (integer weights, float activations) or "other"
+    computes: str  # "integer", "float", "dynamic" (float that it rounds itself) or "other"
 
 
 def precisions(graph: Graph) -> list[Precision]:
@@ -107,16 +107,16 @@ def _precision(
         weights,
         reads,
         writes,
-        _computes(weights, reads, writes),
+        _computes({t.dtype for t in weighing}, reads, writes),
     )
 
 
-def _computes(weights: str, reads: str, writes: str) -> str:
+def _computes(weights: set[str], reads: str, writes: str) -> str:
     activations = {*reads.split("/"), *writes.split("/")} - {"", "int32", "int64", "bool"}
     if activations and activations <= set(_INTEGERS):
         return "integer"
     if activations and not activations & set(_INTEGERS):
-        return "dynamic" if weights in _INTEGERS else "float"
+        return "dynamic" if weights & set(_INTEGERS) else "float"  # made real while loading: float
     return "float" if activations else "other"
 
 

@@ -2,15 +2,16 @@
 
 Rounding an activation costs nothing only where both its maker and its readers are in float; so what
 is freed is chosen tensor by tensor, the most noise for each op that has to join, and the ops that
-this takes are the ones that stay in float. How many steps of that order are needed is found by
-trying quantized files.
+this takes are the ones that stay in float. Their weights are held in 8 bits all the same, and then
+as 16-bit floats (weight_only), where that frees more noise for its bytes than one more op in float
+would. How many steps of that order are needed is found by trying quantized files.
 """
 
 from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -34,6 +35,7 @@ _log = logging.getLogger("edgekit")
 Array = npt.NDArray[Any]
 Steps = Mapping[str, Array]  # of weights, by the name of what their op answers
 Part = tuple[str, int]  # of a network: a "tensor", or the "weights" of an op
+Left = frozenset[tuple[str, int]]  # not in 8 bits: an "op", and perhaps the "weights" of that op
 
 _PROBES = 12  # examples that tell the order of sensitivities
 
@@ -44,6 +46,7 @@ class Choice:
 
     prepared: Prepared
     layers: tuple[str, ...]  # of the kept ops, in order
+    half: tuple[str, ...]  # those with weights of 16 bits or more
     drop: float | None  # percent of answers that change, as `drop` says; None where not asked
 
 
@@ -54,13 +57,31 @@ def choose(network: Network, options: PostTraining, mixed: Mixed) -> Choice:
         InputError: a pattern fits no layer, or even float does not keep what is asked.
     """
     graph = network.graph
-    kept = matching(graph, mixed.keep)
+    named = matching(graph, mixed.keep)
+    left = _items("op", named) | _items("weights", named)
     told: float | None = None
     if mixed.max_drop is not None:
-        kept |= _behind(graph, scores(graph))
-        kept, told = _search(network, options, kept, mixed.max_drop)
-    layers = (graph.layer(op) for op in graph.ops if op.outputs[0] in kept)
-    return Choice(prepare(network, options, kept), tuple(dict.fromkeys(filter(None, layers))), told)
+        left |= _items("op", _behind(graph, scores(graph)))
+        left, told = _search(network, options, left, mixed.max_drop)
+    kept, plain = made_of(left)
+    prepared = prepare(network, options, kept, plain)
+    prepared = replace(prepared, half=graph.names_of(plain - named))
+    return Choice(prepared, _layers(graph, kept), _layers(graph, plain - named), told)
+
+
+def _items(kind: str, ops: Iterable[int]) -> Left:
+    return frozenset((kind, made) for made in ops)
+
+
+def made_of(left: Left) -> tuple[Kept, Kept]:
+    """Return the ops, and those of them whose weights are not in 8 bits either."""
+    kept, plain = (frozenset(made for kind, made in left if kind == k) for k in ("op", "weights"))
+    return kept, plain
+
+
+def _layers(graph: FloatGraph, ops: Kept) -> tuple[str, ...]:
+    found = (graph.layer(op) for op in graph.ops if op.outputs[0] in ops)
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def matching(graph: FloatGraph, patterns: Sequence[str]) -> Kept:
@@ -100,47 +121,60 @@ def drop(expected: Array, got: Array) -> float:
     return 100 * (1 - float((expected * got).sum()) / norms) if norms else 0.0
 
 
-def order(graph: FloatGraph, sensitivity: Sensitivity, kept: Kept) -> list[Kept]:
-    """Return growing sets of ops to leave in float, from `kept` to all that bring noise."""
-    around: dict[Part, Kept] = {
-        ("tensor", tensor): frozenset(
-            op.outputs[0] for op in graph.ops if tensor in (*op.inputs, *op.outputs)
+def order(graph: FloatGraph, sensitivity: Sensitivity, left: Left) -> list[Left]:
+    """Return growing sets of what stays in float, from `left` to all that brings noise."""
+    needed: dict[Part, Left] = {
+        ("tensor", tensor): _items(
+            "op", (op.outputs[0] for op in graph.ops if tensor in (*op.inputs, *op.outputs))
         )
         for tensor in sensitivity.tensors
     }
-    around |= {("weights", made): frozenset({made}) for made in sensitivity.weights}
+    needed |= {("weights", made): frozenset({("op", made), ("weights", made)})
+               for made in sensitivity.weights}  # fmt: skip
     noise: dict[Part, float] = {("tensor", t): n for t, n in sensitivity.tensors.items()}
     noise |= {("weights", made): n for made, n in sensitivity.weights.items()}
-    sets = [kept]
+    cost = _costs(graph)
+    sets = [left]
     while missing := {
-        part: around[part] - sets[-1]
+        part: needed[part] - sets[-1]
         for part in noise
-        if noise[part] > 0 and around[part] - sets[-1]
+        if noise[part] > 0 and needed[part] - sets[-1]
     }:
         freed = {
-            part: sum(noise[other] for other in missing if missing[other] <= ops) / len(ops)
-            for part, ops in missing.items()
+            part: sum(noise[other] for other in missing if missing[other] <= joining)
+            / sum(cost[item] for item in joining)
+            for part, joining in missing.items()
         }
         sets.append(sets[-1] | missing[max(freed, key=lambda part: freed[part])])
     return sets
 
 
+def _costs(graph: FloatGraph) -> dict[tuple[str, int], float]:
+    """Return what it costs to leave something in float: an op 1, all weights as much as all ops."""
+    sizes = {op.outputs[0]: graph.weights(op).size for op in graph.ops if op.linear}
+    each = len(graph.ops) / max(sum(sizes.values()), 1)
+    weights = {("weights", made): size * each for made, size in sizes.items()}
+    return {("op", op.outputs[0]): 1.0 for op in graph.ops} | weights
+
+
 def _search(
-    network: Network, options: PostTraining, kept: Kept, max_drop: float
-) -> tuple[Kept, float]:
+    network: Network, options: PostTraining, left: Left, max_drop: float
+) -> tuple[Left, float]:
     """Return the smallest set of the order that keeps `max_drop`, and its own drop."""
     judged = replace(network, graph=network.graph.ending_at(scores(network.graph)))
     source = network.before or network
     expected = answers(source.graph.ending_at(scores(source.graph)).pack(), source.examples)
     ready = prepare(judged, options)
     maps = {op.inputs[0] for op in network.graph.ops if op.kind == "ARG_MAX"}
+    exact = judged.graph.names_of(made_of(left)[1])
     mapped = [tensor in maps for tensor in scores(network.graph)]
     few = {t: v[:: max(1, len(v) // _PROBES)][:_PROBES] for t, v in judged.examples.items()}
-    sets = order(judged.graph, measure(judged.graph, ready.ranges, ready.steps, few), kept)
+    sets = order(judged.graph, measure(judged.graph, ready.ranges, ready.steps, few), left)
 
-    def lost(candidate: Kept, content: bytes, steps: Steps) -> float:
-        names = judged.graph.names_of(candidate)
-        made = quantize(content, "float32", kept=names, steps=steps)
+    def lost(candidate: Left, content: bytes, steps: Steps) -> float:
+        kept, plain = map(judged.graph.names_of, made_of(candidate))
+        own = {name: values for name, values in steps.items() if name not in plain}
+        made = quantize(content, "float32", kept=kept, steps=own, half=plain - exact)
         got = answers(made, judged.examples)
         pairs = zip(expected, got, mapped, strict=True)
         return max(
@@ -148,18 +182,20 @@ def _search(
             for one, other, of_map in pairs
         )
 
-    def enough(candidate: Kept) -> bool:
-        content = _restored(ready, judged.graph, candidate)
+    def enough(candidate: Left) -> bool:
+        content = _restored(ready, judged.graph, made_of(candidate)[1])
         return lost(candidate, content, ready.steps) <= max_drop
 
     first = bisect_left(sets, True, key=enough)
     told = float("nan")
     for candidate in sets[min(first, len(sets) - 1) :]:
         # What is left in 8 bits is corrected for what now is float, and judged again.
-        again = prepare(judged, options, candidate)
+        kept, plain = made_of(candidate)
+        again = prepare(judged, options, kept, plain)
         told = lost(candidate, again.content, again.steps)
         if told <= max_drop:
-            _log.info("mixed: %d of %d ops stay in float", len(candidate), len(network.graph.ops))
+            _log.info("mixed: %d of %d ops stay in float, %d with weights of 16 bits or more",
+                      len(kept), len(network.graph.ops), len(plain))  # fmt: skip
             return candidate, told
     raise InputError(
         "scheme mixed: --max-drop cannot be kept",
@@ -174,11 +210,11 @@ def _places(maps: Array) -> Array:
     return maps.reshape(-1, maps.shape[-1])
 
 
-def _restored(ready: Prepared, before: FloatGraph, kept: Kept) -> bytes:
+def _restored(ready: Prepared, before: FloatGraph, plain: Kept) -> bytes:
     """Return what was made ready for 8 bits, with the weights of some ops as they were."""
     graph = FloatGraph(ready.content)
     for op in before.ops:
-        if op.outputs[0] in kept and before.changeable(op):
+        if op.outputs[0] in plain and before.changeable(op):
             graph.set_constant(op.inputs[1], before.weights(op))
             graph.set_constant(op.inputs[2], before.bias(op))
     return graph.pack(ready.ranges)

@@ -56,12 +56,14 @@ class Prepared:
     changes: Changes = field(default_factory=Changes)
     rests: Mapping[str, Rest] = field(repr=False, default_factory=dict)  # by output
     kept: frozenset[str] = frozenset()  # the ops to be left in float, by their first output's name
+    half: frozenset[str] = frozenset()  # those whose weights are held as 16-bit floats
 
 
 def prepare(
     network: Network,
     options: PostTraining,
     kept: Kept = frozenset(),
+    plain: Kept | None = None,
     *,
     round_activations: bool = True,
 ) -> Prepared:
@@ -71,12 +73,13 @@ def prepare(
         network: from `transform`.
         options: which techniques.
         kept: the ops that will stay in float.
+        plain: those of them whose weights are not rounded; all of them if not given.
         round_activations: to 8 bits; beside these 16 are as good as none.
     """
-    graph = network.graph.copy()
+    graph, plain = network.graph.copy(), kept if plain is None else plain
     best = step_finder(options)
     steps = {op.outputs[0]: best(rows_of(graph, op)) for op in graph.ops
-             if graph.changeable(op) and op.outputs[0] not in kept}  # fmt: skip
+             if graph.changeable(op) and op.outputs[0] not in plain}  # fmt: skip
     float_held = held_in_float(graph, kept) if round_activations else set(graph.activations())
     room = HEADROOM if "headroom" in options.techniques else 1.0
     rests = refine(network, steps, room) if "refine" in options.techniques else {}

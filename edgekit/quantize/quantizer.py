@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 
 from edgekit.export.failures import one_line_failures
+from edgekit.quantize.weight_only import hold_weights
 from edgekit.quantize.weight_steps import put_weights
 
 Array = npt.NDArray[np.float64]
@@ -22,8 +23,9 @@ def quantize(
     *,
     per_channel: bool = True,
     per_channel_dense: bool = True,
-    kept: Iterable[str] = (),
+    kept: Collection[str] = (),
     steps: Mapping[str, Array] | None = None,
+    half: Collection[str] = (),
 ) -> bytes:
     """Return a float .tflite that holds the ranges of its activations in 8 bits.
 
@@ -36,7 +38,8 @@ def quantize(
         per_channel_dense: the same for fully connected layers.
         kept: names of the first outputs of the ops that stay in float.
         steps: of weights, `[O]` by the name of what an op answers; where not given, as the ordinary
-            quantizer takes them.
+            quantizer takes them. Those of a kept op are what its weights are held in.
+        half: names, as of `kept`, of those that hold their weights as 16-bit floats.
 
     Raises:
         InputError: the quantizer fails.
@@ -50,6 +53,9 @@ def quantize(
         )
         if steps:
             made = put_weights(bytes(made), content, steps)
+        if kept:
+            held = {name: own for name, own in (steps or {}).items() if name in kept}
+            made = hold_weights(bytes(made), content, held, half)
         if io_dtype == "float32":
             return bytes(made)
         dtype = tf.as_dtype(io_dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgekit.errors import InputError
 
@@ -11,16 +11,28 @@ TECHNIQUES = (
     "round", "bias",
 )  # fmt: skip
 # Those that serve files of 8-bit weights beside activations of 16 bits, and those for these alone.
-WEIGHTS = ("steps", "headroom", "refine", "reconstruct", "round", "bias")
+WEIGHTS: tuple[str, ...] = ("steps", "headroom", "refine", "reconstruct", "round", "bias")
 WIDE = ("headroom", "refine")
 RANGES = ("minmax", "percentile", "mse", "effect")  # the estimators of `ranges`
+BEST = "best"  # stands for those of the two below that suit a file
+_BEST_8: tuple[str, ...] = (
+    "prune",
+    "align",
+    "shift",
+    "equalize",
+    "split",
+    "steps",
+    "round",
+    "bias",
+)
 
 
 @dataclass(frozen=True)
 class PostTraining:
     """How a float network is made ready."""
 
-    techniques: tuple[str, ...] = ()  # of TECHNIQUES; none leaves all to the ordinary converter
+    # Of TECHNIQUES, or BEST alone; none leaves all to the ordinary converter.
+    techniques: tuple[str, ...] = ()
     ranges: str = "minmax"  # which estimator finds the range of an activation
     extra_madds: float = 0.0  # percent of the network's that split may add
 
@@ -30,9 +42,12 @@ class PostTraining:
         Raises:
             InputError: one is unknown, or lacks another.
         """
+        if self.techniques == (BEST,):
+            PostTraining(_BEST_8, self.ranges, self.extra_madds)
+            return
         for name in self.techniques:
             if name not in TECHNIQUES:
-                expected = "none, or some of " + ", ".join(TECHNIQUES)
+                expected = f"none, {BEST} alone, or some of " + ", ".join(TECHNIQUES)
                 raise InputError(f"--ptq {name}: no such technique", expected=expected)
         if "split" in self.techniques and "prune" not in self.techniques and not self.extra_madds:
             raise InputError("--ptq split: no room for copies", do="add prune",
@@ -41,6 +56,19 @@ class PostTraining:
             raise InputError("--extra-madds: nothing to spend them", expected="--ptq with split")
         if self.ranges not in RANGES:
             raise InputError(f"--ranges {self.ranges}", expected="one of " + ", ".join(RANGES))
+
+    def beside(self, activation_bits: int | None) -> PostTraining:
+        """Return what of these serves files whose activations have 8 or 16 bits.
+
+        BEST is the techniques by which README's table of ImageNet-trained networks was made.
+        """
+        wide = activation_bits == 16
+        named = self.techniques
+        if named == (BEST,):
+            named = WEIGHTS if wide else _BEST_8
+        chosen = tuple(t for t in named if (t in WEIGHTS if wide else t not in WIDE))
+        granted = self.extra_madds if "split" in chosen else 0.0
+        return replace(self, techniques=chosen, extra_madds=granted)
 
 
 def parse_techniques(text: str) -> tuple[str, ...]:

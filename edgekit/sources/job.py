@@ -14,7 +14,7 @@ from edgekit.artifact import MANIFEST, check_artifact_place, open_artifact, writ
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.profile.graph import parse_shapes
 from edgekit.quantize.scheme import MIXED, parse_schemes
-from edgekit.quantize.techniques import Mixed, PostTraining, parse_techniques
+from edgekit.quantize.techniques import BEST, Mixed, PostTraining, parse_techniques
 from edgekit.runtime.child_process import Limits
 from edgekit.runtime.sandbox import run_isolated
 from edgekit.sources import parse
@@ -129,7 +129,8 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
 
 def _post_training(request: Mapping[str, Any]) -> PostTraining:
     techniques = parse_techniques(request["ptq"])
-    return PostTraining(techniques, request["ranges"], request["extra_madds"])
+    ranges = request["ranges"] or ("effect" if techniques == (BEST,) else "minmax")
+    return PostTraining(techniques, ranges, request["extra_madds"])
 
 
 def _check(request: Mapping[str, Any]) -> None:

@@ -90,7 +90,8 @@ def test_copies_for_granted_multiply_adds(capsys: pytest.CaptureFixture[str]) ->
     assert plain < larger <= 1.5 * plain
     assert wide == plain  # splits nothing, and has no use for a grant
     made = json.loads(Path("out/manifest.json").read_text())
-    assert made["provenance"]["post_training"]["extra_madds"] == 50
+    assert made["provenance"]["post_training"]["w8a8"]["extra_madds"] == 50
+    assert made["provenance"]["post_training"]["w8a16"]["extra_madds"] == 0
     assert run(["verify", "out", "--per-layer", "--json"]) == 0
     layers = [x for file in json.loads(capsys.readouterr().out) for x in file["layers"]]
     assert {layer["verdict"] for layer in layers} == {"ok"}
@@ -104,3 +105,27 @@ def test_granted_multiply_adds_that_nothing_spends_are_refused(
     assert run(["convert", "bottleneck:network", *more, *grant, "-o", "out"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "--extra-madds: nothing to spend them: expected --ptq with split" in line
+
+
+def test_the_best_of_each_scheme(capsys: pytest.CaptureFixture[str]) -> None:
+    data = ("--calibrate", "image.npy")
+    both = ("--scheme", "w8a8,w8a16", "--ptq", "best", *data)
+    assert run(["convert", "bottleneck:network", *both, "-o", "best"]) == 0
+    made = json.loads(Path("best/manifest.json").read_text())["provenance"]["post_training"]
+    told = {scheme: ",".join(found["techniques"]) for scheme, found in made.items()}
+    assert told == {"w8a8": ALL, "w8a16": "steps,headroom,refine,reconstruct,round,bias"}
+    for scheme, named in told.items():  # as if they had been named
+        more = ("--scheme", scheme, "--ptq", named, *data, "--ranges", "effect")
+        assert run(["convert", "bottleneck:network", *more, "-o", scheme]) == 0
+        files = [f"{place}/network.{scheme}.tflite" for place in ("best", scheme)]
+        capsys.readouterr()
+        assert run(["verify", *files, "--json"]) == 0
+        (output,) = json.loads(capsys.readouterr().out)["outputs"]
+        assert output["max_error"] == 0
+
+
+def test_best_stands_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    more = ("--scheme", "w8a8", "--calibrate", "image.npy", "--ptq", "best,bias")
+    assert run(["convert", "bottleneck:network", *more, "-o", "out"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--ptq best: no such technique: expected none, best alone, or some of prune" in line

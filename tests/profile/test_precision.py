@@ -37,12 +37,13 @@ def test_integer_float_and_dynamic() -> None:
     assert [op.weights for op in found] == ["int8", "int8", "float32", "float16"]
 
 
-def test_half_weights_are_named_as_they_are_stored() -> None:
-    stored, unpacked = tensor(0, "float16", True), tensor(1, "float32", True)
+@pytest.mark.parametrize("held", ["float16", "int8"])
+def test_weights_are_named_as_they_are_stored(held: str) -> None:
+    stored, unpacked = tensor(0, held, True), tensor(1, "float32", True)
     reads, writes = tensor(2, "float32"), tensor(3, "float32")
     restore = Op("dequantize", "DEQUANTIZE", (stored,), (unpacked,))
     (found,) = precisions(graph(restore, conv(unpacked, reads, writes)))
-    assert (found.weights, found.reads, found.computes) == ("float16", "float32", "float")
+    assert (found.weights, found.reads, found.computes) == (held, "float32", "float")
 
 
 def chain() -> Graph:

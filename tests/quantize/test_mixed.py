@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
+from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.errors import InputError
 from edgekit.quantize.float_graph import FloatGraph
@@ -20,6 +23,7 @@ from edgekit.quantize.sensitivity import Sensitivity, measure
 from edgekit.quantize.techniques import Mixed, PostTraining
 from edgekit.quantize.transformation import transform
 from edgekit.quantize.weight_steps import largest_steps, rows_of
+from edgekit.runtime.sandbox import open_isolated
 from edgekit.signature import TensorSpec
 
 PLAIN = PostTraining()
@@ -92,13 +96,20 @@ def test_sensitivity_is_the_noise_of_one_rounding(network: Network) -> None:
     assert found.tensors[third] == pytest.approx(expected, rel=0.05)
 
 
-def test_order_frees_the_most_noise_for_each_op(network: Network) -> None:
+def test_order_frees_the_most_noise_for_its_cost(network: Network) -> None:
     graph = network.graph
     a, b, c, mean = (op.outputs[0] for op in graph.ops[:4])
-    # b's output needs b and c: 8 / 2; then a's needs a alone: 1; then c's needs the mean: 0.5.
-    told = Sensitivity({a: 1.0, b: 8.0, c: 0.5}, {a: 0.0, b: 0.0, c: 0.0})
+    # b's output needs b and c: 8 / 2; then a's needs a alone: 1; then c's needs the mean: .5.
+    # Of 4 x 8 + 8 x 8 + 8 x 5 = 136 weights all cost as much as five ops: those of c, which is in
+    # float by then, 40 / 136 x 5 = 1.47, which .9 pays for at .61; those of a 32 / 136 x 5 = 1.18,
+    # which .1 pays for last.
+    told = Sensitivity({a: 1.0, b: 8.0, c: 0.5}, {a: 0.1, b: 0.0, c: 0.9})
+    first = {("op", b), ("op", c)}
+    second, third = first | {("op", a)}, {("op", a), *first, ("weights", c)}
+    fourth = third | {("op", mean)}
+    assert len(graph.ops) == 5
     assert order(graph, told, frozenset()) == [
-        frozenset(), {b, c}, {a, b, c}, {a, b, c, mean},
+        frozenset(), first, second, third, fourth, fourth | {("weights", a)},
     ]  # fmt: skip
 
 
@@ -112,9 +123,9 @@ def test_the_fewest_layers_that_keep_the_answers(network: Network) -> None:
     assert "a" not in choice.layers
     assert choice.drop is not None
     assert choice.drop <= 5
-    kept = answers(
-        quantize(choice.prepared.content, "float32", kept=choice.prepared.kept), network.examples
-    )[0]
+    made = quantize(choice.prepared.content, "float32", kept=choice.prepared.kept,
+                    steps=choice.prepared.steps)  # fmt: skip
+    kept = answers(made, network.examples)[0]
     assert (kept.argmax(axis=1) != expected.argmax(axis=1)).mean() <= 0.1
 
 
@@ -143,3 +154,35 @@ def test_a_kept_op_has_its_own_weights(network: Network) -> None:
     before = network.graph
     np.testing.assert_array_equal(ready.weights(ready.ops[0]), before.weights(before.ops[0]))
     assert not np.array_equal(ready.weights(ready.ops[1]), before.weights(before.ops[1]))
+
+
+def test_a_kept_op_may_hold_its_weights_in_8_bits(network: Network, tmp_path: Path) -> None:
+    """The file's integers times their steps are what the op multiplies with, in both runtimes."""
+    graph = network.graph
+    kept = frozenset(op.outputs[0] for op in graph.ops)
+    ready = prepare(network, PLAIN, kept, frozenset())
+    made = quantize(ready.content, "float32", kept=ready.kept, steps=ready.steps)
+    read = Interpreter(model_content=made)
+    read.allocate_tensors()
+    held = [detail for detail in read.get_tensor_details() if detail["dtype"] == np.int8]
+    assert len(held) == 3
+    product = np.eye(4)
+    for op, detail in zip(graph.ops, held, strict=False):
+        scales = detail["quantization_parameters"]["scales"]
+        integers = read.get_tensor(detail["index"]).reshape(len(scales), -1)
+        assert (
+            np.abs(integers * scales[:, None] - rows_of(graph, op)).max(1) < 0.501 * scales
+        ).all()
+        product = product @ (integers * scales[:, None]).T
+    (inputs,) = network.examples.values()
+    scores = inputs[:, 0].mean(axis=(1, 2)) @ product
+    expected = np.exp(scores - scores.max(axis=1, keepdims=True))
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(answers(made, network.examples)[0], expected, atol=1e-4)
+    (tmp_path / "made.tflite").write_bytes(made)
+    pytest.importorskip("tflite_runtime")
+    session = open_isolated(tmp_path / "made.tflite", runtime="tflite-runtime")
+    with closing(session):
+        for example, wanted in zip(inputs[:3], expected[:3], strict=True):
+            (got,) = session({"image": example}).values()
+            np.testing.assert_allclose(got[0], wanted, atol=1e-4)
