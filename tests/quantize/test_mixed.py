@@ -22,6 +22,7 @@ from edgekit.quantize.ranges import fake_quantize
 from edgekit.quantize.sensitivity import Sensitivity, measure
 from edgekit.quantize.techniques import Mixed, PostTraining
 from edgekit.quantize.transformation import transform
+from edgekit.quantize.weight_only import hold_weights
 from edgekit.quantize.weight_steps import largest_steps, rows_of
 from edgekit.runtime.sandbox import open_isolated
 from edgekit.signature import TensorSpec
@@ -186,3 +187,20 @@ def test_a_kept_op_may_hold_its_weights_in_8_bits(network: Network, tmp_path: Pa
         for example, wanted in zip(inputs[:3], expected[:3], strict=True):
             (got,) = session({"image": example}).values()
             np.testing.assert_allclose(got[0], wanted, atol=1e-4)
+
+
+def test_many_weights_are_held_as_16_bit_floats_and_few_as_they_are() -> None:
+    rng = np.random.default_rng(0)
+    few, many = rng.normal(size=(4, 32)), rng.normal(size=(32, 40))
+    content = chain([few, many])
+    graph = FloatGraph(content)
+    names = {graph.name(op.outputs[0]) for op in graph.ops if op.linear}
+    read = Interpreter(model_content=hold_weights(content, content, {}, names))
+    read.allocate_tensors()
+    (held,) = (d for d in read.get_tensor_details() if d["dtype"] == np.float16)
+    np.testing.assert_array_equal(
+        read.get_tensor(held["index"])[:, 0, 0], many.T.astype(np.float32).astype(np.float16)
+    )
+    too_large = chain([few, many * 1e5])
+    kept = FloatGraph(hold_weights(too_large, too_large, {}, names))
+    assert [op.kind for op in kept.ops] == [op.kind for op in graph.ops]
