@@ -1,17 +1,15 @@
 """Mixed precision: the fewest ops left in float so that answers change no more than allowed.
 
-Rounding an activation costs nothing only where both its maker and its readers are in float; so what
-is freed is chosen tensor by tensor, the most noise for each op that has to join, and the ops that
-this takes are the ones that stay in float. Their weights are held in 8 bits all the same, and then
-as 16-bit floats (weight_only), where that frees more noise for its bytes than one more op in float
-would. How many steps of that order are needed is found by trying quantized files.
+What is left in float goes by an order (bit_allocation); the weights of such an op are held in 8
+bits all the same, or as 16-bit floats (weight_only). How many steps of that order are needed is
+found by trying quantized files.
 """
 
 from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -22,21 +20,19 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.errors import InputError
+from edgekit.quantize.bit_allocation import Left, items, made_of, order
 from edgekit.quantize.float_graph import FloatGraph
 from edgekit.quantize.network import Network
 from edgekit.quantize.post_training import Kept, Prepared, prepare
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.replay import Values
-from edgekit.quantize.sensitivity import HIDING, Sensitivity, measure, scores
+from edgekit.quantize.sensitivity import HIDING, measure, scores
 from edgekit.quantize.techniques import Mixed, PostTraining
 
 _log = logging.getLogger("edgekit")
 
 Array = npt.NDArray[Any]
 Steps = Mapping[str, Array]  # of weights, by the name of what their op answers
-Part = tuple[str, int]  # of a network: a "tensor", or the "weights" of an op
-Left = frozenset[tuple[str, int]]  # not in 8 bits: an "op", and perhaps the "weights" of that op
-
 _PROBES = 12  # examples that tell the order of sensitivities
 
 
@@ -58,25 +54,15 @@ def choose(network: Network, options: PostTraining, mixed: Mixed) -> Choice:
     """
     graph = network.graph
     named = matching(graph, mixed.keep)
-    left = _items("op", named) | _items("weights", named)
+    left = items("op", named) | items("weights", named)
     told: float | None = None
     if mixed.max_drop is not None:
-        left |= _items("op", _behind(graph, scores(graph)))
+        left |= items("op", _behind(graph, scores(graph)))
         left, told = _search(network, options, left, mixed.max_drop)
     kept, plain = made_of(left)
     prepared = prepare(network, options, kept, plain)
     prepared = replace(prepared, half=graph.names_of(plain - named))
     return Choice(prepared, _layers(graph, kept), _layers(graph, plain - named), told)
-
-
-def _items(kind: str, ops: Iterable[int]) -> Left:
-    return frozenset((kind, made) for made in ops)
-
-
-def made_of(left: Left) -> tuple[Kept, Kept]:
-    """Return the ops, and those of them whose weights are not in 8 bits either."""
-    kept, plain = (frozenset(made for kind, made in left if kind == k) for k in ("op", "weights"))
-    return kept, plain
 
 
 def _layers(graph: FloatGraph, ops: Kept) -> tuple[str, ...]:
@@ -119,42 +105,6 @@ def drop(expected: Array, got: Array) -> float:
         return 100 * float(np.mean(changed))
     norms = float(np.linalg.norm(expected) * np.linalg.norm(got))
     return 100 * (1 - float((expected * got).sum()) / norms) if norms else 0.0
-
-
-def order(graph: FloatGraph, sensitivity: Sensitivity, left: Left) -> list[Left]:
-    """Return growing sets of what stays in float, from `left` to all that brings noise."""
-    needed: dict[Part, Left] = {
-        ("tensor", tensor): _items(
-            "op", (op.outputs[0] for op in graph.ops if tensor in (*op.inputs, *op.outputs))
-        )
-        for tensor in sensitivity.tensors
-    }
-    needed |= {("weights", made): frozenset({("op", made), ("weights", made)})
-               for made in sensitivity.weights}  # fmt: skip
-    noise: dict[Part, float] = {("tensor", t): n for t, n in sensitivity.tensors.items()}
-    noise |= {("weights", made): n for made, n in sensitivity.weights.items()}
-    cost = _costs(graph)
-    sets = [left]
-    while missing := {
-        part: needed[part] - sets[-1]
-        for part in noise
-        if noise[part] > 0 and needed[part] - sets[-1]
-    }:
-        freed = {
-            part: sum(noise[other] for other in missing if missing[other] <= joining)
-            / sum(cost[item] for item in joining)
-            for part, joining in missing.items()
-        }
-        sets.append(sets[-1] | missing[max(freed, key=lambda part: freed[part])])
-    return sets
-
-
-def _costs(graph: FloatGraph) -> dict[tuple[str, int], float]:
-    """Return what it costs to leave something in float: an op 1, all weights as much as all ops."""
-    sizes = {op.outputs[0]: graph.weights(op).size for op in graph.ops if op.linear}
-    each = len(graph.ops) / max(sum(sizes.values()), 1)
-    weights = {("weights", made): size * each for made, size in sizes.items()}
-    return {("op", op.outputs[0]): 1.0 for op in graph.ops} | weights
 
 
 def _search(

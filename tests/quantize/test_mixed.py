@@ -13,8 +13,9 @@ import tf_keras as keras
 from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.errors import InputError
+from edgekit.quantize.bit_allocation import order
 from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.mixed import answers, choose, drop, matching, order, scores
+from edgekit.quantize.mixed import answers, choose, drop, matching, scores
 from edgekit.quantize.network import Network, open_network
 from edgekit.quantize.post_training import held_in_float, prepare
 from edgekit.quantize.quantizer import quantize
