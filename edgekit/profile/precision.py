@@ -76,10 +76,15 @@ def by_type(graph: Graph) -> list[tuple[str, int]]:
 
 
 def types_text(graph: Graph) -> str:
-    """Return one line: how many ops compute in what, and which islands there are."""
+    """Return one line: how many ops compute in what, from which weights, and the islands."""
     counts = by_type(graph)
     total = sum(count for _, count in counts)
     text = ", ".join(f"{count} of {total} ops {kind}" for kind, count in counts)
+    held = Counter(op.weights for op in precisions(graph) if op.computes == "float" and op.weights)
+    if {*held} - {"float32"}:
+        text += "; weights in float ops held as " + ", ".join(
+            f"{dtype} in {count}" for dtype, count in held.most_common()
+        )
     places = [_span(group) for group in islands(graph)]
     return text + (f"; in float: {'; '.join(places)}" if places else "")
 

@@ -14,17 +14,10 @@ TECHNIQUES = (
 WEIGHTS: tuple[str, ...] = ("steps", "headroom", "refine", "reconstruct", "round", "bias")
 WIDE = ("headroom", "refine")
 RANGES = ("minmax", "percentile", "mse", "effect")  # the estimators of `ranges`
-BEST = "best"  # stands for those of the two below that suit a file
+BEST = "best"  # stands for WEIGHTS in files of 16-bit activations, and in others for these:
 _BEST_8: tuple[str, ...] = (
-    "prune",
-    "align",
-    "shift",
-    "equalize",
-    "split",
-    "steps",
-    "round",
-    "bias",
-)
+    "prune", "align", "shift", "equalize", "split", "steps", "round", "bias",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,14 @@ def test_weights_are_named_as_they_are_stored(held: str) -> None:
     stored, unpacked = tensor(0, held, True), tensor(1, "float32", True)
     reads, writes = tensor(2, "float32"), tensor(3, "float32")
     restore = Op("dequantize", "DEQUANTIZE", (stored,), (unpacked,))
-    (found,) = precisions(graph(restore, conv(unpacked, reads, writes)))
+    told = graph(restore, conv(unpacked, reads, writes), conv(tensor(4, "float32", True), writes,
+                                                              tensor(5, "float32")))  # fmt: skip
+    found, other = precisions(told)
     assert (found.weights, found.reads, found.computes) == (held, "float32", "float")
+    assert other.weights == "float32"
+    assert types_text(told) == (
+        f"2 of 2 ops float; weights in float ops held as {held} in 1, float32 in 1"
+    )
 
 
 def chain() -> Graph:
