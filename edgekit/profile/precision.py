@@ -16,6 +16,7 @@ from edgekit.profile.graph import Graph, Op, Tensor
 _TO_INTEGER = ("quantize", "quantize_linear")
 _TO_FLOAT = ("dequantize", "dequantize_linear")
 _INTEGERS = ("int4", "int8", "uint8", "int16")
+_HELD = (*_INTEGERS, "float16", "float32")  # what weights are held as; int32 are no weights
 _FUSED = ("relu", "relu6", "clip", "activation")  # into the op before
 
 
@@ -80,7 +81,8 @@ def types_text(graph: Graph) -> str:
     counts = by_type(graph)
     total = sum(count for _, count in counts)
     text = ", ".join(f"{count} of {total} ops {kind}" for kind, count in counts)
-    held = Counter(op.weights for op in precisions(graph) if op.computes == "float" and op.weights)
+    held = Counter(op.weights for op in precisions(graph)
+                   if op.computes == "float" and op.weights in _HELD)  # fmt: skip
     if {*held} - {"float32"}:
         text += "; weights in float ops held as " + ", ".join(
             f"{dtype} in {count}" for dtype, count in held.most_common()
