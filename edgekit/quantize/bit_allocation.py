@@ -14,7 +14,8 @@ from edgekit.quantize.post_training import Kept
 from edgekit.quantize.sensitivity import Sensitivity
 
 Part = tuple[str, int]  # of a network: a "tensor", or the "weights" of an op
-Left = frozenset[tuple[str, int]]  # not in 8 bits: an "op", and perhaps the "weights" of that op
+# What is not in 8 bits: an "op", perhaps its "weights", and perhaps these "exact", not in 16 bits.
+Left = frozenset[tuple[str, int]]
 
 
 def items(kind: str, ops: Iterable[int]) -> Left:
@@ -22,14 +23,16 @@ def items(kind: str, ops: Iterable[int]) -> Left:
     return frozenset((kind, made) for made in ops)
 
 
-def made_of(left: Left) -> tuple[Kept, Kept]:
-    """Return the ops, and those of them whose weights are not in 8 bits either."""
-    kept, plain = (frozenset(made for kind, made in left if kind == k) for k in ("op", "weights"))
-    return kept, plain
+def made_of(left: Left, kind: str) -> Kept:
+    """Return the ops of one kind."""
+    return frozenset(made for own, made in left if own == kind)
 
 
 def order(graph: FloatGraph, sensitivity: Sensitivity, left: Left) -> list[Left]:
-    """Return growing sets of what stays in float, from `left` to all that brings noise."""
+    """Return growing sets of what stays in float, from `left` to all that brings noise.
+
+    The last has all weights of these as they are.
+    """
     needed: dict[Part, Left] = {
         ("tensor", tensor): items(
             "op", (op.outputs[0] for op in graph.ops if tensor in (*op.inputs, *op.outputs))
@@ -53,7 +56,8 @@ def order(graph: FloatGraph, sensitivity: Sensitivity, left: Left) -> list[Left]
             for part, joining in missing.items()
         }
         sets.append(sets[-1] | missing[max(freed, key=lambda part: freed[part])])
-    return sets
+    linear = {op.outputs[0] for op in graph.ops if op.linear} & made_of(sets[-1], "op")
+    return [*sets, sets[-1] | items("weights", linear) | items("exact", linear)]
 
 
 def _costs(graph: FloatGraph) -> dict[tuple[str, int], float]:

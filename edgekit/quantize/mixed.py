@@ -54,15 +54,15 @@ def choose(network: Network, options: PostTraining, mixed: Mixed) -> Choice:
     """
     graph = network.graph
     named = matching(graph, mixed.keep)
-    left = items("op", named) | items("weights", named)
+    left = items("op", named) | items("weights", named) | items("exact", named)
     told: float | None = None
     if mixed.max_drop is not None:
         left |= items("op", _behind(graph, scores(graph)))
         left, told = _search(network, options, left, mixed.max_drop)
-    kept, plain = made_of(left)
+    kept, plain, exact = (made_of(left, kind) for kind in ("op", "weights", "exact"))
     prepared = prepare(network, options, kept, plain)
-    prepared = replace(prepared, half=graph.names_of(plain - named))
-    return Choice(prepared, _layers(graph, kept), _layers(graph, plain - named), told)
+    prepared = replace(prepared, half=graph.names_of(plain - exact))
+    return Choice(prepared, _layers(graph, kept), _layers(graph, plain), told)
 
 
 def _layers(graph: FloatGraph, ops: Kept) -> tuple[str, ...]:
@@ -116,13 +116,13 @@ def _search(
     expected = answers(source.graph.ending_at(scores(source.graph)).pack(), source.examples)
     ready = prepare(judged, options)
     maps = {op.inputs[0] for op in network.graph.ops if op.kind == "ARG_MAX"}
-    exact = judged.graph.names_of(made_of(left)[1])
     mapped = [tensor in maps for tensor in scores(network.graph)]
     few = {t: v[:: max(1, len(v) // _PROBES)][:_PROBES] for t, v in judged.examples.items()}
     sets = order(judged.graph, measure(judged.graph, ready.ranges, ready.steps, few), left)
 
     def lost(candidate: Left, content: bytes, steps: Steps) -> float:
-        kept, plain = map(judged.graph.names_of, made_of(candidate))
+        kept, plain, exact = (judged.graph.names_of(made_of(candidate, kind))
+                              for kind in ("op", "weights", "exact"))  # fmt: skip
         own = {name: values for name, values in steps.items() if name not in plain}
         made = quantize(content, "float32", kept=kept, steps=own, half=plain - exact)
         got = answers(made, judged.examples)
@@ -133,14 +133,14 @@ def _search(
         )
 
     def enough(candidate: Left) -> bool:
-        content = _restored(ready, judged.graph, made_of(candidate)[1])
+        content = _restored(ready, judged.graph, made_of(candidate, "weights"))
         return lost(candidate, content, ready.steps) <= max_drop
 
     first = bisect_left(sets, True, key=enough)
     told = float("nan")
     for candidate in sets[min(first, len(sets) - 1) :]:
         # What is left in 8 bits is corrected for what now is float, and judged again.
-        kept, plain = made_of(candidate)
+        kept, plain = made_of(candidate, "op"), made_of(candidate, "weights")
         again = prepare(judged, options, kept, plain)
         told = lost(candidate, again.content, again.steps)
         if told <= max_drop:

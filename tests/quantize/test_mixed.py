@@ -112,6 +112,7 @@ def test_order_frees_the_most_noise_for_its_cost(network: Network) -> None:
     assert len(graph.ops) == 5
     assert order(graph, told, frozenset()) == [
         frozenset(), first, second, third, fourth, fourth | {("weights", a)},
+        fourth | {(kind, op) for kind in ("weights", "exact") for op in (a, b, c)},
     ]  # fmt: skip
 
 
@@ -148,6 +149,24 @@ def test_what_even_float_cannot_keep_is_said(network: Network, monkeypatch: Any)
     monkeypatch.setattr("edgekit.quantize.mixed.drop", lambda one, other: 3.0)
     with pytest.raises(InputError, match="--max-drop cannot be kept"):
         choose(network, PLAIN, Mixed(max_drop=1.0))
+
+
+def test_weights_are_as_they_are_where_16_bits_do_not_do(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two answers count as one if they are the same to six digits, as 16-bit weights are not."""
+
+    def differ(one: Any, other: Any) -> float:
+        return 100.0 * float(np.abs(one - other).max() > 1e-6 * np.ptp(one))
+
+    monkeypatch.setattr("edgekit.quantize.weight_only._LEAST", 1)
+    monkeypatch.setattr("edgekit.quantize.mixed.drop", differ)
+    prepared = choose(network, PLAIN, Mixed(max_drop=1.0)).prepared
+    made = quantize(prepared.content, "float32", kept=prepared.kept, steps=prepared.steps,
+                    half=prepared.half)  # fmt: skip
+    expected, got = (answers(file, network.examples)[0] for file in (network.graph.pack(), made))
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    assert not prepared.half
 
 
 def test_a_kept_op_has_its_own_weights(network: Network) -> None:
