@@ -53,8 +53,8 @@ def quantize(
         )
         if steps:
             made = put_weights(bytes(made), content, steps)
-        if kept:
-            held = {name: own for name, own in (steps or {}).items() if name in kept}
+        held = {name: own for name, own in (steps or {}).items() if name in kept}
+        if held or half:
             made = hold_weights(bytes(made), content, held, half)
         if io_dtype == "float32":
             return bytes(made)

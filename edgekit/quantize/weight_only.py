@@ -16,7 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.quantize.float_graph import FloatGraph
 from edgekit.quantize.tflite_file import add_tensor, code_of, pack, store, unpack
-from edgekit.quantize.weight_steps import answers_of, on_grid, rows_of, shaped
+from edgekit.quantize.weight_steps import on_grid, ops_by_answer, rows_of, shaped
 
 Array = npt.NDArray[Any]
 
@@ -43,7 +43,7 @@ def hold_weights(
     model, source = unpack(content), FloatGraph(float_file)
     (graph,) = model.subgraphs
     named = {source.name(op.outputs[0]): op for op in source.ops if op.linear}
-    made = {name: raw for raw in graph.operators for name in answers_of(model, graph, raw)}
+    made = ops_by_answer(model, graph)
     for name, op in named.items():
         raw = made.get(name)
         if raw is None or not _holds(graph, raw):

@@ -91,7 +91,7 @@ def put_weights(content: bytes, float_file: bytes, steps: Mapping[str, Array]) -
     model, source = unpack(content), FloatGraph(float_file)
     (graph,) = model.subgraphs
     named = {source.name(op.outputs[0]): op for op in source.ops if op.linear}
-    made = {name: raw for raw in graph.operators for name in answers_of(model, graph, raw)}
+    made = ops_by_answer(model, graph)
     for name in steps:
         if name not in made:
             raise InputError(f"op {name}", got="not in the integer file", do="take --ptq none")
@@ -103,6 +103,11 @@ def put_weights(content: bytes, float_file: bytes, steps: Mapping[str, Array]) -
             bias = _bias_of(model, graph, raw)
             _put(model, (fed, weights, bias), source, named[name], steps[name])
     return pack(model)
+
+
+def ops_by_answer(model: Any, graph: Any) -> dict[str, Any]:
+    """Return the linear ops of a file by what their answers are called."""
+    return {name: raw for raw in graph.operators for name in answers_of(model, graph, raw)}
 
 
 def answers_of(model: Any, graph: Any, raw: Any) -> Iterator[str]:
