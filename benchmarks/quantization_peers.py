@@ -44,9 +44,9 @@ from edgekit.signature import TensorSpec
 from edgekit.sources import load
 from edgekit.tasks.classify import encode, wilson_interval
 from edgekit.tasks.images import read_image, resize
+from published_weights import DATA
 from quantization import (
     CLASSIFIER,
-    DATA,
     EMBEDDER,
     OURS,
     Array,
