@@ -17,6 +17,7 @@ from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
 from edgekit.export.lowering import Lowered
 from edgekit.export.onnx_folding import fold
+from edgekit.export.onnx_integers import drop_saturated_clips, make_activations_unsigned
 from edgekit.export.onnx_operators import HANDLERS
 from edgekit.export.tflite import Samples
 from edgekit.quantize.scheme import Scheme
@@ -170,6 +171,8 @@ def _translated(tflite: bytes, network: Lowered) -> bytes:
             inputs_as_nchw=[tensor for tensor, name in inputs.items() if name in pictures],
         )
     _rename(model.graph, {**inputs, **outputs})
+    drop_saturated_clips(model.graph)
+    make_activations_unsigned(model.graph)
     _unshare(model.graph)
     return bytes(model.SerializeToString())
 
