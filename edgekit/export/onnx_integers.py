@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, numpy_helper
 
+# What may read an activation in integers: it computes nothing with them.
+_MOVE = ("DequantizeLinear", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Transpose")
+
 
 def drop_saturated_clips(graph: Any) -> None:
     """Remove each Clip whose every reader rounds to integers that end where the clip does."""
@@ -41,9 +44,12 @@ def make_activations_unsigned(graph: Any) -> None:
         and n.input[0] not in weights and n.input[2] in weights
     ]  # fmt: skip
     integers = {n.output[0] for n in signed if n.op_type == "QuantizeLinear"}
+    for node in graph.node:
+        if node.op_type in _MOVE[1:] and node.input[0] in integers:
+            integers.add(node.output[0])
     readers = [n for n in graph.node if integers & set(n.input)]
     answers = {value.name for value in graph.output}
-    if integers & answers or any(n.op_type != "DequantizeLinear" for n in readers):
+    if integers & answers or any(n.op_type not in _MOVE for n in readers):
         return
     for node in signed:
         old = numpy_helper.to_array(constants[node.input[2]])
