@@ -16,7 +16,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
 from edgekit.export.lowering import Lowered
-from edgekit.export.onnx_folding import fold
+from edgekit.export.onnx_folding import drop_unused, fold
 from edgekit.export.onnx_integers import drop_saturated_clips, make_activations_unsigned
 from edgekit.export.onnx_operators import HANDLERS
 from edgekit.export.tflite import Samples
@@ -173,6 +173,7 @@ def _translated(tflite: bytes, network: Lowered) -> bytes:
     _rename(model.graph, {**inputs, **outputs})
     drop_saturated_clips(model.graph)
     make_activations_unsigned(model.graph)
+    drop_unused(model.graph)
     _unshare(model.graph)
     return bytes(model.SerializeToString())
 

@@ -29,10 +29,15 @@ def fold(model: Any) -> Any:
     for node in graph.node:
         _join_twin(node, graph)
         _spread_bias(node, graph)
+    drop_unused(graph)
+    return model
+
+
+def drop_unused(graph: Any) -> None:
+    """Remove constants that no node reads, of which ONNX Runtime would warn one by one."""
     used = {name for node in graph.node for name in node.input}
     for tensor in [t for t in graph.initializer if t.name not in used]:
         graph.initializer.remove(tensor)
-    return model
 
 
 def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
