@@ -16,7 +16,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
 from edgekit.export.lowering import Lowered
-from edgekit.export.onnx_folding import drop_unused, fold
+from edgekit.export.onnx_folding import drop_unused, fold, nodes_of
 from edgekit.export.onnx_integers import drop_saturated_clips, make_activations_unsigned
 from edgekit.export.onnx_operators import HANDLERS
 from edgekit.export.tflite import Samples
@@ -122,22 +122,13 @@ def _without_xla(graph: Any) -> Any:
 
 def _check_ops(graph: Any) -> None:
     """Refuse what tf2onnx passed through because ONNX has no such op."""
-    unknown = {node.op_type for node in _nodes(graph) if not onnx.defs.has(node.op_type)}
+    unknown = {node.op_type for node in nodes_of(graph) if not onnx.defs.has(node.op_type)}
     if unknown:
         raise InputError(
             "ONNX has no such op",
             got=", ".join(sorted(unknown)),
             do="compute it outside of the network or write it with other ops",
         )
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    """Yield the nodes of a graph and of the graphs inside it."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _nodes(inner)
 
 
 def _quantized(model: Any, network: Lowered, samples: Samples) -> bytes:

@@ -10,6 +10,7 @@ Runtime's quantizer wants one each.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,18 @@ def fold(model: Any) -> Any:
 
 def drop_unused(graph: Any) -> None:
     """Remove constants that no node reads, of which ONNX Runtime would warn one by one."""
-    used = {name for node in graph.node for name in node.input}
+    used = {name for node in nodes_of(graph) for name in node.input}
     for tensor in [t for t in graph.initializer if t.name not in used]:
         graph.initializer.remove(tensor)
+
+
+def nodes_of(graph: Any) -> Iterator[Any]:
+    """Yield the nodes of a graph and of the graphs inside it."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from nodes_of(inner)
 
 
 def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
