@@ -16,9 +16,11 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
 from edgekit.export.lowering import Lowered
-from edgekit.export.onnx_folding import drop_unused, fold, nodes_of
+from edgekit.export.onnx_folding import fold
+from edgekit.export.onnx_graph import drop_unused, nodes_of
 from edgekit.export.onnx_integers import drop_saturated_clips, make_activations_unsigned
 from edgekit.export.onnx_operators import HANDLERS
+from edgekit.export.onnx_padding import fold_padding
 from edgekit.export.tflite import Samples
 from edgekit.quantize.scheme import Scheme
 from edgekit.signature import TensorSpec
@@ -162,6 +164,7 @@ def _translated(tflite: bytes, network: Lowered) -> bytes:
             inputs_as_nchw=[tensor for tensor, name in inputs.items() if name in pictures],
         )
     _rename(model.graph, {**inputs, **outputs})
+    fold_padding(model.graph)
     drop_saturated_clips(model.graph)
     make_activations_unsigned(model.graph)
     drop_unused(model.graph)

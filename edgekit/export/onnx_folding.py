@@ -1,32 +1,34 @@
 """What tf2onnx leaves in a graph: reshapes that change nothing, and behind them batch norms.
 
-It writes a transposition of a map of one pixel as a reshape. Between a convolution and its batch
-norm that hides the one from the other, and 8 bits would round the norm's weights as well. And what
-is added to a dense op's answers, as a hard sigmoid does, it makes the bias of a second dense op,
-also where the first is needed too, and also where it is one number for all answers, of which ONNX
-Runtime's quantizer wants one each.
+It writes a transposition of a map of one pixel as a reshape, and drops the height of a row between
+its convolution and its activation. That hides the one from the other, and 8 bits would round what
+lies between: a batch norm's weights, or what the activation cuts off. And what is added to a dense
+op's answers, as a hard sigmoid does, it makes the bias of a second dense op, also where the first
+is needed too, and also where it is one number for all answers, of which ONNX Runtime's quantizer
+wants one each.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-_EPSILON = 1e-5  # of BatchNormalization, where the node names none
+from edgekit.export.onnx_affine import fold_affine
+from edgekit.export.onnx_graph import constants_of, drop_unused, maker_of, readers_of, shapes_of
+from edgekit.export.onnx_padding import fold_padding
 
 
 def fold(model: Any) -> Any:
-    """Return the model without idle reshapes, norms folded, and dense ops that come once."""
-    graph = model.graph
-    _drop_idle_reshapes(graph, _shapes(model))
-    folded = [norm for norm in graph.node if _fold(norm, graph)]
-    for norm in folded:
-        graph.node.remove(norm)
+    """Return the model without idle reshapes, norms and paddings folded, and dense ops once."""
+    graph, shapes = model.graph, shapes_of(model)
+    _drop_idle_reshapes(graph, shapes)
+    fold_affine(graph, {name: len(shape) for name, shape in shapes.items()})
+    _keep_heights(graph)
+    fold_padding(graph)
     for node in graph.node:
         _join_twin(node, graph)
         _spread_bias(node, graph)
@@ -34,72 +36,46 @@ def fold(model: Any) -> Any:
     return model
 
 
-def drop_unused(graph: Any) -> None:
-    """Remove constants that no node reads, of which ONNX Runtime would warn one by one."""
-    used = {name for node in nodes_of(graph) for name in node.input}
-    for tensor in [t for t in graph.initializer if t.name not in used]:
-        graph.initializer.remove(tensor)
-
-
-def nodes_of(graph: Any) -> Iterator[Any]:
-    """Yield the nodes of a graph and of the graphs inside it."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from nodes_of(inner)
-
-
-def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
-    """Return the sizes of values, where all of them are known."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    found = {}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        dims = value.type.tensor_type.shape.dim
-        if value.type.tensor_type.HasField("shape") and all(d.dim_value > 0 for d in dims):
-            found[value.name] = tuple(d.dim_value for d in dims)
-    return found
-
-
 def _drop_idle_reshapes(graph: Any, shapes: dict[str, tuple[int, ...]]) -> None:
     answers = {value.name for value in graph.output}
     for node in list(graph.node):
         before, after = node.input[0] if node.input else "", node.output[0]
-        idle = node.op_type == "Reshape" and before in shapes and after not in answers
+        idle = node.op_type == "Reshape" and all(shapes.get(before, (0,))) and after not in answers
         if idle and shapes[before] == shapes.get(after):
             for user in graph.node:
                 user.input[:] = [before if name == after else name for name in user.input]
             graph.node.remove(node)
 
 
-def _fold(norm: Any, graph: Any) -> bool:
-    """Scale the convolution in front of a batch norm, if there is one that nobody else reads.
+def _keep_heights(graph: Any) -> None:
+    """Put activations before the squeeze that they follow, and pass by one that is undone."""
+    constants = constants_of(graph)
+    for node in list(graph.node):
+        squeeze = maker_of(node.input[0], graph) if node.input else None
+        if squeeze is None or squeeze.op_type != "Squeeze":
+            continue
+        if node.op_type in ("Relu", "Clip") and len(readers_of(node.input[0], graph) or ()) == 1:
+            _swap(squeeze, node)
+        elif node.op_type == "Unsqueeze" and _axes(node, constants) == _axes(squeeze, constants):
+            for user in readers_of(node.output[0], graph) or ():
+                user.input[:] = [squeeze.input[0] if n == node.output[0] else n for n in user.input]
 
-    y = (Wx + b - mean) s + beta, s = gamma / sqrt(variance + epsilon).
-    """
-    constants = {t.name: t for t in graph.initializer}
-    if norm.op_type != "BatchNormalization" or not all(n in constants for n in norm.input[1:]):
-        return False
-    conv = next((n for n in graph.node if norm.input[0] in n.output), None)
-    readers = [n for n in graph.node if norm.input[0] in n.input]
-    if conv is None or conv.op_type != "Conv" or len(readers) > 1:
-        return False
-    if not all(name in constants for name in conv.input[1:]):
-        return False
-    gamma, beta, mean, variance = (_array(constants[name]) for name in norm.input[1:])
-    epsilon = next((a.f for a in norm.attribute if a.name == "epsilon"), _EPSILON)
-    scale = gamma / np.sqrt(variance + epsilon)
-    kernel, *bias = (_array(constants[name]) for name in conv.input[1:])
-    shift = (bias[0] if bias else 0.0) - mean
-    made = {"kernel": kernel * scale[:, None, None, None], "bias": shift * scale + beta}
-    names = [f"{norm.output[0]}_{part}" for part in made]
-    graph.initializer.extend(
-        numpy_helper.from_array(value.astype(np.float32), name)
-        for name, value in zip(names, made.values(), strict=True)
-    )
-    conv.input[:] = [conv.input[0], *names]
-    conv.output[:] = norm.output
-    return True
+
+def _axes(node: Any, constants: dict[str, Any]) -> list[int] | str:
+    """Return which axes a node drops or adds, or what computes them."""
+    name = node.input[1] if len(node.input) > 1 else node.output[0]
+    return constants[name].tolist() if name in constants else str(name)
+
+
+def _swap(first: Any, second: Any) -> None:
+    """Let two nodes of one value, the second the first's only reader, change places."""
+    fed, answer, between = first.input[0], second.output[0], f"{second.output[0]}/high"
+    kept = onnx.NodeProto()
+    kept.CopyFrom(first)
+    first.CopyFrom(second)
+    second.CopyFrom(kept)
+    first.input[0], first.output[0] = fed, between
+    second.input[0], second.output[0] = between, answer
 
 
 def _join_twin(node: Any, graph: Any) -> None:
@@ -129,7 +105,3 @@ def _spread_bias(node: Any, graph: Any) -> None:
     row = np.full(weights.dims[0 if by_row else 1], numpy_helper.to_array(bias).reshape(()))
     node.input[2] = f"{node.output[0]}_bias"
     graph.initializer.append(numpy_helper.from_array(row, node.input[2]))
-
-
-def _array(tensor: Any) -> Any:
-    return numpy_helper.to_array(tensor).astype(np.float64)

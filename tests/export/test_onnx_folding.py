@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("tf_keras")
 
+import keras
 import tf_keras
 
 from edgekit.export.lowering import lower
@@ -51,3 +52,39 @@ def test_convolutions_take_their_batch_norms_in(model, scheme: str, tmp_path: Pa
     answers = open_model(tmp_path / "file.onnx")({"image": given[0].transpose(0, 3, 1, 2)})
     tolerance = 1e-5 if scheme == "f32" else 0.03
     np.testing.assert_allclose(answers["answer"][0], expected, rtol=tolerance)
+
+
+def test_norms_and_paddings_of_keras_3_go_into_their_ops(tmp_path: Path) -> None:
+    """Behind a depthwise, a transposed and a row's convolution, and behind a dense op."""
+    layers = keras.layers
+    image, row = keras.Input((8, 8, 3), name="image"), keras.Input((16, 3), name="row")
+    x = normed(layers.DepthwiseConv2D(3, strides=2)(layers.ZeroPadding2D(1)(image)))
+    x = normed(layers.Conv2DTranspose(4, 3, strides=2, padding="same")(x))
+    y = normed(layers.Conv1D(4, 3)(row))
+    y = normed(layers.SeparableConv1D(4, 3)(y))
+    pooled = [layers.GlobalAveragePooling2D()(x), layers.GlobalAveragePooling1D()(y)]
+    out = normed(layers.Dense(5)(layers.Concatenate()(pooled)))
+    model = keras.Model({"image": image, "row": row}, out)
+    content = convert(lower(model, tmp_path / "lowered"), parse_scheme("f32"))
+    ops = [node.op_type for node in onnx.load_from_string(content).graph.node]
+    assert not {"Mul", "Add", "Pad", "BatchNormalization"} & set(ops)
+    assert (ops.count("Conv"), ops.count("ConvTranspose"), ops.count("Gemm")) == (4, 1, 1)
+    assert ops[ops.index("Unsqueeze") + 1 :].count("Unsqueeze") == 0  # only the row's first
+    (tmp_path / "file.onnx").write_bytes(content)
+    rng = np.random.default_rng(0)
+    fed = {"image": rng.normal(size=(1, 8, 8, 3)), "row": rng.normal(size=(1, 16, 3))}
+    fed = {name: value.astype(np.float32) for name, value in fed.items()}
+    expected = model.predict(fed, verbose=0)
+    fed["image"] = fed["image"].transpose(0, 3, 1, 2)
+    (answer,) = open_model(tmp_path / "file.onnx")(fed).values()
+    np.testing.assert_allclose(answer, expected, rtol=1e-4, atol=1e-5)
+
+
+def normed(x):
+    """Behind it a batch norm that is no identity, and a ReLU."""
+    norm = keras.layers.BatchNormalization(
+        gamma_initializer="random_normal", beta_initializer="random_normal",
+        moving_mean_initializer="random_normal", moving_variance_initializer="random_uniform",
+    )  # fmt: skip
+    norm.moving_variance_initializer = keras.initializers.RandomUniform(0.5, 2.0, seed=1)
+    return keras.layers.ReLU()(norm(x))
