@@ -1,8 +1,9 @@
 """What was really quantized: the types that each op reads, multiplies with and writes.
 
 In ONNX the integers stand between QuantizeLinear and DequantizeLinear, and what lies between is
-written in float: an op counts as integer there if all that it reads was integer and what it writes
-becomes integer at once, which is what runtimes fuse.
+written in float: an op counts as integer there if all that it reads was integer, what it writes
+becomes integer at once, and ONNX Runtime has a kernel for that. In .tflite the types are as stored:
+an op between DEQUANTIZE and QUANTIZE computes in float.
 """
 
 from __future__ import annotations
@@ -16,8 +17,21 @@ from edgekit.profile.graph import Graph, Op, Tensor
 _TO_INTEGER = ("quantize", "quantize_linear")
 _TO_FLOAT = ("dequantize", "dequantize_linear")
 _INTEGERS = ("int4", "int8", "uint8", "int16")
+_SETTINGS = {"", "int32", "int64", "bool"}  # types of indices and shapes: no activations
 _HELD = (*_INTEGERS, "float16", "float32")  # what weights are held as; int32 are no weights
+_SIZES = ("shape", "size")  # of tensors: nothing is computed with values
+_TOLD = 8  # places in float that one line names
 _FUSED = ("relu", "relu6", "clip", "activation")  # into the op before
+# What ONNX Runtime's CPU provider joins with the conversions around it: of any integers what only
+# moves them, of 8 bits the rest. All else, as a sum's difference or a padding, it leaves in float.
+_MOVES = {
+    "reshape", "flatten", "transpose", "squeeze", "unsqueeze", "slice", "gather", "gather_elements",
+    "expand", "tile", "split", "identity", "max_pool", "reduce_max", "reduce_min", "depth_to_space",
+}  # fmt: skip
+_JOINED = _MOVES | {
+    "conv", "depthwise_conv", "batch_matmul", "fully_connected", "add", "mul", "concat", "softmax",
+    "average_pool", "global_average_pool", "leaky_relu", "sigmoid", "where", "arg_max", "resize",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ def precisions(graph: Graph) -> list[Precision]:
             if tensor is not None:
                 readers.setdefault(tensor.index, []).append(op)
     return [
-        _precision(number, op, makers, readers)
+        _precision(number, op, makers, readers, joins=graph.format == "onnx")
         for number, op in enumerate(graph.ops)
         if op.kind not in (*_TO_INTEGER, *_TO_FLOAT, "cast")
     ]
@@ -87,8 +101,11 @@ def types_text(graph: Graph) -> str:
         text += "; weights in float ops held as " + ", ".join(
             f"{dtype} in {count}" for dtype, count in held.most_common()
         )
-    places = [_span(group) for group in islands(graph)]
-    return text + (f"; in float: {'; '.join(places)}" if places else "")
+    places = Counter(_span(group) for group in islands(graph))
+    told = [place if count == 1 else f"{place} ({count} times)" for place, count in places.items()]
+    if len(told) > _TOLD:
+        told[_TOLD - 1 :] = [f"and {len(told) - _TOLD + 1} other places"]
+    return text + (f"; in float: {'; '.join(told)}" if told else "")
 
 
 def _span(group: list[Precision]) -> str:
@@ -98,14 +115,21 @@ def _span(group: list[Precision]) -> str:
 
 
 def _precision(
-    number: int, op: Op, makers: Mapping[int, Op], readers: Mapping[int, list[Op]]
+    number: int,
+    op: Op,
+    makers: Mapping[int, Op],
+    readers: Mapping[int, list[Op]],
+    joins: bool,  # whether the conversions around an op may be joined with it
 ) -> Precision:
     slots = op.attributes.get("weights", ())
     weighing = [t for i, t in enumerate(op.inputs) if t and i in slots and _stored(t, makers)]
     data = [t for t in op.inputs if t and not _stored(t, makers)]
     weights = "/".join(dict.fromkeys(_before(t, makers) for t in weighing))
-    reads = "/".join(dict.fromkeys(_before(t, makers) for t in data))
-    writes = "/".join(dict.fromkeys(_after(t, readers) for t in op.outputs))
+    before = [_before(t, makers) for t in data]
+    after = [_after(t, readers) for t in op.outputs]
+    if not (joins and _joined(op, {*before, *after} - _SETTINGS)):
+        before, after = [t.dtype for t in data], [t.dtype for t in op.outputs]
+    reads, writes = "/".join(dict.fromkeys(before)), "/".join(dict.fromkeys(after))
     return Precision(
         number,
         op.name,
@@ -114,17 +138,26 @@ def _precision(
         weights,
         reads,
         writes,
-        _computes({t.dtype for t in weighing}, reads, writes),
+        _computes(op.kind, {t.dtype for t in weighing}, reads, writes),
     )
 
 
-def _computes(weights: set[str], reads: str, writes: str) -> str:
-    activations = {*reads.split("/"), *writes.split("/")} - {"", "int32", "int64", "bool"}
+def _computes(kind: str, weights: set[str], reads: str, writes: str) -> str:
+    if kind in _SIZES:
+        return "other"
+    activations = {*reads.split("/"), *writes.split("/")} - _SETTINGS
     if activations and activations <= set(_INTEGERS):
         return "integer"
     if activations and not activations & set(_INTEGERS):
         return "dynamic" if weights & set(_INTEGERS) else "float"  # made real while loading: float
     return "float" if activations else "other"
+
+
+def _joined(op: Op, types: set[str]) -> bool:
+    """Whether ONNX Runtime computes in integers what lies between conversions of these types."""
+    if op.kind == "resize" and op.attributes.get("mode", b"nearest") != b"nearest":
+        return False
+    return op.kind in (_JOINED if types <= {"int8", "uint8"} else _MOVES)
 
 
 def _stored(tensor: Tensor, makers: Mapping[int, Op]) -> bool:
