@@ -32,7 +32,7 @@ _CUSTOMARY = {  # how pixels are fed: the real values of 0 and of 255
 class Remark:
     """One doubt; printed, it is one line."""
 
-    kind: str  # "few samples", "growing range" or "preprocessing"
+    kind: str  # "few samples", "same samples", "growing range" or "preprocessing"
     text: str  # what was found: got, expected, what to do
     figure: float  # what was measured
     limit: float  # that it should keep
@@ -129,8 +129,20 @@ def _guess(low: float, high: float) -> str:
 def few_samples(count: int, enough: int = ENOUGH) -> Iterator[Remark]:
     """Yield a remark where `count` samples are fewer than leave no doubt."""
     if count < enough:
-        text = f"calibration: got {count} samples, expected {enough} or more, give more pictures"
+        text = f"calibration: got {count} samples, expected {enough} or more, give more examples"
         yield Remark("few samples", text, count, enough)
+
+
+def same_samples(samples_min: Array, samples_max: Array) -> Iterator[Remark]:
+    """Yield a remark where no tensor, `[N, T]`, took other ends on one sample than on another."""
+    count = len(samples_min)
+    alike = (samples_min == samples_min[:1]).all() and (samples_max == samples_max[:1]).all()
+    if count > 1 and alike:
+        text = (
+            f"calibration: all {count} samples give the same ranges, expected different ones, "
+            "give examples of what the model will see"
+        )
+        yield Remark("same samples", text, 1, count)
 
 
 def _growing(grown: Array, names: Sequence[str], limit: float) -> Iterator[Remark]:
@@ -140,7 +152,7 @@ def _growing(grown: Array, names: Sequence[str], limit: float) -> Iterator[Remar
         text = (
             f"calibration: {len(worst)} of {len(names)} ranges still grow, got "
             f"{names[worst[0]]} {figure:.1%} wider with twice the samples, expected at most "
-            f"{limit:.0%}, give more pictures or leave outliers out"
+            f"{limit:.0%}, give more examples or leave outliers out"
         )
         tensors = tuple(names[i] for i in worst)
         yield Remark("growing range", text, figure, limit, tensors)

@@ -76,7 +76,8 @@ def open_calibration(
     Args:
         source: pictures (a folder, with or without class folders), a name or file of labelled
             pictures, an .npy of one input's values `[N, ...]` or an .npz with an array an input.
-            An .npy of uint8 for a picture holds pixels; everything else is taken as it is.
+            Where the input is not named, uint8 for a picture are pixels; everything else is taken
+            as it is.
         inputs: the network's inputs; a picture needs `mean` and `std`.
         limit: how many examples to take at the most, spread evenly over the source.
 
@@ -87,6 +88,8 @@ def open_calibration(
     path = Path(source)
     if path.suffix == ".npy":
         calibration = _from_array(str(source), _load(path), inputs, limit)
+    elif path.suffix == ".npz" and (array := _lone_array(path, inputs)) is not None:
+        calibration = _from_array(str(source), array, inputs, limit)
     elif path.suffix == ".npz" and (arrays := _named_arrays(path, inputs)):
         calibration = _from_arrays(str(source), arrays, inputs, limit)
     else:
@@ -221,11 +224,25 @@ def _load(path: Path) -> npt.NDArray[Any]:
     return array
 
 
-def _named_arrays(path: Path, inputs: Sequence[TensorSpec]) -> Example | None:
-    """Return the arrays that bear the inputs' names, or None where the file holds others."""
+def _lone_array(path: Path, inputs: Sequence[TensorSpec]) -> npt.NDArray[Any] | None:
+    """Return the one array of a file for a network of one input, if it bears another name."""
     with _readable(path), np.load(path, allow_pickle=False) as arrays:
-        if {s.name for s in inputs} <= set(arrays):
+        lone = len(arrays) == len(inputs) == 1 and inputs[0].name not in arrays
+        return next(iter(arrays.values())) if lone else None
+
+
+def _named_arrays(path: Path, inputs: Sequence[TensorSpec]) -> Example | None:
+    """Return the arrays that bear the inputs' names; None where the file is a labelled set."""
+    with _readable(path), np.load(path, allow_pickle=False) as arrays:
+        missing = [s.name for s in inputs if s.name not in arrays]
+        if not missing:
             return {s.name: arrays[s.name] for s in inputs}
+        if not ({"x", "y"} <= set(arrays) or "x_train" in arrays):
+            raise InputError(
+                f"{path}: no array for input {', '.join(missing)}",
+                got=", ".join(arrays) or "none",
+                expected="the inputs' names, or x and y, or x_train, y_train, x_test and y_test",
+            )
     return None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.quantize.advice import Remark, advise, check_input
+from edgekit.quantize.advice import Remark, advise, check_input, same_samples
 from edgekit.quantize.float_graph import FloatGraph, Range
 from edgekit.quantize.observation import Observed, observe
 from edgekit.quantize.replay import Values, live_bytes
@@ -78,7 +78,8 @@ def doubts(network: Network) -> list[Remark]:
     places = graph.named_inputs
     fed = [(spec, network.observed.get(places[spec.name])) for spec in network.inputs]
     checked = [check_input(s, seen.example_low, seen.example_high) for s, seen in fed if seen]
-    return [*advise(low, high, names, enough=0), *itertools.chain(*checked)]
+    remarks = [*same_samples(low, high), *advise(low, high, names, enough=0)]
+    return [*remarks, *itertools.chain(*checked)]
 
 
 def _stacked(graph: FloatGraph, inputs: tuple[TensorSpec, ...], examples: Examples) -> Values:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.quantize.advice import advise, check_input, range_growth
+from edgekit.quantize.advice import advise, check_input, range_growth, same_samples
 from edgekit.signature import TensorSpec
 
 
@@ -49,6 +49,14 @@ def test_few_samples() -> None:
     (remark,) = advise(np.zeros((99, 1)), np.ones((99, 1)), ["t"])
     assert (remark.kind, remark.figure, remark.limit) == ("few samples", 99, 100)
     assert advise(np.zeros((100, 1)), np.ones((100, 1)), ["t"]) == []
+
+
+def test_samples_that_are_all_alike() -> None:
+    low, high = np.zeros((20, 2)), np.ones((20, 2))
+    (remark,) = same_samples(low, high)
+    assert "all 20 samples give the same ranges" in str(remark)
+    high[3, 1] = 2
+    assert not [*same_samples(low, high), *same_samples(low[:1], high[:1])]
 
 
 @pytest.mark.parametrize("shape", [(0, 1), (4, 2), (4,)])

@@ -115,6 +115,13 @@ def test_npy_and_npz_are_values_as_they_are(tmp_path: Path) -> None:
     assert examples[3]["ids"].dtype == np.int32
 
 
+def test_one_array_of_an_npz_needs_no_name(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", np.arange(12.0).reshape(4, 3))
+    assert next(iter(open_calibration(tmp_path / "x.npz", [VECTOR])))["x"].tolist() == [[0, 1, 2]]
+    with pytest.raises(InputError, match="no array for input x, ids: got arr_0, expected the inp"):
+        open_calibration(tmp_path / "x.npz", [VECTOR, IDS])
+
+
 def test_npy_of_bytes_holds_pixels(tmp_path: Path) -> None:
     path = save(tmp_path / "x.npy", np.full((2, 4, 6, 3), 255, np.uint8))
     assert next(iter(open_calibration(path, [PICTURE])))["image"].max() == 1.0
