@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from importlib import import_module
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,23 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from edgekit.export.lowering import functional
+from edgekit.export.scopes import graph_name, named_by_layer
 from edgekit.parity.layers import Layers
 
-_FUSED = {"BatchNormalization", "ReLU", "Activation"}  # that converters join to the op before
+# What converters join to the op before it, the second only where it takes a constant beside.
+_FUSED = {"BatchNormalization", "ReLU", "Activation", "Rescaling", "LayerScale"}
+_ARITHMETIC = {"Multiply", "Add", "Subtract", "Divide", "TrueDivide", "TFOpLambda"}
 _QUANTIZED = "QuantizeWrapper"  # how the classes begin that tfmot puts around a layer
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """One call of a layer while the network is traced."""
+
+    kind: str  # class of the layer
+    scope: str  # that its ops are named in, without the network's own name
+    reads: tuple[Any, ...]
+    answer: Any
 
 
 def layer_activations(
@@ -22,7 +37,8 @@ def layer_activations(
 ) -> Layers:
     """Return each layer's answer to `inputs`, and under which names a file may hold it.
 
-    A layer that is called several times, or that answers with several tensors, is left out.
+    A layer in a nested network goes by the path to it. One that is called several times, that
+    answers with several tensors or with what it is given, is left out.
 
     Args:
         model: a functional or sequential model of Keras 2 or 3; fake-quantized layers go by the
@@ -34,70 +50,94 @@ def layer_activations(
         InputError: the model is subclassed: its layers have no outputs of their own.
     """
     graph = functional(model)
-    nodes = _single_nodes(graph)
-    tensors = {name: tf.nest.flatten(node.output_tensors)[0] for name, node in nodes.items()}
-    keras = import_module("keras" if type(model).__module__.startswith("keras.") else "tf_keras")
-    probe = keras.Model(graph.input, tensors)
-    scopes: dict[str, str] = {}
+    layers = dict(_layers(graph))
+    calls: dict[str, list[_Call]] = {name: [] for name in layers}
+    ends: dict[str, str] = {}  # output of the file to layer
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def run(values: Any) -> Any:
-        answers = probe(values, training=False)
-        for name in tensors:
-            scopes.setdefault(_scope(answers[name].op.name, _layer(nodes[name]).name), name)
-        return answers
+        with ExitStack() as stack:
+            if any(graph_name(layer.name) != layer.name for layer in layers.values()):
+                # Whoever made the file had to name the layers otherwise as well.
+                stack.enter_context(named_by_layer(model))
+            for name, layer in layers.items():
+                stack.enter_context(_recorded(layer, calls[name]))
+            answers = tf.nest.flatten(model(values, training=False))
+        single = {name: found[0] for name, found in calls.items() if len(found) == 1}
+        makers = {id(call.answer): name for name, call in single.items()}
+        named = zip(outputs, answers, strict=True)
+        ends.update({o: makers[id(a)] for o, a in named if id(a) in makers})
+        return {name: call.answer for name, call in single.items()}
 
     given = [tf.constant(value) for value in inputs.values()]
     answers = run(tf.nest.pack_sequence_as(graph.input, given))
-    makers = {id(tensor): name for name, tensor in tensors.items()}
-    named = zip(outputs, graph.outputs, strict=True)
+    values = {name: np.asarray(answers[name]) for name in calls if name in answers}
+    single = {name: calls[name][0] for name in values}
     return Layers(
-        values={name: np.asarray(answers[name]) for name in tensors},
-        scopes=scopes,
-        outputs={name: makers[id(tensor)] for name, tensor in named if id(tensor) in makers},
-        followers={name: _followers(name, nodes) for name in nodes},
+        values=values,
+        scopes=(
+            {"/".join(map(graph_name, name.split("/"))): name for name in values},
+            {call.scope: name for name, call in single.items() if call.scope},
+        ),
+        outputs=ends,
+        followers={name: _followers(name, single) for name in values},
     )
 
 
-def _single_nodes(graph: Any) -> dict[str, Any]:
-    """Return the one node of each layer that has but one, by layer, in the network's order."""
-    nodes: dict[str, list[Any]] = {}
+def _layers(graph: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the layers of a network and of those nested in it by their paths, in its order."""
     for depth in sorted(graph._nodes_by_depth, reverse=True):
         for node in graph._nodes_by_depth[depth]:
-            if node.parent_nodes and len(tf.nest.flatten(node.output_tensors)) == 1:
-                nodes.setdefault(_shown(_layer(node)), []).append(node)
-    return {name: found[0] for name, found in nodes.items() if len(found) == 1}
+            layer = node.operation if hasattr(node, "operation") else node.layer
+            name = f"{path}{_unwrapped(layer).name}"
+            inner = getattr(layer, "_functional", None) or layer
+            if getattr(inner, "_nodes_by_depth", None):
+                yield from _layers(inner, f"{name}/")
+            elif node.parent_nodes:
+                yield name, layer
 
 
-def _followers(name: str, nodes: Mapping[str, Any]) -> tuple[str, ...]:
+@contextmanager
+def _recorded(layer: Any, calls: list[_Call]) -> Iterator[None]:
+    """Note down the calls of a layer that answer with one tensor of their own meanwhile."""
+    own, call = vars(layer).get("call"), layer.call
+    layer.call = _noting(call, type(_unwrapped(layer)).__name__, calls)
+    try:
+        yield
+    finally:
+        del layer.call
+        if own is not None:
+            layer.call = own
+
+
+def _noting(call: Callable[..., Any], kind: str, calls: list[_Call]) -> Callable[..., Any]:
+    @wraps(call)
+    def note(*inputs: Any, **options: Any) -> Any:
+        scope = tf.get_current_name_scope().partition("/")[2]
+        answer = call(*inputs, **options)
+        reads = tuple(t for t in tf.nest.flatten((inputs, options)) if tf.is_tensor(t))
+        if tf.is_tensor(answer) and not any(answer is read for read in reads):
+            calls.append(_Call(kind, scope, reads, answer))
+        return answer
+
+    return note
+
+
+def _followers(name: str, calls: Mapping[str, _Call]) -> tuple[str, ...]:
     """Return the layers that a converter may fuse after `name`: a chain of sole readers."""
     chain: list[str] = []
     while True:
-        last = nodes[chain[-1] if chain else name]
-        readers = [n for n, node in nodes.items() if last in node.parent_nodes]
-        if len(readers) != 1 or type(_unwrapped(nodes[readers[0]])).__name__ not in _FUSED:
+        last = calls[chain[-1] if chain else name].answer
+        readers = [n for n, call in calls.items() if any(last is read for read in call.reads)]
+        if len(readers) != 1 or not _fusible(calls[readers[0]]):
             return tuple(chain)
         chain.append(readers[0])
 
 
-def _scope(op: str, layer: str) -> str:
-    """Return the scope of a layer from the name of its last op, as NET/SCOPE/OP.
-
-    Keras 3 numbers its scopes: what the layer conv2d computes may lie in conv2d_1.
-    """
-    path = op.partition("/")[2]
-    return layer if path.startswith(f"{layer}/") else path.partition("/")[0]
+def _fusible(call: _Call) -> bool:
+    alone = len({id(read) for read in call.reads}) == 1
+    return call.kind in _FUSED or (call.kind in _ARITHMETIC and alone)
 
 
-def _layer(node: Any) -> Any:
-    return node.operation if hasattr(node, "operation") else node.layer
-
-
-def _unwrapped(node: Any) -> Any:
-    layer = _layer(node)
+def _unwrapped(layer: Any) -> Any:
     return layer.layer if type(layer).__name__.startswith(_QUANTIZED) else layer
-
-
-def _shown(layer: Any) -> str:
-    wrapped = type(layer).__name__.startswith(_QUANTIZED)
-    return str(layer.layer.name if wrapped else layer.name)

@@ -22,6 +22,7 @@ from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
 from edgekit.export.half import in_single
 from edgekit.export.recurrence import written_out
+from edgekit.export.scopes import graph_name, named_by_layer
 from edgekit.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 _log = logging.getLogger("edgekit")
@@ -72,7 +73,7 @@ def lower(
         return dict(zip(names, tf.nest.flatten(outputs), strict=True))
 
     failures = one_line_failures(f"{model.name}: cannot be traced")
-    with failures, written_out(model), in_single(model):
+    with failures, named_by_layer(model), written_out(model), in_single(model):
         function = _trace(serve, inputs)
     return save(function, list(model.variables), inputs, folder)
 
@@ -150,6 +151,8 @@ def save(
     module.owner = owner  # what a SavedModel's function captures beside variables
     # Keras 3 wraps its variables; what TensorFlow tracks lies inside.
     module.kept = [getattr(v, "value", v) if _is_keras3(v) else v for v in variables]
+    for variable in module.kept:
+        variable._handle_name = graph_name(variable.name)
     tf.saved_model.save(module, str(folder), signatures={DEFAULT_SIGNATURE: function})
     outputs = tuple(
         TensorSpec(name, _shape(value.shape), value.dtype.name, layout=_layout(value.shape))

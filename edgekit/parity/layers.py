@@ -19,7 +19,7 @@ class Layers:
     """What the layers of a network answer, and how a file's tensors are told to be theirs."""
 
     values: Arrays  # [N, ...] by layer, in the network's order
-    scopes: Mapping[str, str]  # layer by the scope that the names of its tensors hold
+    scopes: tuple[Mapping[str, str], ...]  # layer by the scope in its tensors' names; by tracer
     outputs: Mapping[str, str] = field(default_factory=dict)  # layer by output of the file
     followers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # that may be fused in
 
@@ -45,13 +45,14 @@ def compare_layers(
     warn_db: float,
     fail_db: float,
     written: Mapping[str, Written] | None = None,
-) -> Iterator[LayerParity]:
-    """Yield each layer whose output can be found among a file's tensors, in the network's order.
+) -> list[LayerParity]:
+    """Return each layer whose output can be found among a file's tensors, in the network's order.
 
     Converters fuse a batch norm and an activation into the layer before, and the name of what comes
     out does not always say so. Of the layers that may be fused into a tensor it is taken for the
     one that it is nearest to; one that is wrong is near to none. Of several tensors of one layer
-    the file's own output counts, else the last.
+    the file's own output counts, else the nearest: what lies inside the layer is no answer of it.
+    Of several tracers' names, those count by which the most layers are right.
 
     Args:
         layers: what the source answers.
@@ -60,10 +61,27 @@ def compare_layers(
         fail_db: SQNR below which it diverges.
         written: how the file holds its tensors, by name, for what is told beside the error.
     """
+    found: list[list[LayerParity]] = []
+    for number, scopes in enumerate(layers.scopes):
+        if scopes not in layers.scopes[:number]:
+            held = _held(layers, scopes, tensors, (warn_db, fail_db), written or {})
+            rows = (held[layer] for layer in layers.values if layer in held)
+            found.append([row for row in rows if not _inside(row, held, layers)])
+    return max(found, key=lambda rows: sum(row.verdict != "diverges" for row in rows))
+
+
+def _held(
+    layers: Layers,
+    scopes: Mapping[str, str],
+    tensors: Arrays,
+    limits: tuple[float, float],
+    written: Mapping[str, Written],
+) -> dict[str, LayerParity]:
     positions = {layer: position for position, layer in enumerate(layers.values)}
+    warn_db, fail_db = limits
     held: dict[str, LayerParity] = {}
     for tensor, value in tensors.items():
-        owner = layers.outputs.get(tensor) or _owner(tensor, layers.scopes)
+        owner = layers.outputs.get(tensor) or _owner(tensor, scopes)
         chain = (owner, *layers.followers.get(owner, ())) if owner else ()
         fits = [
             (layer, arranged, _sqnr(layers.values[layer], arranged))
@@ -71,7 +89,7 @@ def compare_layers(
             for arranged in _arranged(value, layers.values[layer])
         ]
         layer, value, ratio = max(fits, key=lambda found: found[2], default=("", value, 0.0))
-        if layer and not (layer in held and held[layer].tensor in layers.outputs):
+        if layer and not (layer in held and _better(held[layer], tensor, ratio, layers)):
             held[layer] = LayerParity(
                 layer=layer,
                 position=positions[layer],
@@ -80,11 +98,15 @@ def compare_layers(
                 verdict="diverges" if ratio < fail_db else "warn" if ratio < warn_db else "ok",
                 warn_db=warn_db,
                 fail_db=fail_db,
-                **_figures(layers.values[layer], value, (written or {}).get(tensor, Written())),
+                **_figures(layers.values[layer], value, written.get(tensor, Written())),
             )
-    for layer in layers.values:
-        if layer in held and not _inside(held[layer], held, layers):
-            yield held[layer]
+    return held
+
+
+def _better(held: LayerParity, tensor: str, ratio: float, layers: Layers) -> bool:
+    """Whether a layer's answer is rather what is held already than this tensor of that ratio."""
+    one, other = (name in layers.outputs for name in (held.tensor, tensor))
+    return one if one != other else held.sqnr_db > ratio
 
 
 def _inside(found: LayerParity, held: Mapping[str, LayerParity], layers: Layers) -> bool:

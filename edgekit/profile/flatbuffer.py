@@ -139,13 +139,20 @@ class Flatbuffer:
             options.Init(table.Bytes, table.Pos)
         return bool(table and options.AdjX())
 
-    def signature_names(self, number: int) -> dict[int, str]:
-        """Return tensor index to the name that the signature gives it: what people call it."""
+    def signature_inputs(self, number: int) -> dict[int, str]:
+        """Return each input's tensor index to the name that the signature gives it."""
+        return self._names(number, "Inputs")
+
+    def signature_outputs(self, number: int) -> dict[int, str]:
+        """Return each output's tensor index to the name that the signature gives it."""
+        return self._names(number, "Outputs")
+
+    def _names(self, number: int, side: str) -> dict[int, str]:
         names: dict[int, str] = {}
         for signature in self.signatures():
             if signature.SubgraphIndex() == number:
-                for entry in self.tables(signature.InputsLength(), signature.Inputs):
-                    names[entry.TensorIndex()] = text(entry.Name())
+                count, entry = getattr(signature, f"{side}Length"), getattr(signature, side)
+                names |= {e.TensorIndex(): text(e.Name()) for e in self.tables(count(), entry)}
         return names
 
     def signatures(self) -> Iterator[Any]:

@@ -73,7 +73,7 @@ class _Reader:
     def free_inputs(self) -> tuple[dict[str, int], dict[str, tuple[int, ...] | None]]:
         """Return each input's tensor index and its shape, -1 where free, by name."""
         graph = self.file.model.Subgraphs(0)
-        names = self.file.signature_names(0)
+        names = self.file.signature_inputs(0)
         indices: dict[str, int] = {}
         shapes: dict[str, tuple[int, ...] | None] = {}
         for index in self.file.vector(graph.InputsAsNumpy):
@@ -109,9 +109,7 @@ class _Reader:
             self._tensor(t, i, fixed.get(i))
             for i, t in enumerate(self.file.tables(graph.TensorsLength(), graph.Tensors))
         ]
-        names = self.file.signature_names(number)
-        for index, given in names.items():
-            checked(index, len(tensors))
+        for index, given in self._names(number, tensors).items():
             tensors[index] = replace(tensors[index], name=given)
         entry = [checked(i, len(tensors)) for i in self.file.vector(graph.InputsAsNumpy)]
         for index in entry:
@@ -130,6 +128,18 @@ class _Reader:
             tuple(tensors[i] for i in outputs),
             tuple(ops),
         )
+
+    def _names(self, number: int, tensors: list[Tensor]) -> dict[int, str]:
+        """Return what people call the ends, by index: an output where its own name tells no layer.
+
+        TensorFlow's converter calls every output StatefulPartitionedCall.
+        """
+        outputs = self.file.signature_outputs(number)
+        inputs = self.file.signature_inputs(number)
+        for index in (*inputs, *outputs):
+            checked(index, len(tensors))
+        unnamed = {i: name for i, name in outputs.items() if not layer_of(tensors[i].name, "")}
+        return unnamed | inputs
 
     def _made(self, op: Op, output: Tensor, graph: Any) -> Tensor:
         """Return `output` with what the inputs tell of it: constant or not, and the batch."""

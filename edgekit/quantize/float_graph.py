@@ -10,6 +10,7 @@ import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -92,13 +93,22 @@ class FloatGraph:
             return {e.name.decode(): int(e.tensorIndex) for e in signatures[0].inputs}
         return {self.name(tensor): tensor for tensor in self.inputs}
 
+    @cached_property
+    def _named_outputs(self) -> dict[int, str]:
+        entries = (e for s in self._model.signatureDefs or [] for e in s.outputs)
+        return {int(entry.tensorIndex): entry.name.decode() for entry in entries}
+
     def name(self, tensor: int) -> str:
         """Return what the file calls a tensor."""
         return str(self._graph.tensors[tensor].name.decode("utf-8", "replace"))
 
     def layer(self, op: FloatOp) -> str:
-        """Return the source's layer that an op came from, or "" where its name tells none."""
-        return layer_of(self.name(op.outputs[0]), LINEAR.get(op.kind, ""))
+        """Return the source's layer that an op came from, or "" where its name tells none.
+
+        What makes an output is else called as the signature calls that.
+        """
+        told = layer_of(self.name(op.outputs[0]), LINEAR.get(op.kind, ""))
+        return told or self._named_outputs.get(op.outputs[0], "")
 
     def names_of(self, tensors: Iterable[int]) -> frozenset[str]:
         """Return what the file calls several tensors."""

@@ -71,7 +71,9 @@ def _layers(graph: FloatGraph, ops: Kept) -> tuple[str, ...]:
 
 
 def matching(graph: FloatGraph, patterns: Sequence[str]) -> Kept:
-    """Return the ops whose layer fits one of the shell patterns.
+    """Return the ops whose layer fits one of the shell patterns, by its path or the path's end.
+
+    So `block_1_*` is found in a network that lies in another, as `base/block_1_expand`.
 
     Raises:
         InputError: one of them fits none.
@@ -79,7 +81,7 @@ def matching(graph: FloatGraph, patterns: Sequence[str]) -> Kept:
     layers = {op.outputs[0]: graph.layer(op) for op in graph.ops}
     found: set[int] = set()
     for pattern in patterns:
-        fits = {made for made, layer in layers.items() if fnmatchcase(layer, pattern)}
+        fits = {made for made, layer in layers.items() if _fits(layer, pattern)}
         if not fits:
             known = sorted({*layers.values()} - {""})
             near = get_close_matches(pattern, known, n=3) or known[:3]
@@ -88,6 +90,11 @@ def matching(graph: FloatGraph, patterns: Sequence[str]) -> Kept:
             )
         found |= fits
     return frozenset(found)
+
+
+def _fits(layer: str, pattern: str) -> bool:
+    parts = layer.split("/")
+    return any(fnmatchcase("/".join(parts[start:]), pattern) for start in range(len(parts)))
 
 
 def drop(expected: Array, got: Array) -> float:

@@ -22,8 +22,8 @@ def names(layers: Layers, tensors: dict[str, np.ndarray]) -> dict[str, str]:
     return {layer.layer: layer.verdict for layer in found(layers, tensors)}
 
 
-def own(answers: dict[str, np.ndarray]) -> dict[str, str]:
-    return {name: name for name in answers}
+def own(answers: dict[str, np.ndarray]) -> tuple[dict[str, str]]:
+    return ({name: name for name in answers},)
 
 
 def test_figures_and_order() -> None:
@@ -53,12 +53,26 @@ def test_the_first_name_counts_and_owners_of_shared_constants_do_not() -> None:
 
 def test_scopes_that_keras_3_numbers() -> None:
     answers = values("conv2d", "conv2d_1")
-    scopes = {"conv2d_1": "conv2d", "conv2d_1_1": "conv2d_1"}
+    scopes = (*own(answers), {"conv2d_1": "conv2d", "conv2d_1_1": "conv2d_1"})
     tensors = {
         "net_1/conv2d_1/convolution": answers["conv2d"],
         "StatefulPartitionedCall/net_1/conv2d_1_1/convolution:0": answers["conv2d_1"],
     }
     assert names(Layers(answers, scopes), tensors) == {"conv2d": "ok", "conv2d_1": "ok"}
+    # A file that bears the layers' own names holds fewer of the numbered ones.
+    tensors = {f"net/{name}/convolution": answers[name] for name in answers}
+    assert names(Layers(answers, scopes), tensors) == {"conv2d": "ok", "conv2d_1": "ok"}
+
+
+def test_what_lies_inside_a_layer_is_no_answer_of_it() -> None:
+    answers = values("conv")
+    tensors = {
+        "net/conv/Relu": np.maximum(answers["conv"], 0),
+        "net/conv/BiasAdd": answers["conv"] - 0.5,
+    }
+    layers = Layers({"conv": np.maximum(answers["conv"], 0)}, own(answers))
+    assert names(layers, tensors) == {"conv": "ok"}
+    assert names(layers, {**tensors, "net/conv/Relu": -answers["conv"]}) == {"conv": "diverges"}
 
 
 def test_names_with_slashes() -> None:
