@@ -162,7 +162,9 @@ def _translated(tflite: bytes, network: Lowered) -> bytes:
             str(source),
             opset=OPSET,
             inputs_as_nchw=[tensor for tensor, name in inputs.items() if name in pictures],
+            custom_op_handlers=HANDLERS,
         )
+    _check_ops(model.graph)
     _rename(model.graph, {**inputs, **outputs})
     fold_padding(model.graph)
     drop_saturated_clips(model.graph)

@@ -1,4 +1,4 @@
-"""TensorFlow ops that tf2onnx does not know, written with those of ONNX."""
+"""Ops of TensorFlow and of .tflite that tf2onnx does not know, written with those of ONNX."""
 
 from __future__ import annotations
 
@@ -30,5 +30,28 @@ def _subtract(graph: Any, node: Any, name: str) -> Any:
     return difference
 
 
+def _gelu(graph: Any, node: Any, name: str, _: Any) -> None:
+    """Write the GELU of .tflite, which has an approximate form (Hendrycks and Gimpel 2016, 2)."""
+    x, dtype = node.input[0], utils.map_onnx_to_numpy_type(graph.get_dtype(node.input[0]))
+
+    def constant(value: float) -> str:
+        return str(graph.make_const(utils.make_name(name), np.array(value, dtype)).output[0])
+
+    def made(kind: str, *inputs: str) -> str:
+        return str(graph.make_node(kind, [*inputs], name=utils.make_name(name)).output[0])
+
+    if node.get_attr_value("approximate"):
+        cube = made("Mul", made("Mul", x, x), made("Mul", x, constant(0.044715)))
+        step = made("Tanh", made("Mul", made("Add", x, cube), constant(np.sqrt(2 / np.pi))))
+    else:
+        step = made("Erf", made("Div", x, constant(np.sqrt(2))))
+    share = made("Mul", made("Add", step, constant(1)), constant(0.5))
+    shapes, dtypes = node.output_shapes, node.output_dtypes
+    graph.remove_node(node.name)
+    graph.make_node(
+        "Mul", [x, share], outputs=node.output, name=node.name, shapes=shapes, dtypes=dtypes
+    )
+
+
 # As tf2onnx takes them: functions with their arguments.
-HANDLERS: dict[str, Any] = {"Erfc": (_erfc, []), "Expm1": (_expm1, [])}
+HANDLERS: dict[str, Any] = {"Erfc": (_erfc, []), "Expm1": (_expm1, []), "TFL_GELU": (_gelu, [])}

@@ -32,6 +32,7 @@ _JOINED = _MOVES | {
     "conv", "depthwise_conv", "batch_matmul", "fully_connected", "add", "mul", "concat", "softmax",
     "average_pool", "global_average_pool", "leaky_relu", "sigmoid", "where", "arg_max", "resize",
 }  # fmt: skip
+_ANSWERING = {"batch_matmul", "fully_connected"}  # also where the answer stays float
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,10 @@ def _precision(
     weights = "/".join(dict.fromkeys(_before(t, makers) for t in weighing))
     before = [_before(t, makers) for t in data]
     after = [_after(t, readers) for t in op.outputs]
-    if not (joins and _joined(op, {*before, *after} - _SETTINGS)):
+    answering = joins and op.kind in _ANSWERING
+    if not (joins and _joined(op, {*before, *([] if answering else after)} - _SETTINGS)):
         before, after = [t.dtype for t in data], [t.dtype for t in op.outputs]
+        answering = False
     reads, writes = "/".join(dict.fromkeys(before)), "/".join(dict.fromkeys(after))
     return Precision(
         number,
@@ -138,7 +141,7 @@ def _precision(
         weights,
         reads,
         writes,
-        _computes(op.kind, {t.dtype for t in weighing}, reads, writes),
+        _computes(op.kind, {t.dtype for t in weighing}, reads, "" if answering else writes),
     )
 
 
