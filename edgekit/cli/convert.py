@@ -174,7 +174,7 @@ def command(output: Path, as_json: bool, **options: Any) -> None:
     if request["labels"]:
         request["labels"] = _read_labels(request["labels"])
     with stderr().status(Text(one_line(f"converting {options['model']}"))):
-        seconds = run_conversion(request)
+        told = run_conversion(request)
     artifact = open_artifact(output)
     files = artifact.manifest.files
     data: dict[str, Any] = {
@@ -184,7 +184,7 @@ def command(output: Path, as_json: bool, **options: Any) -> None:
              "params": f.params, "parity": f.parity}
             for f in files
         ],
-        **seconds,
+        **told,
     }  # fmt: skip
     kept = artifact.manifest.provenance.get("kept_in_float") or {}
     graphs = {f.path: read_graph(artifact.path(f)) for f in files}
@@ -197,7 +197,13 @@ def command(output: Path, as_json: bool, **options: Any) -> None:
         f"{name}: {types_text(graph)}" for name, graph in zip(names, graphs.values(), strict=True)
     ]
     emit({**data, "kept_in_float": kept}, as_json, _table(files), *types, *_drops(kept),
-         _footer(artifact, seconds))  # fmt: skip
+         _footer(artifact, told), *told["not_made"].values())  # fmt: skip
+    if not_made := told["not_made"]:
+        raise CheckFailedError(
+            f"{output}: files not made",
+            got=", ".join(not_made),
+            do="leave them out with --scheme and --to, or do what their lines say",
+        )
     if failed := [f.path for f in files if not (f.parity or {}).get("passed")]:
         raise CheckFailedError(
             f"{output}: parity",

@@ -45,6 +45,7 @@ class Plan:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of open inputs
     wanted: Wanted = field(default_factory=Wanted)  # of every file
     seed: int = 0  # of noise, where there is no data to compare on
+    whole: bool = True  # a file that cannot be made stops all; else the others are made
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,22 @@ class Conversion:
     artifact: Artifact
     converting_cpu_s: float
     checking_cpu_s: float
+    not_made: Mapping[str, InputError] = field(default_factory=dict)  # by scheme and format
+
+
+@dataclass(frozen=True, eq=False)
+class _Finished:
+    """One file, described and checked."""
+
+    file: ModelFile
+    content: bytes
+    made: Made
+    checking_cpu_s: float
+
+    @property
+    def changes(self) -> Arrays:
+        """What the file differs in from its network, as the reference holds it."""
+        return _named_changes(self.file.path, self.made)
 
 
 def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
@@ -61,6 +78,7 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
 
     Raises:
         InputError: a scheme lacks what it needs, or the target refuses an op; nothing is written.
+            Of a plan that need not be whole: no file can be made.
     """
     jobs = _jobs(source, plan)
     started = time.process_time()
@@ -68,6 +86,7 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
     files: list[ModelFile] = []
     kept: dict[str, Any] = {}
     contents: dict[str, bytes] = {}
+    not_made: dict[str, InputError] = {}
     with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
         parts = _open_parts(source, plan, Path(scratch))
         signature = merge_signatures({name: part.signature for name, part in parts.items()})
@@ -81,18 +100,22 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
         for part in parts.values():
             part.observe(examples, plan.wanted)
         for format, scheme in jobs:
-            for path, made in _write(source, parts, format, scheme, Path(scratch)):
-                reference |= {
-                    f"{change}/{path.name}/{tensor}": values
-                    for change, by_tensor in vars(made.changes).items()
-                    for tensor, values in by_tensor.items()
-                }
-                kept |= {path.name: made.kept} if made.kept else {}
-                check_started = time.process_time()
-                gate = gate_of(scheme.name, source.provenance)
-                files.append(describe_file(path, scheme, gate, made.signature, reference))
-                checking += time.process_time() - check_started
-                contents[path.name] = path.read_bytes()
+            try:
+                done = [*_finish(source, parts, format, scheme, Path(scratch), reference)]
+            except InputError as error:
+                if plan.whole:
+                    raise
+                not_made[f"{scheme.name} {format}"] = error
+                continue
+            for one in done:
+                reference |= one.changes
+                kept |= {one.file.path: one.made.kept} if one.made.kept else {}
+                files.append(one.file)
+                contents[one.file.path] = one.content
+                checking += one.checking_cpu_s
+    if not files:
+        raise next(iter(not_made.values()))
+    made = {file.scheme for file in files}
     contents[REFERENCE] = _packed(reference)
     manifest = Manifest(
         name=source.name,
@@ -107,12 +130,12 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
                 "examples": min(len(examples), REFERENCE_EXAMPLES),
             },
             "calibration": {"data": examples.origin, "examples": len(examples)}
-            if any(scheme.calibrated for scheme in plan.schemes)
+            if any(scheme.calibrated for scheme in plan.schemes if scheme.name in made)
             else None,
             "post_training": {
                 scheme.name: asdict(plan.wanted.post_training.beside(scheme.activation_bits))
                 for scheme in plan.schemes
-                if scheme.calibrated
+                if scheme.calibrated and scheme.name in made
             },
             "stem": plan.wanted.stem,
             "kept_in_float": kept or None,
@@ -121,7 +144,7 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
         },
     )
     artifact = write_artifact(folder, manifest, contents)
-    return Conversion(artifact, time.process_time() - started - checking, checking)
+    return Conversion(artifact, time.process_time() - started - checking, checking, not_made)
 
 
 def _jobs(source: Source, plan: Plan) -> list[tuple[str, Scheme]]:
@@ -172,6 +195,31 @@ def _open_parts(source: Source, plan: Plan, scratch: Path) -> dict[str, Part]:
         shapes = {k: shape for k, shape in plan.shapes.items() if k in own}
         parts[name] = Part(entry, plan.schemes, shapes, scratch / name)
     return parts
+
+
+def _finish(
+    source: Source,
+    parts: Mapping[str, Part],
+    format: str,
+    scheme: Scheme,
+    scratch: Path,
+    reference: Arrays,
+) -> Iterator[_Finished]:
+    """Write the files of a scheme and a format, and describe each."""
+    for path, made in _write(source, parts, format, scheme, scratch):
+        started = time.process_time()
+        known = {**reference, **_named_changes(path.name, made)}
+        gate = gate_of(scheme.name, source.provenance)
+        file = describe_file(path, scheme, gate, made.signature, known)
+        yield _Finished(file, path.read_bytes(), made, time.process_time() - started)
+
+
+def _named_changes(path: str, made: Made) -> Arrays:
+    return {
+        f"{change}/{path}/{tensor}": values
+        for change, by_tensor in vars(made.changes).items()
+        for tensor, values in by_tensor.items()
+    }
 
 
 def _write(

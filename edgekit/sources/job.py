@@ -29,13 +29,13 @@ DIAL = (  # of some families
 LIMITS = Limits(timeout_s=3600, memory_bytes=64 << 30, file_bytes=16 << 30, open_files=1024)
 
 
-def run_conversion(request: Mapping[str, Any]) -> dict[str, float]:
-    """Convert as `edgekit convert` was asked to and return the CPU seconds by phase.
+def run_conversion(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert as `edgekit convert` was asked to; return CPU seconds, and why files are not made.
 
     A foreign file is loaded and converted in a child process, a model of our own in this one.
 
     Raises:
-        EdgekitError: the model or an option is wrong; nothing was written.
+        EdgekitError: the model or an option is wrong, or no file can be made; nothing was written.
     """
     _check(request)
     if parse(request["model"]).foreign:
@@ -43,7 +43,7 @@ def run_conversion(request: Mapping[str, Any]) -> dict[str, float]:
     return convert(request)
 
 
-def _convert_isolated(request: Mapping[str, Any]) -> dict[str, float]:
+def _convert_isolated(request: Mapping[str, Any]) -> dict[str, Any]:
     """Convert in a child, and take over what it made once it is whole.
 
     The child may die at any moment; whatever it was writing then goes with `scratch`.
@@ -60,8 +60,8 @@ def _convert_isolated(request: Mapping[str, Any]) -> dict[str, float]:
         write_artifact(request["output"], made.manifest, contents)
     for level, remark in done["remarks"]:
         _log.log(level, "%s", remark)
-    seconds: dict[str, float] = done["seconds"]
-    return seconds
+    told: dict[str, Any] = done["told"]
+    return told
 
 
 def convert_within(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,10 +75,10 @@ def convert_within(request: Mapping[str, Any]) -> dict[str, Any]:
 
     _log.addHandler(Listener())
     _log.setLevel(logging.INFO)
-    return {"seconds": convert(request), "remarks": remarks}
+    return {"told": convert(request), "remarks": remarks}
 
 
-def convert(request: Mapping[str, Any]) -> dict[str, float]:
+def convert(request: Mapping[str, Any]) -> dict[str, Any]:
     """Load the model, convert it and write the artifact; see `run_conversion`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -120,11 +120,16 @@ def convert(request: Mapping[str, Any]) -> dict[str, float]:
             stem=request["stem"],
         ),
         seed=request["seed"],
+        whole=False,
     )
     done = convert_source(source, plan, request["output"])
     for remark in source.remarks:  # an error stays alone
         _log.warning("%s", remark)
-    return {"converting_cpu_s": done.converting_cpu_s, "checking_cpu_s": done.checking_cpu_s}
+    return {
+        "converting_cpu_s": done.converting_cpu_s,
+        "checking_cpu_s": done.checking_cpu_s,
+        "not_made": {name: str(error) for name, error in done.not_made.items()},
+    }
 
 
 def _post_training(request: Mapping[str, Any]) -> PostTraining:
@@ -143,8 +148,10 @@ def _check(request: Mapping[str, Any]) -> None:
     parse_shapes(request["shapes"])
     wanted = _post_training(request)
     made = {scheme.name for scheme in schemes} if "tflite" in formats else set()
-    if wanted.techniques and not made & {"w8a8", "w8a16", MIXED}:
-        raise InputError("--ptq", got=request["ptq"], expected="w8a8, w8a16 or mixed as .tflite")
+    as_onnx = {scheme.name for scheme in schemes} if "onnx" in formats else set()
+    if wanted.techniques and not (made & {"w8a8", "w8a16", MIXED} or "w8a8" in as_onnx):
+        raise InputError("--ptq", got=request["ptq"],
+                         expected="w8a8, or w8a16 or mixed as .tflite")  # fmt: skip
     limits = request["max_drop"] is not None or bool(request["keep"])
     if limits != (MIXED in made):
         raise InputError(

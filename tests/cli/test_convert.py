@@ -55,6 +55,10 @@ def two():
     x = keras.Input((6,), name="x")
     return keras.Model(x, [layers(3)(x), keras.layers.Dense(2, name="z")(x)])
 
+def negated():
+    x = keras.Input((6,), name="x")
+    return keras.Model(x, tf.math.negative(layers(3)(x)))
+
 def collapsing():
     '''One hidden unit is so large that int8 rounds the others away; the output is of those.'''
     x = keras.Input((6,), name="x")
@@ -204,6 +208,24 @@ def test_techniques_for_weights_beside_16_bit_activations(
     weights = {op.inputs[1].dtype for op in read_graph(ours.path(file)).ops if len(op.inputs) == 3}
     assert weights == {"int8"}
     assert np.abs(answers_of(ours, "w8a16", images) - expected).mean() < 0.8 * error
+
+
+def test_what_cannot_be_made_leaves_the_other_files(capsys: pytest.CaptureFixture[str]) -> None:
+    """TensorFlow's quantizer has no NEG of 16 bits."""
+    schemes = ("--scheme", "f32,w8a16,w8a8")
+    assert convert("mine:negated", *schemes, "--calibrate", "x.npy", code=1)
+    told = capsys.readouterr()
+    assert "w8a16 as TFLite: no 16-bit activations: got NEG, take w8a8, w8 or f16" in told.out
+    assert "out: files not made: got w8a16 tflite, leave them out" in told.err
+    manifest = open_artifact("out").manifest
+    assert [file.scheme for file in manifest.files] == ["f32", "w8a8"]
+    assert list(manifest.provenance["post_training"]) == ["w8a8"]
+
+
+def test_where_no_file_can_be_made_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    convert("mine:negated", "--scheme", "w8a16", "--calibrate", "x.npy", code=2)
+    assert "edgekit: w8a16 as TFLite: no 16-bit activations" in capsys.readouterr().err
+    assert not Path("out").exists()
 
 
 def test_techniques_reach_the_onnx_file_too(caplog: pytest.LogCaptureFixture) -> None:
