@@ -209,6 +209,12 @@ def _specs(
             raise InputError(
                 f"shape for {name}: does not fit", got=list(shape), expected=str(list(wanted))
             )
+        if shape[0] not in (1, -1):
+            raise InputError(f"shape for {name}: a batch", got=shape[0],
+                             expected="1, or -1 to leave it free")  # fmt: skip
+        if wanted[0] not in (-1, shape[0]):
+            _log.warning("input %s: declared for batches of %d, files take %s", name, wanted[0],
+                         "1" if shape[0] == 1 else "any")  # fmt: skip
         if -1 in shape[1:] or any(size < -1 or size == 0 for size in shape):
             example = ",".join("224" if d == -1 else str(d) for d in shape)
             raise InputError(

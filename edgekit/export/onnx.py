@@ -107,6 +107,7 @@ def _translate(network: Lowered) -> Any:
         custom_op_handlers=HANDLERS,
     )  # fmt: skip
     _check_ops(model.graph)
+    _order_outputs(model.graph, [spec.name for spec in network.signature.outputs])
     return fold(model)
 
 
@@ -166,12 +167,21 @@ def _translated(tflite: bytes, network: Lowered) -> bytes:
         )
     _check_ops(model.graph)
     _rename(model.graph, {**inputs, **outputs})
+    _order_outputs(model.graph, [spec.name for spec in network.signature.outputs])
     fold_padding(model.graph)
     drop_saturated_clips(model.graph)
     make_activations_unsigned(model.graph)
     drop_unused(model.graph)
     _unshare(model.graph)
     return bytes(model.SerializeToString())
+
+
+def _order_outputs(graph: Any, names: list[str]) -> None:
+    """Put the outputs in the source's order, as .tflite files have them."""
+    by_name = {value.name: value for value in graph.output}
+    ordered = [by_name[name] for name in names]
+    del graph.output[:]
+    graph.output.extend(ordered)
 
 
 def _rename(graph: Any, names: dict[str, str]) -> None:

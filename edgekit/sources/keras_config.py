@@ -124,7 +124,7 @@ def _check_object(item: dict[str, Any], where: str) -> None:
 
 
 def _check_class(name: str, module: str | None, registered: Any, where: str) -> None:
-    if registered not in (None, name) or ">" in name:
+    if registered not in (None, name) or ">" in name or (module is None and registered == name):
         custom = str(registered or name)[:60]
         raise InputError(where, got=f"the custom class {custom}", do=OWN_CODE)
     known = (

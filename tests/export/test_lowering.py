@@ -152,3 +152,14 @@ def test_two_names_that_become_one_are_refused(tmp_path: Path) -> None:
     model = keras3.Model(inputs, keras3.layers.Concatenate()(inputs))
     with pytest.raises(InputError, match="cannot tell apart: got кадр, шум"):
         lower(model, tmp_path / "lowered")
+
+
+def test_a_batch_is_one_or_free(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    x = keras3.Input(batch_shape=(4, 6), name="x")
+    model = keras3.Model(x, keras3.layers.Dense(2, name="y")(x))
+    with caplog.at_level("WARNING", "edgekit"):
+        lowered = lower(model, tmp_path / "one")
+    assert lowered.signature.inputs[0].shape == (1, 6)
+    assert "input x: declared for batches of 4, files take 1" in caplog.text
+    with pytest.raises(InputError, match="shape for x: a batch: got 4, expected 1, or -1 to"):
+        lower(model, tmp_path / "four", {"x": (4, 6)})

@@ -96,3 +96,22 @@ def test_both_formats_answer_alike(
     assert absent not in types
     dtypes = {t.data_type for t in content.graph.initializer if t.name.endswith("/unsigned")}
     assert dtypes == {onnx.TensorProto.UINT8}
+
+
+@pytest.mark.parametrize("techniques", ["none", "bias"])
+def test_outputs_stand_in_the_order_of_the_model(techniques: str, tmp_path: Path) -> None:
+    fed = keras.Input((6,), name="x")
+    model = keras.Model(fed, [L.Dense(3, name="zeta")(fed), L.Dense(4, name="alpha")(fed)])
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(120, 6)).astype(np.float32))
+    plan = Plan(
+        parse_schemes("f32,w8a8"), ("tflite", "onnx"), str(tmp_path / "x.npy"),
+        wanted=Wanted(post_training=PostTraining(parse_techniques(techniques))),
+    )  # fmt: skip
+    artifact = convert(Source("net", model, "keras3", {}), plan, tmp_path / "out").artifact
+    for file in artifact.manifest.files:
+        (signature,) = open_model(artifact.path(file)).signatures.values()
+        if file.format == "onnx":
+            assert [spec.name for spec in signature.outputs] == ["zeta", "alpha"]
+        assert {spec.name: spec.shape for spec in signature.outputs} == {
+            "zeta": (1, 3), "alpha": (1, 4),
+        }  # fmt: skip

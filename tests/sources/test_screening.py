@@ -61,6 +61,9 @@ GADGETS: dict[str, tuple[dict[str, Any], str]] = {
     "custom class": (
         {"class_name": "Mine", "module": None, "config": {}, "registered_name": "pkg>Mine"},
         "custom class pkg>Mine"),
+    "custom class that is not registered": (
+        {"class_name": "Mine", "config": {}, "module": None, "registered_name": "Mine"},
+        "custom class Mine"),
     "custom class, old format": ({"class_name": "pkg>Mine", "config": {}}, "custom class pkg>Mine"),
     "custom function": (
         {"class_name": "function", "module": "builtins", "config": "relu",
