@@ -13,6 +13,7 @@ import numpy as np
 from edgekit import __version__
 from edgekit.errors import InputError
 from edgekit.export import tflite
+from edgekit.export.bounds import mend_bounds
 from edgekit.export.lowering import Lowered
 from edgekit.export.metadata import add_metadata
 from edgekit.export.moves import mend_moves
@@ -130,7 +131,7 @@ def write_file(
                 content = put_weights(content, prepared.content, prepared.steps)
                 content = add_rests(content, prepared.content, prepared.rests)
         if scheme.activation_bits:
-            content = mend_moves(content)
+            content = mend_bounds(mend_moves(content))
         if scheme.activation_bits == 8:
             content = mend_for_neon(content)
         if wanted.pairs(scheme, "tflite"):

@@ -9,6 +9,7 @@ weights bring is often that of a few small layers near the input.
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,9 @@ from edgekit.quantize.weight_steps import (
 
 Array = npt.NDArray[Any]
 
+_log = logging.getLogger("edgekit")
+
+_MANY = 0.25  # of the layers: beyond, their second ops are said aloud
 LEFT = 1e-5  # of the answers' energy, that weights may bring as noise after all: 50 dB
 _JUDGED = 16  # examples
 _MOST = 32767
@@ -75,6 +79,10 @@ def refine(
             break
         left -= brought[tensor]
         chosen.add(tensor)
+    level = logging.WARNING if len(chosen) > _MANY * len(brought) else logging.INFO
+    _log.log(level, "refine: %d of %d layers get a second op for what rounding leaves of their "
+             "weights; name the techniques without it where time counts more",
+             len(chosen), len(brought))  # fmt: skip
     return _rests(graph, network.examples, {t: weight_steps[t] for t in chosen}, room)
 
 
