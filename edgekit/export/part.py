@@ -17,6 +17,7 @@ from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name
 from edgekit.export.recurrence import check_written_out
 from edgekit.export.source import Source
 from edgekit.export.tail import Tails
+from edgekit.export.wide_ops import with_wide_ops
 from edgekit.quantize.advice import few_samples
 from edgekit.quantize.calibration import Calibration
 from edgekit.quantize.network import Network, doubts, open_network
@@ -39,6 +40,7 @@ class Part:
         self.source = source
         self.schemes = tuple(self._scheme(scheme) for scheme in schemes)
         self.networks = _lower(source, self.schemes, shapes, scratch)
+        self.wide = self._widened(scratch / "wide")
         self.tails = Tails(source.tail, scratch)
         self.observed: dict[int, Network | None] = {}
         self.ready: dict[str, Ready] = {}  # by scheme
@@ -101,10 +103,22 @@ class Part:
 
     def network(self, scheme: Scheme) -> Lowered:
         """Return the network that files of the scheme are made of."""
+        if scheme.calibrated and scheme.activation_bits == 16 and self.wide:
+            return self.wide
         return self.networks[_network_of(scheme, self.source)]
 
     def _scheme(self, scheme: Scheme) -> Scheme:
         return parse_scheme("f32") if self.source.in_float else scheme
+
+    def _widened(self, folder: Path) -> Lowered | None:
+        """Return what files of 16-bit activations are made of, where it is not the float network.
+
+        It answers as that does.
+        """
+        wide = any(s.calibrated and s.activation_bits == 16 for s in self.schemes)
+        if not wide or 16 in self.source.integer:
+            return None
+        return with_wide_ops(self.networks["float"], folder)
 
     def _observe(self, network: Lowered) -> Network | None:
         for remark in few_samples(len(self.examples)):

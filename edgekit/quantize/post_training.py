@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgekit.errors import InputError
 from edgekit.quantize.float_graph import FloatGraph, FloatOp, Range
 from edgekit.quantize.headroom import HEADROOM
 from edgekit.quantize.network import Array, Changes, Network
@@ -123,6 +124,12 @@ def _correct(
                 ranges[tensor] = estimate(exact[tensor])
             if not moved and tensor not in float_held:
                 rounded[tensor] = fake_quantize(rounded[tensor], ranges[tensor])
+            if np.isnan(rounded[tensor]).any():
+                raise InputError(
+                    f"post-training quantization: {graph.layer(op) or graph.name(tensor)}",
+                    got=f"{op.kind} of rounded values, which is no number",
+                    do="take --ptq none, or scheme mixed with --keep of what is before",
+                )
         for tensor in dead:
             exact.pop(tensor, None)
             rounded.pop(tensor, None)

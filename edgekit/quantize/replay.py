@@ -17,9 +17,18 @@ Values = dict[int, npt.NDArray[np.float32]]  # [N, *shape] by tensor: the shape 
 
 
 def run_op(graph: FloatGraph, number: int, values: Values) -> Values:
-    """Return what the op of that number makes of `values`, example by example."""
+    """Return what the op of that number makes of `values`, example by example.
+
+    The root of zero that RSQRT divides by makes its answer infinite, as in integers the largest;
+    LiteRT's kernel for floats says that it is no number.
+    """
     content, fed = graph.alone(number)
-    return _runner(content, fed, graph.ops[number].outputs)(values)
+    op = graph.ops[number]
+    made = _runner(content, fed, op.outputs)(values)
+    if op.kind == "RSQRT":
+        (answer,), (given,) = op.outputs, op.inputs
+        made[answer] = np.where(values[given] == 0, np.float32(np.inf), made[answer])
+    return made
 
 
 def behind(graph: FloatGraph, number: int) -> Callable[[Values], Values]:

@@ -17,6 +17,7 @@ from edgekit.quantize.ranges import fake_quantize
 from edgekit.quantize.replay import Values, behind, run_op, steps
 from edgekit.quantize.rounding import round_to_nearest
 
+_NOISIEST = 1e30
 HIDING = ("SOFTMAX", "LOGISTIC", "ARG_MAX")  # where a class is sure, they hide all noise
 
 
@@ -80,9 +81,13 @@ def scores(graph: FloatGraph) -> tuple[int, ...]:
 
 
 def noise(expected: Values, got: Values) -> float:
-    """Return the error's energy over that of the answers about their mean, of the worst output."""
+    """Return the error's energy over that of the answers about their mean, of the worst output.
+
+    Where an answer is no number, or infinite, nothing is noisier.
+    """
     ratios = []
     for tensor, answer in expected.items():
         spread = float(np.square(answer - answer.mean()).sum())
-        ratios.append(float(np.square(got[tensor] - answer).sum()) / max(spread, 1e-30))
+        ratio = float(np.square(got[tensor] - answer).sum()) / max(spread, 1e-30)
+        ratios.append(ratio if np.isfinite(ratio) else _NOISIEST)
     return max(ratios)

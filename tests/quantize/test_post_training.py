@@ -217,6 +217,32 @@ def test_bias_correction_takes_the_mean_error_back() -> None:
     assert shift(("bias",)) < 0.5 * shift(("equalize",))
 
 
+def test_a_variance_that_is_rounded_to_zero_leaves_weights_numbers() -> None:
+    """LiteRT's float kernel answers no number to rsqrt(0), the integer one its largest."""
+    image = keras.layers.Input((4, 4, 2), name="image")
+    size = keras.layers.Conv2D(2, 1, use_bias=False, name="size")(image)
+    x = size * tf.math.rsqrt(tf.nn.relu(size) + 1e-6)
+    network = keras.Model(image, keras.layers.Conv2D(3, 1, name="last")(x))
+    rng = np.random.default_rng(0)
+    inputs = rng.uniform(0, 1, (60, 4, 4, 2)).astype(np.float32) ** 8  # most of it below a step
+    made = ready(float_file(network), spec(4, 4, 2), inputs, PostTraining(("round", "bias")))
+    graph = FloatGraph(made.content)
+    stored = [graph.weights(op) for op in graph.ops if op.kind == "CONV_2D"]
+    assert all(np.isfinite(weights).all() for weights in stored)
+    assert len(stored) == 2
+    assert np.isfinite(answers(quantize(made.content, "float32"), inputs)).all()
+
+
+def test_rounded_values_that_are_no_numbers_are_an_error() -> None:
+    """0 / 0, where a step is wider than what is divided."""
+    image = keras.layers.Input((4, 4, 2), name="image")
+    x = keras.layers.Conv2D(2, 1, name="first")(image)
+    network = keras.Model(image, keras.layers.Conv2D(2, 1, name="last")(x / x))
+    inputs = np.linspace(1e-4, 1, 60 * 32, dtype=np.float32).reshape(60, 4, 4, 2) ** 4
+    with pytest.raises(InputError, match="DIV of rounded values, which is no number"):
+        ready(float_file(network), spec(4, 4, 2), inputs, PostTraining(("bias",)))
+
+
 def test_unknown_techniques_are_refused() -> None:
     assert parse_techniques("none") == ()
     assert parse_techniques("equalize,bias") == ("equalize", "bias")

@@ -1,0 +1,106 @@
+"""Networks that TensorFlow's converter makes no w8a16 file of: ours load, and answer as they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from edgekit.export.conversion import Plan, convert
+from edgekit.export.files import Wanted
+from edgekit.export.lowering import lower
+from edgekit.export.source import Source
+from edgekit.export.wide_ops import with_wide_ops
+from edgekit.parity import sqnr_db
+from edgekit.parity.answers import answer
+from edgekit.profile.graph import read_graph
+from edgekit.quantize.scheme import parse_schemes
+from edgekit.quantize.techniques import PostTraining, parse_techniques
+from edgekit.runtime import open_model
+
+K = keras.ops
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "negative": lambda x: -x,
+    "square": K.square,
+    "elu": keras.layers.ELU(),
+    "selu": keras.layers.Activation("selu"),
+    "hard swish": keras.layers.Activation("hard_swish"),
+    "hard swish by parts": lambda x: x * (keras.layers.ReLU(6)(x + 3.0) * (1 / 6)),
+    "hard swish, divided last": lambda x: (x * keras.layers.ReLU(6)(x + 3.0)) * (1 / 6),
+    "layer normalization": keras.layers.LayerNormalization(),
+    "gelu": keras.layers.Activation("gelu"),
+}
+
+
+def network(function: Callable[[Any], Any]) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    x = fed = keras.Input((8, 8, 4), name="x")
+    x = function(keras.layers.Conv2D(8, 3)(x))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 1)(x))
+    return keras.Model(fed, keras.layers.Dense(4, name="y")(x))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> np.ndarray:
+    values = np.random.default_rng(0).normal(size=(100, 8, 8, 4)).astype(np.float32)
+    np.save(tmp_path / "x.npy", values)
+    return values
+
+
+def converted(model: Any, kind: str, folder: Path, techniques: str = "none") -> Any:
+    plan = Plan(
+        parse_schemes("w8a16"), calibrate=str(folder / "x.npy"),
+        wanted=Wanted(post_training=PostTraining(parse_techniques(techniques))),
+    )  # fmt: skip
+    return convert(Source("net", model, kind, {}), plan, folder / "out").artifact
+
+
+@pytest.mark.parametrize("techniques", ["none", "steps,round,bias"])
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_file_of_16_bit_activations(
+    function: str, techniques: str, data: np.ndarray, tmp_path: Path
+) -> None:
+    model = network(FUNCTIONS[function])
+    artifact = converted(model, "keras3", tmp_path, techniques)
+    (file,) = artifact.manifest.files
+    graph = read_graph(artifact.path(file))
+    assert {t.dtype for op in graph.ops for t in op.outputs} == {"int16"}
+    got = answer(open_model(artifact.path(file)), file.signatures, {"x": data[:16]})["y"]
+    assert sqnr_db(model(data[:16]).numpy(), got) > 35
+    kinds = {op.kind for op in graph.ops}
+    assert not kinds & {"neg", "square", "elu", "hard_swish", "squared_difference"}
+    assert ("gelu" in kinds) == (function == "gelu")  # which is one op: it stays one
+
+
+def test_values_are_those_of_the_ops_replaced(tmp_path: Path) -> None:
+    x = fed = tf_keras.Input((6,), name="x")
+    parts = [tf.nn.elu(x), tf.nn.selu(x), tf.square(x), -x, x * tf.nn.relu6(x + 3) * (1 / 6)]
+    parts.append(tf.math.squared_difference(x, 1.5))
+    lowered = lower(tf_keras.Model(fed, tf.concat(parts, 1)), tmp_path / "net")
+    wide = with_wide_ops(lowered, tmp_path / "wide")
+    assert wide is not lowered
+    given = {"x": np.array([[-40.0, -2.9, -0.1, 0.0, 0.7, 5.0]], np.float32)}
+    (expected,), (got,) = lowered(given).values(), wide(given).values()
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_without_such_ops_stays_as_it_is(tmp_path: Path) -> None:
+    lowered = lower(network(keras.layers.ReLU()), tmp_path / "net")
+    assert with_wide_ops(lowered, tmp_path / "wide") is lowered
+    assert not (tmp_path / "wide").exists()
+
+
+def test_a_saved_model_too(data: np.ndarray, tmp_path: Path) -> None:
+    from edgekit.sources import load
+
+    network(FUNCTIONS["layer normalization"]).export(tmp_path / "saved", verbose=False)
+    source = load(str(tmp_path / "saved"))
+    artifact = converted(source.model, "saved_model", tmp_path)
+    (file,) = artifact.manifest.files
+    assert (file.parity or {})["passed"]
