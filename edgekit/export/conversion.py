@@ -87,6 +87,7 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
     kept: dict[str, Any] = {}
     contents: dict[str, bytes] = {}
     not_made: dict[str, InputError] = {}
+    left_out: dict[str, tuple[str, ...]] = {}
     with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
         parts = _open_parts(source, plan, Path(scratch))
         signature = merge_signatures({name: part.signature for name, part in parts.items()})
@@ -110,6 +111,7 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
             for one in done:
                 reference |= one.changes
                 kept |= {one.file.path: one.made.kept} if one.made.kept else {}
+                left_out[scheme.name] = one.made.left_out
                 files.append(one.file)
                 contents[one.file.path] = one.content
                 checking += one.checking_cpu_s
@@ -133,7 +135,10 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
             if any(scheme.calibrated for scheme in plan.schemes if scheme.name in made)
             else None,
             "post_training": {
-                scheme.name: asdict(plan.wanted.post_training.beside(scheme.activation_bits))
+                scheme.name: {
+                    **asdict(plan.wanted.post_training.beside(scheme.activation_bits)),
+                    "left_out": left_out.get(scheme.name, ()),
+                }
                 for scheme in plan.schemes
                 if scheme.calibrated and scheme.name in made
             },

@@ -26,6 +26,7 @@ from edgekit.export.targets import Refusal, check_target
 from edgekit.profile.tflite import op_versions
 from edgekit.quantize.calibration import Calibration
 from edgekit.quantize.headroom import widen
+from edgekit.quantize.held_out import hold_up
 from edgekit.quantize.mixed import choose
 from edgekit.quantize.network import Changes, Network
 from edgekit.quantize.post_training import Prepared, prepare
@@ -68,6 +69,7 @@ class Made:
     signature: Signature  # the network's, with the inputs as this file takes them
     changes: Changes = field(default_factory=Changes)  # of its tensors
     kept: Mapping[str, Any] | None = None  # of scheme mixed: what is in float, and the drop
+    left_out: tuple[str, ...] = ()  # of `--ptq best`, techniques that did not serve
 
 
 Ready = tuple[Made, Prepared | None]
@@ -220,6 +222,10 @@ def prepare_file(
     if wide:
         prepared = prepare(observed, options, round_activations=False)
         return Made(network.signature), prepared
+    named = options.techniques
+    if options.judged and not scheme.mixed:
+        options = hold_up(observed, options)
+    unserving = tuple(technique for technique in named if technique not in options.techniques)
     changed = transform(observed, options)
     kept = None
     if scheme.mixed:
@@ -233,4 +239,4 @@ def prepare_file(
     else:
         prepared = prepare(changed, options)
     signature = replace(network.signature, inputs=prepared.inputs)
-    return Made(signature, prepared.changes, kept), prepared
+    return Made(signature, prepared.changes, kept, unserving), prepared

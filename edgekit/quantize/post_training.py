@@ -154,7 +154,7 @@ def _round(
     if not {"reconstruct", "round", "bias"} & {*chosen}:
         graph.set_constant(op.inputs[1], shaped(graph, op, rounded_to(steps, rows)))
         return steps
-    seen = measure(source, op, *fed)
+    seen = measure(source, op, *fed, second=bool({"reconstruct", "round"} & {*chosen}))
 
     def rounded(wanted: Array) -> tuple[Array, Array]:
         if "round" in chosen:

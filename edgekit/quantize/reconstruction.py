@@ -83,7 +83,9 @@ class Moments:
         return shift
 
 
-def measure(graph: FloatGraph, op: FloatOp, exact: Array, rounded: Array) -> Moments:
+def measure(
+    graph: FloatGraph, op: FloatOp, exact: Array, rounded: Array, *, second: bool = True
+) -> Moments:
     """Return the moments of what a linear op reads.
 
     Args:
@@ -91,6 +93,7 @@ def measure(graph: FloatGraph, op: FloatOp, exact: Array, rounded: Array) -> Mom
         op: linear.
         exact: what it reads in it, `[N, ...]`.
         rounded: what it reads in the integer network, of the same examples.
+        second: whether those of second order are wanted, at many times the work; else they are 0.
     """
     weights, rows = graph.weights(op), rows_of(graph, op)
     seen, noisy = (_sampled(op, weights, values) for values in (exact, rounded))
@@ -98,13 +101,13 @@ def measure(graph: FloatGraph, op: FloatOp, exact: Array, rounded: Array) -> Mom
         own = np.arange(len(rows)) // (len(rows) // seen.shape[-1])
         answers = [seen[:, :, c] @ row for c, row in zip(own, rows, strict=True)]
         passed = _passed(graph, op, np.stack(answers))
-        return _stacked(_moments(seen[:, :, c], noisy[:, :, c], a)
+        return _stacked(_moments(seen[:, :, c], noisy[:, :, c], a, second)
                         for c, a in zip(own, passed, strict=True))  # fmt: skip
     seen, noisy = (values.reshape(len(values), -1) for values in (seen, noisy))
     passed = _passed(graph, op, rows @ seen.T)
     if (passed == 1).all() or passed.size * rows.shape[1] ** 2 > _OWN_MULTIPLICATIONS:
         passed = np.ones((1, len(seen)))
-    return _stacked(_moments(seen, noisy, a) for a in passed)
+    return _stacked(_moments(seen, noisy, a, second) for a in passed)
 
 
 def _passed(graph: FloatGraph, op: FloatOp, answers: Array) -> Array:
@@ -120,10 +123,13 @@ def _stacked(parts: Iterable[tuple[Array, ...]]) -> Moments:
     return Moments(*(np.stack(part) for part in zip(*parts, strict=True)))
 
 
-def _moments(seen: Array, noisy: Array, passed: Array) -> tuple[Array, ...]:
+def _moments(seen: Array, noisy: Array, passed: Array, second: bool) -> tuple[Array, ...]:
     """Return the moments of one output channel, of what it sees `[M, K]`."""
     share = passed / passed.sum()
     exact_mean, rounded_mean = share @ seen, share @ noisy
+    if not second:
+        none = np.zeros((1, 1))
+        return exact_mean, rounded_mean, none, none, none, passed.sum()
     seen, noisy = seen - exact_mean, noisy - rounded_mean
     weighted = (noisy * share[:, np.newaxis]).T
     energy, cross = weighted @ noisy, weighted @ seen

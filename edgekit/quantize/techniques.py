@@ -28,6 +28,7 @@ class PostTraining:
     techniques: tuple[str, ...] = ()
     ranges: str = "minmax"  # which estimator finds the range of an activation
     extra_madds: float = 0.0  # percent of the network's that split may add
+    judged: bool = False  # whether those may be left out that do not serve; so BEST's
 
     def __post_init__(self) -> None:
         """Check the names.
@@ -61,7 +62,8 @@ class PostTraining:
             named = WEIGHTS if wide else _BEST_8
         chosen = tuple(t for t in named if (t in WEIGHTS if wide else t not in WIDE))
         granted = self.extra_madds if "split" in chosen else 0.0
-        return replace(self, techniques=chosen, extra_madds=granted)
+        judged = self.judged or self.techniques == (BEST,)
+        return replace(self, techniques=chosen, extra_madds=granted, judged=judged)
 
 
 def parse_techniques(text: str) -> tuple[str, ...]:

@@ -55,9 +55,9 @@ def two():
     x = keras.Input((6,), name="x")
     return keras.Model(x, [layers(3)(x), keras.layers.Dense(2, name="z")(x)])
 
-def negated():
+def summed():
     x = keras.Input((6,), name="x")
-    return keras.Model(x, tf.math.negative(layers(3)(x)))
+    return keras.Model(x, tf.math.cumsum(layers(3)(x), axis=1))
 
 def collapsing():
     '''One hidden unit is so large that int8 rounds the others away; the output is of those.'''
@@ -211,11 +211,11 @@ def test_techniques_for_weights_beside_16_bit_activations(
 
 
 def test_what_cannot_be_made_leaves_the_other_files(capsys: pytest.CaptureFixture[str]) -> None:
-    """TensorFlow's quantizer has no NEG of 16 bits."""
+    """TensorFlow's quantizer has no CUMSUM of 16 bits."""
     schemes = ("--scheme", "f32,w8a16,w8a8")
-    assert convert("mine:negated", *schemes, "--calibrate", "x.npy", code=1)
+    assert convert("mine:summed", *schemes, "--calibrate", "x.npy", code=1)
     told = capsys.readouterr()
-    assert "w8a16 as TFLite: no 16-bit activations: got NEG, take w8a8, w8 or f16" in told.out
+    assert "w8a16 as TFLite: no 16-bit activations: got CUMSUM, take w8a8, w8 or f16" in told.out
     assert "out: files not made: got w8a16 tflite, leave them out" in told.err
     manifest = open_artifact("out").manifest
     assert [file.scheme for file in manifest.files] == ["f32", "w8a8"]
@@ -223,8 +223,8 @@ def test_what_cannot_be_made_leaves_the_other_files(capsys: pytest.CaptureFixtur
 
 
 def test_where_no_file_can_be_made_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:
-    convert("mine:negated", "--scheme", "w8a16", "--calibrate", "x.npy", code=2)
-    assert "edgekit: w8a16 as TFLite: no 16-bit activations" in capsys.readouterr().err
+    convert("mine:summed", "--scheme", "w8a16", "--calibrate", "x.npy", code=2)
+    assert "edgekit: w8a16 as TFLite: no 16-bit activations: got CUMSUM" in capsys.readouterr().err
     assert not Path("out").exists()
 
 

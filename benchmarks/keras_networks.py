@@ -1,0 +1,240 @@
+"""Files of 23 Keras 3 networks, by edgekit and as Keras and TensorFlow make them: do they answer?
+
+keras_zoo.py has the networks: random weights, settled batch norms; 60 examples calibrate, 24 others
+judge against Keras' own answers. A file counts that is made, loads in LiteRT or ONNX Runtime and
+answers: with at least 60 dB in float, 10 dB in 8 bits and 20 dB beside 16-bit activations. The
+rivals are used as documented: TensorFlow's converter on the Keras model, Keras' own export to ONNX,
+ONNX Runtime's static quantizer, with its preparation, on that. Each file is made and judged in
+a process of its own, for not every one survives.
+
+Run: python benchmarks/keras_networks.py [--smoke]    (about an hour)
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_zoo import NETWORKS
+from results import FOLDER, Row, write_results
+
+Array = npt.NDArray[Any]
+
+CALIBRATING, JUDGING, TIMEOUT_S = 60, 24, 1800
+WORKERS = 2  # networks at a time: nothing is timed
+LEAST_DB = {"f32": 60.0, "w8": 10.0, "w8a8": 10.0, "w8a16": 20.0}
+FILES = {"tflite": ("f32", "w8", "w8a8", "w8a16"), "onnx": ("f32", "w8a8")}
+RIVALS = {"tflite": "TensorFlow's converter", "onnx": "Keras' export, ONNX Runtime's quantizer"}
+OURS = {"edgekit": "none", "edgekit, --ptq best": "best"}
+
+_CONVERTER = """
+import sys
+import keras, numpy as np, tensorflow as tf
+scheme, model, examples, target = sys.argv[1:]
+model = keras.models.load_model(model, compile=False)
+given = dict(np.load(examples))
+converter = tf.lite.TFLiteConverter.from_keras_model(model)
+if scheme != "f32":
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+if scheme in ("w8a8", "w8a16"):
+    count = len(next(iter(given.values())))
+    converter.representative_dataset = lambda: (
+        {name: values[i : i + 1] for name, values in given.items()} for i in range(count))
+    ops = tf.lite.OpsSet
+    converter.target_spec.supported_ops = [
+        ops.TFLITE_BUILTINS_INT8 if scheme == "w8a8"
+        else ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+content = converter.convert()
+open(target, "wb").write(content)
+"""
+_EXPORT = """
+import sys
+import keras, numpy as np
+scheme, model, examples, target = sys.argv[1:]
+plain = target + ".f32.onnx"
+model = keras.models.load_model(model, compile=False)
+given = dict(np.load(examples))
+model([keras.ops.convert_to_tensor(value[:1]) for value in given.values()])  # or it refuses
+model.export(plain if scheme == "w8a8" else target, format="onnx", verbose=False)
+if scheme == "w8a8":
+    from onnxruntime import quantization
+    names = list(given)
+    class Reader(quantization.CalibrationDataReader):
+        rows = iter(range(len(given[names[0]])))
+        def get_next(self):
+            row = next(self.rows, None)
+            return None if row is None else {n: given[n][row : row + 1] for n in names}
+    quantization.shape_inference.quant_pre_process(
+        plain, plain + ".ready", skip_symbolic_shape=True)
+    quantization.quantize_static(plain + ".ready", target, Reader(), per_channel=True)
+"""
+_JUDGE = """
+import sys
+import numpy as np
+path, examples, answers = sys.argv[1:]
+given = dict(np.load(examples))
+count = len(next(iter(given.values())))
+rows = [{name: values[i : i + 1] for name, values in given.items()} for i in range(count)]
+if path.endswith(".onnx"):
+    import onnxruntime
+    session = onnxruntime.InferenceSession(path)
+    shapes = {x.name: x.shape for x in session.get_inputs()}
+    def ask(row):
+        fed = {n: v.transpose(0, 3, 1, 2) if v.ndim == 4 and shapes[n][1] == v.shape[3] else v
+               for n, v in row.items()}
+        (answer,) = session.run(None, fed)
+        return answer
+else:
+    from ai_edge_litert.interpreter import Interpreter
+    interpreter = Interpreter(path)
+    interpreter.allocate_tensors()
+    fed, (made,) = interpreter.get_input_details(), interpreter.get_output_details()
+    def ask(row):
+        for detail in fed:
+            (name,) = [n for n in row if n == detail["name"].split(":")[0].removeprefix(
+                "serving_default_")]
+            interpreter.set_tensor(detail["index"], row[name])
+        interpreter.invoke()
+        return interpreter.get_tensor(made["index"])
+np.save(answers, np.concatenate([ask(row) for row in rows]))
+"""
+
+
+def main() -> int:
+    """Convert, judge and count; write results/keras_networks.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--smoke", action="store_true", help="one network")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
+    parser.add_argument("--only", nargs="*", help="these networks")
+    options = parser.parse_args()
+    began = time.monotonic()
+    names = ["autoencoder"] if options.smoke else options.only or list(NETWORKS)
+    with tempfile.TemporaryDirectory() as scratch:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            studies = pool.map(lambda name: dict(study(name, Path(scratch) / name)), names)
+            found = dict(zip(names, studies, strict=True))
+        folder = Path(scratch) if options.smoke or options.only else options.folder
+        rows = list(counted(found))
+        minutes = (time.monotonic() - began) / 60
+        write_results("keras_networks", rows, minutes=minutes, seeds=[0], folder=folder)
+    for row in rows:
+        print(f"{row.case}: {row.metric} {row.value:.4g} {row.unit}, {row.target}: {row.met}")
+    return 0
+
+
+Figure = tuple[str, str, str]  # tool, format, scheme
+
+
+def study(name: str, folder: Path) -> Iterator[tuple[Figure, float | None]]:
+    """Yield each file's SQNR in decibels, None where there is no answer."""
+    folder.mkdir()
+    zoo = str(Path(__file__).with_name("keras_zoo.py"))
+    run([sys.executable, zoo, name, str(folder), str(CALIBRATING), str(JUDGING)], folder)
+    expected = np.load(folder / "expected.npy")
+    for (tool, format, scheme), path in files(folder):
+        ratio = judge(path, folder, expected)
+        print(f"{name}: {tool}, {scheme} {format}: {ratio}", flush=True)
+        yield (tool, format, scheme), ratio
+
+
+def files(folder: Path) -> Iterator[tuple[Figure, Path]]:
+    """Make every file and yield where it is, if it is."""
+    for tool, techniques in OURS.items():
+        out = folder / techniques
+        schemes = FILES["tflite"] if techniques == "none" else ("w8a8", "w8a16")
+        command = [
+            sys.executable, "-m", "edgekit", "convert", "model.keras", "--to", "tflite,onnx",
+            "--scheme", ",".join(schemes), "--calibrate", "calibration.npz", "--ptq", techniques,
+            "--io", "float32", "-o", str(out), "--json",
+        ]  # fmt: skip
+        run(command, folder)
+        for format, made in FILES.items():
+            for scheme in [scheme for scheme in made if scheme in schemes]:
+                yield (tool, format, scheme), out / f"model.{scheme}.{format}"
+    for format, script in (("tflite", _CONVERTER), ("onnx", _EXPORT)):
+        for scheme in FILES[format]:
+            target = folder / f"rival.{scheme}.{format}"
+            given = ("model.keras", "calibration.npz", target.name)
+            run([sys.executable, "-c", script, scheme, *given], folder)
+            yield (RIVALS[format], format, scheme), target
+
+
+def run(command: list[str], folder: Path) -> None:
+    """Run a command in a folder; say how it failed, if it did."""
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        print(f"{folder.name}: {command[1:4]}: more than {TIMEOUT_S} s", flush=True)
+        return
+    if done.returncode:
+        told = (done.stderr.strip() or "nothing said").splitlines()[-1]
+        print(f"{folder.name}: exit {done.returncode}: {told[:300]}", flush=True)
+
+
+def judge(path: Path, folder: Path, expected: Array) -> float | None:
+    """Return the SQNR of a file's answers, None where there is no file or no answer."""
+    answers = folder / "answers.npy"
+    answers.unlink(missing_ok=True)
+    if path.exists():
+        run([sys.executable, "-c", _JUDGE, str(path), "judged.npz", answers.name], folder)
+    if not answers.exists():
+        return None
+    noise = float(np.square(np.load(answers).astype(np.float64) - expected).sum())
+    signal = float(np.square(expected.astype(np.float64)).sum())
+    if not np.isfinite(noise):
+        return None
+    return float(10 * np.log10(signal / max(noise, 1e-12 * signal)))
+
+
+def counted(found: Mapping[str, Mapping[Figure, float | None]]) -> Iterator[Row]:
+    """Yield what is said of all networks together, and of each in 8 bits."""
+    for format, schemes in FILES.items():
+        for scheme in schemes:
+            rival = [figures[RIVALS[format], format, scheme] for figures in found.values()]
+            for tool in OURS:
+                if (tool, format, scheme) in next(iter(found.values())):
+                    made = [figures[tool, format, scheme] for figures in found.values()]
+                    yield from compared(f"{scheme} .{format}: {tool}", scheme, format, made, rival)
+    for name, figures in found.items():
+        ours, rival_db = (figures[tool, "tflite", "w8a8"]
+                          for tool in ("edgekit, --ptq best", RIVALS["tflite"]))  # fmt: skip
+        if ours is not None:
+            source = RIVALS["tflite"] + ("" if rival_db is not None else ": no file that answers")
+            yield Row(f"w8a8 .tflite: {name}", "SQNR", "dB", ours, anchor=rival_db,
+                      anchor_source=source)  # fmt: skip
+
+
+def compared(
+    case: str, scheme: str, format: str, ours: list[float | None], rival: list[float | None]
+) -> Iterator[Row]:
+    """Yield how many files answer, and how well those do that answer in both tools."""
+    least, source = LEAST_DB[scheme], RIVALS[format]
+    counts = [sum(ratio is not None and ratio >= least for ratio in one) for one in (ours, rival)]
+    yield Row(case, f"networks of {len(ours)} whose file answers, {least:g} dB", "", counts[0],
+              kind="counted", anchor=counts[1], anchor_source=source,
+              target=f">= {len(ours)}")  # fmt: skip
+    both = [(a, b) for a, b in zip(ours, rival, strict=True) if a is not None and b is not None]
+    if both:
+        values, anchors = zip(*both, strict=True)
+        yield Row(case, f"SQNR, median of the {len(both)} that both made", "dB", median(values),
+                  anchor=median(anchors), anchor_source=source)  # fmt: skip
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
