@@ -37,8 +37,8 @@ def layer_activations(
 ) -> Layers:
     """Return each layer's answer to `inputs`, and under which names a file may hold it.
 
-    A layer in a nested network goes by the path to it. One that is called several times, that
-    answers with several tensors or with what it is given, is left out.
+    A layer in a nested network goes by the path to it, a further call of one by its number too. One
+    that answers with several tensors, or with what it is given, is left out.
 
     Args:
         model: a functional or sequential model of Keras 2 or 3; fake-quantized layers go by the
@@ -63,25 +63,34 @@ def layer_activations(
             for name, layer in layers.items():
                 stack.enter_context(_recorded(layer, calls[name]))
             answers = tf.nest.flatten(model(values, training=False))
-        single = {name: found[0] for name, found in calls.items() if len(found) == 1}
-        makers = {id(call.answer): name for name, call in single.items()}
+        made = _numbered(calls)
+        makers = {id(call.answer): name for name, call in made.items()}
         named = zip(outputs, answers, strict=True)
         ends.update({o: makers[id(a)] for o, a in named if id(a) in makers})
-        return {name: call.answer for name, call in single.items()}
+        return {name: call.answer for name, call in made.items()}
 
     given = [tf.constant(value) for value in inputs.values()]
     answers = run(tf.nest.pack_sequence_as(graph.input, given))
-    values = {name: np.asarray(answers[name]) for name in calls if name in answers}
-    single = {name: calls[name][0] for name in values}
+    made = _numbered(calls)
     return Layers(
-        values=values,
+        values={name: np.asarray(answers[name]) for name in made},
         scopes=(
-            {"/".join(map(graph_name, name.split("/"))): name for name in values},
-            {call.scope: name for name, call in single.items() if call.scope},
+            {"/".join(map(graph_name, name.split("/"))): name for name in calls if name in made},
+            {call.scope: name for name, call in made.items() if call.scope},
         ),
         outputs=ends,
-        followers={name: _followers(name, single) for name in values},
+        followers={name: _followers(name, made) for name in made},
+        calls={name: tuple(_numbered({name: found}))[1:] for name, found in calls.items()},
     )
+
+
+def _numbered(calls: Mapping[str, Sequence[_Call]]) -> dict[str, _Call]:
+    """Return every call by its layer's name, and its number from the second on."""
+    return {
+        name if number == 1 else f"{name} (call {number})": call
+        for name, found in calls.items()
+        for number, call in enumerate(found, 1)
+    }
 
 
 def _layers(graph: Any, path: str = "") -> Iterator[tuple[str, Any]]:

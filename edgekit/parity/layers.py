@@ -22,6 +22,7 @@ class Layers:
     scopes: tuple[Mapping[str, str], ...]  # layer by the scope in its tensors' names; by tracer
     outputs: Mapping[str, str] = field(default_factory=dict)  # layer by output of the file
     followers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # that may be fused in
+    calls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further ones, by the first
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,9 @@ def _held(
     held: dict[str, LayerParity] = {}
     for tensor, value in tensors.items():
         owner = layers.outputs.get(tensor) or _owner(tensor, scopes)
-        chain = (owner, *layers.followers.get(owner, ())) if owner else ()
         fits = [
             (layer, arranged, _sqnr(layers.values[layer], arranged))
-            for layer in reversed(chain)
+            for layer in reversed([*_candidates(owner, layers)])
             for arranged in _arranged(value, layers.values[layer])
         ]
         layer, value, ratio = max(fits, key=lambda found: found[2], default=("", value, 0.0))
@@ -101,6 +101,12 @@ def _held(
                 **_figures(layers.values[layer], value, written.get(tensor, Written())),
             )
     return held
+
+
+def _candidates(owner: str | None, layers: Layers) -> Iterator[str]:
+    """Yield the layers that a tensor of that owner may be of: each call, and what follows it."""
+    for call in (owner, *layers.calls.get(owner, ())) if owner else ():
+        yield from (call, *layers.followers.get(call, ()))
 
 
 def _better(held: LayerParity, tensor: str, ratio: float, layers: Layers) -> bool:

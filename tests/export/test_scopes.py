@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,38 @@ def test_every_layer_answers_by_its_path(model: keras.Model) -> None:
     assert found.followers["add"] == ("relu",)
 
 
+def test_every_call_of_a_shared_layer_is_compared(tmp_path: Path) -> None:
+    layers = keras.layers
+    fed = keras.Input((8,), name="x")
+    shared = keras.Sequential([keras.Input((8,)), layers.Dense(6, activation="relu", name="dense")],
+                              name="encoder")  # fmt: skip
+    both = layers.Concatenate(name="both")([shared(fed), shared(2 * fed + 1)])
+    model = keras.Model(fed, layers.Dense(2, name="y")(both), name="net")
+    x = np.random.default_rng(0).normal(size=(1, 8)).astype(np.float32)
+    found = layer_activations(model, {"x": x}, ["y"])
+    assert {"encoder/dense", "encoder/dense (call 2)"} < set(found.values)
+    np.testing.assert_allclose(found.values["encoder/dense (call 2)"], shared(2 * x + 1), atol=1e-5)
+    content = tflite.convert(lower(model, tmp_path / "net"), parse_scheme("f32"))
+    rows = {
+        row.layer: row.verdict for row in compare_layers(found, tensors_of(content, x), 100, 60)
+    }
+    assert rows["encoder/dense"] == rows["encoder/dense (call 2)"] == rows["both"] == "ok"
+
+
+def tensors_of(content: bytes, given: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what a file's tensors hold after an inference, by name; the output as `answer`."""
+    runner = tf.lite.Interpreter(model_content=content, experimental_preserve_all_tensors=True)
+    runner.allocate_tensors()
+    runner.set_tensor(runner.get_input_details()[0]["index"], given)
+    runner.invoke()
+    (last,) = runner.get_output_details()
+    return {
+        "answer" if detail["index"] == last["index"] else detail["name"]:
+            runner.get_tensor(detail["index"])
+        for detail in runner.get_tensor_details() if len(detail["shape"]) == given.ndim
+    }  # fmt: skip
+
+
 def test_scopes_of_this_and_of_other_tracers() -> None:
     """TensorFlow's converter calls what conv2d answers conv2d_1."""
     layers = keras.layers
@@ -97,19 +131,8 @@ def test_scopes_of_this_and_of_other_tracers() -> None:
     own, other = found.scopes
     assert own == {"conv2d": "conv2d", "conv2d_1": "conv2d_1"}
     assert other["conv2d_1"] == "conv2d"
-    runner = tf.lite.Interpreter(
-        model_content=tf.lite.TFLiteConverter.from_keras_model(model).convert(),
-        experimental_preserve_all_tensors=True,
-    )
-    runner.allocate_tensors()
-    runner.set_tensor(runner.get_input_details()[0]["index"], given)
-    runner.invoke()
-    (last,) = runner.get_output_details()
-    tensors = {
-        "answer" if detail["index"] == last["index"] else detail["name"]:
-            runner.get_tensor(detail["index"])
-        for detail in runner.get_tensor_details() if len(detail["shape"]) == 4
-    }  # fmt: skip
+    converted = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    tensors = tensors_of(converted, given)
     for file in (tensors, {f"net/{name}/convolution": found.values[name] for name in own}):
         rows = compare_layers(found, file, 100, 60)
         assert [(row.layer, row.verdict) for row in rows] == [("conv2d", "ok"), ("conv2d_1", "ok")]
