@@ -49,6 +49,11 @@ class _Body:
     function: Any
     node: Any  # the one that is replaced
 
+    @property
+    def inputs(self) -> list[str]:
+        """What the node reads."""
+        return _inputs(self.node)
+
     def constant(self, value: float) -> str:
         """Add a number of the node's type and return what others call it."""
         kind = tf.as_dtype(self.node.attr["T"].type)
@@ -69,38 +74,38 @@ class _Body:
 
 
 def _negative(body: _Body) -> str:
-    return body.op("Mul", body.node.input[0], body.constant(-1))
+    return body.op("Mul", body.inputs[0], body.constant(-1))
 
 
 def _square(body: _Body) -> str:
-    return body.op("Mul", body.node.input[0], body.node.input[0])
+    return body.op("Mul", body.inputs[0], body.inputs[0])
 
 
 def _squared_difference(body: _Body) -> str:
     """Return (x - y)^2, of which runtimes have no kernel for 16 bits."""
-    difference = body.op("Sub", *body.node.input)
+    difference = body.op("Sub", *body.inputs)
     return body.op("Mul", difference, difference)
 
 
 def _elu(body: _Body) -> str:
-    return body.op("AddV2", body.op("Relu", body.node.input[0]), _below_zero(body))
+    return body.op("AddV2", body.op("Relu", body.inputs[0]), _below_zero(body))
 
 
 def _selu(body: _Body) -> str:
     scale, alpha = _SELU
-    above = body.op("Mul", body.op("Relu", body.node.input[0]), body.constant(scale))
+    above = body.op("Mul", body.op("Relu", body.inputs[0]), body.constant(scale))
     return body.op("AddV2", above, body.op("Mul", _below_zero(body), body.constant(scale * alpha)))
 
 
 def _below_zero(body: _Body) -> str:
     """Return exp(min(x, 0)) - 1."""
-    least = body.op("Minimum", body.node.input[0], body.constant(0))
+    least = body.op("Minimum", body.inputs[0], body.constant(0))
     return body.op("Sub", body.op("Exp", least), body.constant(1))
 
 
 def _hard_swish(body: _Body, makers: Mapping[str, Any]) -> str | None:
     """Return x / 6 * relu6(x + 3), where a product is that in another order."""
-    for one, other in (body.node.input, tuple(reversed(body.node.input))):
+    for one, other in (body.inputs, body.inputs[::-1]):
         for x, bounded in ((one, _divided(other, makers)), _parts(one, other, makers)):
             if bounded and _is_hard(x, bounded, makers):
                 return body.op("Mul", body.op("Mul", x, body.constant(1 / 6)), bounded)
@@ -112,9 +117,9 @@ def _divided(value: str, makers: Mapping[str, Any]) -> str | None:
     made = makers.get(value)
     if made is None or made.op not in ("RealDiv", "Mul"):
         return None
-    number = _number(made.input[1], makers)
-    wanted = 6 if made.op == "RealDiv" else 1 / 6
-    return made.input[0] if number is not None and abs(number - wanted) < 1e-5 else None
+    divided, by = _inputs(made)
+    number, wanted = _number(by, makers), 6 if made.op == "RealDiv" else 1 / 6
+    return divided if number is not None and abs(number - wanted) < 1e-5 else None
 
 
 def _parts(one: str, other: str, makers: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -122,17 +127,23 @@ def _parts(one: str, other: str, makers: Mapping[str, Any]) -> tuple[str, str | 
     made, number = makers.get(one), _number(other, makers)
     if made is None or made.op != "Mul" or number is None or abs(number - 1 / 6) > 1e-5:
         return "", None
-    first, second = made.input
+    first, second = _inputs(made)
     return (first, second) if _is_hard(first, second, makers) else (second, first)
 
 
 def _is_hard(x: str, bounded: str, makers: Mapping[str, Any]) -> bool:
     """Whether `bounded` is relu6(x + 3)."""
     relu = makers.get(bounded)
-    added = makers.get(relu.input[0]) if relu is not None and relu.op == "Relu6" else None
+    added = makers.get(_inputs(relu)[0]) if relu is not None and relu.op == "Relu6" else None
     if added is None or added.op not in ("Add", "AddV2"):
         return False
-    return added.input[0] == x and _number(added.input[1], makers) == 3
+    shifted, by = _inputs(added)
+    return shifted == x and _number(by, makers) == 3
+
+
+def _inputs(node: Any) -> list[str]:
+    """Return what a node reads; it may also wait for others, which are marked."""
+    return [name for name in node.input if not name.startswith("^")]
 
 
 def _number(value: str, makers: Mapping[str, Any]) -> float | None:
@@ -189,4 +200,5 @@ def _answer(node: Any) -> str:
 
 
 def _is_float(node: Any) -> bool:
-    return bool(tf.as_dtype(node.attr["T"].type).is_floating)
+    kind = node.attr["T"].type  # 0 where it is a list of several
+    return bool(kind and tf.as_dtype(kind).is_floating)

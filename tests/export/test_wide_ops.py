@@ -90,6 +90,19 @@ def test_values_are_those_of_the_ops_replaced(tmp_path: Path) -> None:
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_swish_that_has_a_gradient_of_its_own(data: np.ndarray, tmp_path: Path) -> None:
+    """It waits for others and hands on several values at once."""
+    layers = tf_keras.layers
+    x = fed = tf_keras.Input((8, 8, 4), name="x")
+    x = tf_keras.activations.swish(layers.Conv2D(8, 3)(x))
+    squeezed = tf.nn.silu(layers.Dense(8)(layers.GlobalAveragePooling2D(keepdims=True)(x)))
+    model = tf_keras.Model(fed, layers.Flatten(name="y")(x * squeezed - tf.square(x)))
+    artifact = converted(model, "tf_keras", tmp_path)
+    (file,) = artifact.manifest.files
+    got = answer(open_model(artifact.path(file)), file.signatures, {"x": data[:16]})["y"]
+    assert sqnr_db(model(data[:16]).numpy(), got) > 35
+
+
 def test_a_network_without_such_ops_stays_as_it_is(tmp_path: Path) -> None:
     lowered = lower(network(keras.layers.ReLU()), tmp_path / "net")
     assert with_wide_ops(lowered, tmp_path / "wide") is lowered
