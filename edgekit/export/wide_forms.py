@@ -1,0 +1,139 @@
+"""The same values by other ops: how each op that 16-bit activations lack is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+_ANSWERS = {"Add": "z", "AddV2": "z", "Const": "output", "Exp": "y", "Minimum": "z", "Mul": "z",
+            "RealDiv": "z", "Relu": "activations", "Relu6": "activations", "Sub": "z"}  # fmt: skip
+_SELU = (1.0507009873554805, 1.6732632423543772)  # Klambauer et al. 2017, eq. 14
+
+
+@dataclass(frozen=True)
+class Body:
+    """A function whose nodes are replaced, one at a time."""
+
+    function: Any
+    node: Any  # the one that is replaced
+
+    @property
+    def inputs(self) -> list[str]:
+        """What the node reads."""
+        return inputs_of(self.node)
+
+    def constant(self, value: float) -> str:
+        """Add a number of the node's type and return what others call it."""
+        kind = tf.as_dtype(self.node.attr["T"].type)
+        made = self._add("Const")
+        made.attr["dtype"].type = kind.as_datatype_enum
+        made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, kind))
+        return f"{made.name}:output:0"
+
+    def op(self, kind: str, *inputs: str) -> str:
+        """Add an op and return what others call its answer."""
+        made = self._add(kind, *inputs)
+        made.attr["T"].CopyFrom(self.node.attr["T"])
+        return f"{made.name}:{_ANSWERS[kind]}:0"
+
+    def _add(self, kind: str, *inputs: str) -> Any:
+        name = f"{self.node.name}/wide{len(self.function.node_def)}"
+        return self.function.node_def.add(op=kind, name=name, input=inputs)
+
+
+def _negative(body: Body) -> str:
+    return body.op("Mul", body.inputs[0], body.constant(-1))
+
+
+def _square(body: Body) -> str:
+    return body.op("Mul", body.inputs[0], body.inputs[0])
+
+
+def _squared_difference(body: Body) -> str:
+    """Return (x - y)^2, of which runtimes have no kernel for 16 bits."""
+    difference = body.op("Sub", *body.inputs)
+    return body.op("Mul", difference, difference)
+
+
+def _elu(body: Body) -> str:
+    return body.op("AddV2", body.op("Relu", body.inputs[0]), _below_zero(body))
+
+
+def _selu(body: Body) -> str:
+    scale, alpha = _SELU
+    above = body.op("Mul", body.op("Relu", body.inputs[0]), body.constant(scale))
+    return body.op("AddV2", above, body.op("Mul", _below_zero(body), body.constant(scale * alpha)))
+
+
+def _below_zero(body: Body) -> str:
+    """Return exp(min(x, 0)) - 1."""
+    least = body.op("Minimum", body.inputs[0], body.constant(0))
+    return body.op("Sub", body.op("Exp", least), body.constant(1))
+
+
+def hard_swish(body: Body, makers: Mapping[str, Any]) -> str | None:
+    """Return x / 6 * relu6(x + 3), where a product is that in another order."""
+    for one, other in (body.inputs, body.inputs[::-1]):
+        for x, bounded in ((one, _divided(other, makers)), _parts(one, other, makers)):
+            if bounded and _is_hard(x, bounded, makers):
+                return body.op("Mul", body.op("Mul", x, body.constant(1 / 6)), bounded)
+    return None
+
+
+def _divided(value: str, makers: Mapping[str, Any]) -> str | None:
+    """Return what is divided by 6 to make `value`."""
+    made = makers.get(value)
+    if made is None or made.op not in ("RealDiv", "Mul"):
+        return None
+    divided, by = inputs_of(made)
+    number, wanted = _number(by, makers), 6 if made.op == "RealDiv" else 1 / 6
+    return divided if number is not None and abs(number - wanted) < 1e-5 else None
+
+
+def _parts(one: str, other: str, makers: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return the factors of `one`, where it is a product that `other` divides by 6."""
+    made, number = makers.get(one), _number(other, makers)
+    if made is None or made.op != "Mul" or number is None or abs(number - 1 / 6) > 1e-5:
+        return "", None
+    first, second = inputs_of(made)
+    return (first, second) if _is_hard(first, second, makers) else (second, first)
+
+
+def _is_hard(x: str, bounded: str, makers: Mapping[str, Any]) -> bool:
+    """Whether `bounded` is relu6(x + 3)."""
+    relu = makers.get(bounded)
+    added = makers.get(inputs_of(relu)[0]) if relu is not None and relu.op == "Relu6" else None
+    if added is None or added.op not in ("Add", "AddV2"):
+        return False
+    shifted, by = inputs_of(added)
+    return shifted == x and _number(by, makers) == 3
+
+
+def inputs_of(node: Any) -> list[str]:
+    """Return what a node reads; it may also wait for others, which are marked."""
+    return [name for name in node.input if not name.startswith("^")]
+
+
+def _number(value: str, makers: Mapping[str, Any]) -> float | None:
+    made = makers.get(value)
+    if made is None or made.op != "Const":
+        return None
+    number = tf.make_ndarray(made.attr["value"].tensor)
+    return float(number.reshape(())) if number.size == 1 else None
+
+
+WRITTEN: dict[str, tuple[str, Callable[[Body], str]]] = {  # by op: what its answer is called
+    "Neg": ("y", _negative),
+    "Square": ("y", _square),
+    "SquaredDifference": ("z", _squared_difference),
+    "Elu": ("activations", _elu),
+    "Selu": ("activations", _selu),
+}
+
+
+def answer_of(node: Any) -> str:
+    """Return what a function calls the answer of one of these ops."""
+    return _ANSWERS.get(node.op, "output")
