@@ -42,6 +42,14 @@ FILES = {"tflite": ("f32", "w8", "w8a8", "w8a16"), "onnx": ("f32", "w8a8")}
 RIVALS = {"tflite": "TensorFlow's converter", "onnx": "Keras' export, ONNX Runtime's quantizer"}
 OURS = {"edgekit": "none", "edgekit, --ptq best": "best"}
 
+_BUILD = """
+import sys
+from pathlib import Path
+benchmarks, name, *counts = sys.argv[1:]
+sys.path.insert(0, benchmarks)
+from keras_zoo import write
+write(name, Path.cwd(), *map(int, counts))
+"""
 _CONVERTER = """
 import sys
 import keras, numpy as np, tensorflow as tf
@@ -143,8 +151,8 @@ Figure = tuple[str, str, str]  # tool, format, scheme
 def study(name: str, folder: Path) -> Iterator[tuple[Figure, float | None]]:
     """Yield each file's SQNR in decibels, None where there is no answer."""
     folder.mkdir()
-    zoo = str(Path(__file__).with_name("keras_zoo.py"))
-    run([sys.executable, zoo, name, str(folder), str(CALIBRATING), str(JUDGING)], folder)
+    given = (str(Path(__file__).parent), name, str(CALIBRATING), str(JUDGING))
+    run([sys.executable, "-c", _BUILD, *given], folder)
     expected = np.load(folder / "expected.npy")
     for (tool, format, scheme), path in files(folder):
         ratio = judge(path, folder, expected)

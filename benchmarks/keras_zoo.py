@@ -2,13 +2,10 @@
 
 Weights are random, but batch norms have the statistics that training on the examples would leave,
 so that activations have the sizes of a trained network's. Pictures are smooth random ones.
-
-Run by keras_networks.py: python benchmarks/keras_zoo.py NAME FOLDER [CALIBRATING JUDGING]
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -260,7 +257,3 @@ def write(name: str, folder: Path, calibrating: int, judging: int) -> None:
     judged = network.examples(rng, judging)
     np.savez(folder / "judged.npz", **judged)
     np.save(folder / "expected.npy", np.asarray(model(list(judged.values()), training=False)))
-
-
-if __name__ == "__main__":
-    write(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))
