@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from edgekit.export.lowering import functional
+from edgekit.export.replaced_calls import called_by
 from edgekit.export.scopes import graph_name, named_by_layer
 from edgekit.parity.layers import Layers
 
@@ -61,7 +62,7 @@ def layer_activations(
                 # Whoever made the file had to name the layers otherwise as well.
                 stack.enter_context(named_by_layer(model))
             for name, layer in layers.items():
-                stack.enter_context(_recorded(layer, calls[name]))
+                stack.enter_context(called_by(layer, _noting(layer, calls[name])))
             answers = tf.nest.flatten(model(values, training=False))
         made = _numbered(calls)
         makers = {id(call.answer): name for name, call in made.items()}
@@ -106,20 +107,10 @@ def _layers(graph: Any, path: str = "") -> Iterator[tuple[str, Any]]:
                 yield name, layer
 
 
-@contextmanager
-def _recorded(layer: Any, calls: list[_Call]) -> Iterator[None]:
-    """Note down the calls of a layer that answer with one tensor of their own meanwhile."""
-    own, call = vars(layer).get("call"), layer.call
-    layer.call = _noting(call, type(_unwrapped(layer)).__name__, calls)
-    try:
-        yield
-    finally:
-        del layer.call
-        if own is not None:
-            layer.call = own
+def _noting(layer: Any, calls: list[_Call]) -> Callable[..., Any]:
+    """Return a layer's call that notes down those that answer with one tensor of their own."""
+    call, kind = layer.call, type(_unwrapped(layer)).__name__
 
-
-def _noting(call: Callable[..., Any], kind: str, calls: list[_Call]) -> Callable[..., Any]:
     @wraps(call)
     def note(*inputs: Any, **options: Any) -> Any:
         scope = tf.get_current_name_scope().partition("/")[2]

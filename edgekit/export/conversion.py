@@ -65,12 +65,8 @@ class _Finished:
     file: ModelFile
     content: bytes
     made: Made
+    changes: Arrays  # that the file differs in from its network, as the reference holds them
     checking_cpu_s: float
-
-    @property
-    def changes(self) -> Arrays:
-        """What the file differs in from its network, as the reference holds it."""
-        return _named_changes(self.file.path, self.made)
 
 
 def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
@@ -213,18 +209,14 @@ def _finish(
     """Write the files of a scheme and a format, and describe each."""
     for path, made in _write(source, parts, format, scheme, scratch):
         started = time.process_time()
-        known = {**reference, **_named_changes(path.name, made)}
+        changes = {
+            f"{change}/{path.name}/{tensor}": values
+            for change, by_tensor in vars(made.changes).items()
+            for tensor, values in by_tensor.items()
+        }
         gate = gate_of(scheme.name, source.provenance)
-        file = describe_file(path, scheme, gate, made.signature, known)
-        yield _Finished(file, path.read_bytes(), made, time.process_time() - started)
-
-
-def _named_changes(path: str, made: Made) -> Arrays:
-    return {
-        f"{change}/{path}/{tensor}": values
-        for change, by_tensor in vars(made.changes).items()
-        for tensor, values in by_tensor.items()
-    }
+        file = describe_file(path, scheme, gate, made.signature, {**reference, **changes})
+        yield _Finished(file, path.read_bytes(), made, changes, time.process_time() - started)
 
 
 def _write(

@@ -7,12 +7,14 @@ documentation says nonnegative.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras as keras3
 import tensorflow as tf
+
+from edgekit.export.replaced_calls import called_by
 
 
 @contextmanager
@@ -25,18 +27,13 @@ def plain_lookups(model: Any) -> Iterator[None]:
         for layer in model._flatten_layers():
             ordinary = type(layer) is keras3.layers.Embedding
             if ordinary and not layer.lora_enabled and layer.quantization_mode is None:
-                stack.enter_context(_looking_up(layer))
+                stack.enter_context(called_by(layer, _looking_up(layer)))
         yield
 
 
-@contextmanager
-def _looking_up(layer: Any) -> Iterator[None]:
+def _looking_up(layer: Any) -> Callable[[Any], Any]:
     def look_up(ids: Any) -> Any:
         whole = ids if ids.dtype in (tf.int32, tf.int64) else tf.cast(ids, tf.int32)
         return tf.cast(tf.gather(layer.embeddings.value, whole), layer.compute_dtype)
 
-    layer.call = look_up
-    try:
-        yield
-    finally:
-        del layer.call
+    return look_up

@@ -87,7 +87,7 @@ class Part:
         for scheme in self.schemes:
             network = self.network(scheme)
             if scheme.calibrated and id(network) not in self.observed:
-                self.observed[id(network)] = self._observe(network)
+                self.observed[id(network)] = self._observe(network, remarks=not self.observed)
 
     def write(self, path: Path, scheme: Scheme) -> Made:
         """Make one file at `path`, whose ending says the format."""
@@ -120,8 +120,8 @@ class Part:
             return None
         return with_wide_ops(self.networks["float"], folder)
 
-    def _observe(self, network: Lowered) -> Network | None:
-        for remark in few_samples(len(self.examples)):
+    def _observe(self, network: Lowered, *, remarks: bool) -> Network | None:
+        for remark in few_samples(len(self.examples)) if remarks else ():
             _log.warning("%s", remark)
         content = tflite.convert(network, parse_scheme("f32"))
         try:
@@ -131,7 +131,7 @@ class Part:
                 raise
             check_written_out(self.source.model, network.function)
             return None
-        for remark in doubts(observed):
+        for remark in doubts(observed) if remarks else ():
             _log.warning("%s", remark)
         return observed
 

@@ -20,6 +20,7 @@ import tensorflow as tf
 import tf_keras
 
 from edgekit.errors import InputError
+from edgekit.export.replaced_calls import called_by
 
 _log = logging.getLogger("edgekit")
 
@@ -88,11 +89,10 @@ def _deciding(layer: Any) -> Iterator[None]:
             _log.info("%s: written out in %d steps", layer.name, steps)
         return call(*inputs, **options)
 
-    layer.call = decide
     try:
-        yield
+        with called_by(layer, decide):
+            yield
     finally:
-        del layer.call
         for name, value in before.items():
             setattr(layer, name, value)
 

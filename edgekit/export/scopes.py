@@ -7,13 +7,15 @@ second: what `conv2d` computes would lie in `conv2d_1`, where one looks for the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import wraps
 from typing import Any
 
 import keras as keras3
 import tensorflow as tf
+
+from edgekit.export.replaced_calls import called_by
 
 
 @contextmanager
@@ -27,7 +29,7 @@ def named_by_layer(model: Any) -> Iterator[None]:
             for layer in model._flatten_layers():
                 stack.enter_context(_scoped(layer))
             for operation in _plain_operations(model):
-                stack.enter_context(_called_in_scope(operation))
+                stack.enter_context(called_by(operation, _in_scope(operation)))
         yield
 
 
@@ -57,8 +59,7 @@ def _scoped(layer: Any) -> Iterator[None]:
         del layer._open_name_scope
 
 
-@contextmanager
-def _called_in_scope(operation: Any) -> Iterator[None]:
+def _in_scope(operation: Any) -> Callable[..., Any]:
     call = operation.call
 
     @wraps(call)
@@ -66,11 +67,7 @@ def _called_in_scope(operation: Any) -> Iterator[None]:
         with _scope(operation.name):
             return call(*inputs, **options)
 
-    operation.call = call_in_scope
-    try:
-        yield
-    finally:
-        del operation.call
+    return call_in_scope
 
 
 def _scope(name: str) -> AbstractContextManager[Any]:
