@@ -107,6 +107,8 @@ def _apply(affine: _Affine, maker: Any, graph: Any, rank: int | None) -> bool:
     weights, *bias = (constants[name].astype(np.float64) for name in maker.input[1:] if name)
     axis = 0 if attributes_of(maker).get("transB") else _WEIGHTS[maker.op_type]
     channels = (weights.shape[axis],)
+    if max(affine.scale.size, affine.shift.size) not in (1, *channels):  # which makes more of one
+        return False
     before = bias[0].reshape(-1) if bias else np.zeros(1)
     shift = np.broadcast_to(before * affine.scale + affine.shift, channels)
     if maker.op_type == "MatMul" and shift.any():

@@ -115,6 +115,13 @@ def test_what_is_no_scale_of_channels_stays(sizes, outputs, attributes) -> None:
     assert left == [kind, "Mul", "Add"]
 
 
+def test_one_channel_that_becomes_several_stays() -> None:
+    after, constants = scaled("made", 1, 5, 1, 1)
+    nodes = [helper.make_node("Conv", ["x", "w"], ["made"]), *after]
+    left = folded(model((1, 4, 6, 6), nodes, constants | {"w": weights(1, 4, 3, 3)}))
+    assert left == ["Conv", "Mul", "Add"]
+
+
 def padded(ends: list[int], fill: float = 0.0, **attributes) -> onnx.ModelProto:
     nodes = [
         helper.make_node("Pad", ["x", "ends", "fill"], ["wide"]),
