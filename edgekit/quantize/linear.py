@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.quantize.float_graph import FloatGraph, FloatOp
+from edgekit.quantize.weight_steps import rows_of
 
 Array = npt.NDArray[Any]
 
@@ -40,16 +41,29 @@ def channel_means(graph: FloatGraph, op: FloatOp, values: Array) -> Array:
 
     A linear op's mean answer is its answer to the mean input: examples need not be run one by one.
     """
-    weights = graph.weights(op).astype(np.float64)
+    weights, rows = graph.weights(op), rows_of(graph, op)
     mean = values.mean(axis=0, dtype=np.float64)
     seen = patches(op, weights, mean[np.newaxis]).mean(axis=0)  # [taps, C]
-    if op.kind == "DEPTHWISE_CONV_2D":
-        multiplier = weights.shape[-1] // seen.shape[-1]
-        taps: Array = weights.reshape(-1, weights.shape[-1])
-        own: Array = (taps * np.repeat(seen, multiplier, axis=1)).sum(axis=0)
-        return own
-    answer: Array = weights.reshape(len(weights), -1) @ seen.reshape(-1)
+    own = channels_read(op, weights, seen.shape[-1])
+    if own is None:
+        shared: Array = rows @ seen.reshape(-1)
+        return shared
+    taps = np.moveaxis(seen[:, own], 1, 0)  # [O, taps, C']
+    answer: Array = (rows * taps.reshape(len(rows), -1)).sum(axis=1)
     return answer
+
+
+def channels_read(op: FloatOp, weights: Array, channels: int) -> Array | None:
+    """Return which of so many input channels each output channel reads, `[O, C']`.
+
+    None where each reads all. A depthwise convolution reads one, one in groups its group's.
+    """
+    depthwise = op.kind == "DEPTHWISE_CONV_2D"
+    outputs, each = (weights.shape[-1], 1) if depthwise else (len(weights), weights.shape[-1])
+    if op.kind == "FULLY_CONNECTED" or each == channels:
+        return None
+    first = np.arange(outputs) * (channels // each) // outputs * each
+    return first[:, np.newaxis] + np.arange(each)
 
 
 def _padded(op: FloatOp, images: Array, window: list[int]) -> Array:

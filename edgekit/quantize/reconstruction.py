@@ -23,13 +23,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.quantize.float_graph import FloatGraph, FloatOp
-from edgekit.quantize.linear import patches
+from edgekit.quantize.linear import channels_read, patches
 from edgekit.quantize.weight_steps import rows_of
 
 Array = npt.NDArray[Any]
 
 _POSITIONS = 20_000  # that moments are taken over, spread over the examples
-_DEPTHWISE_POSITIONS = 5_000  # of a few taps a channel fewer tell as much
+_OWN_POSITIONS = 5_000  # of a few taps that are each output's own fewer tell as much
 _CUT_OFF = 0.01  # the weight of positions where the activation cuts changes off
 _RIDGE = 3.0  # l, of H's diagonal, for the square of weights per position: few tell little
 _OWN_MULTIPLICATIONS = 2e10  # up to which each output channel has an H of its own
@@ -96,14 +96,15 @@ def measure(
         second: whether those of second order are wanted, at many times the work; else they are 0.
     """
     weights, rows = graph.weights(op), rows_of(graph, op)
-    seen, noisy = (_sampled(op, weights, values) for values in (exact, rounded))
-    if op.kind == "DEPTHWISE_CONV_2D":  # an output channel sees its own input channel alone
-        own = np.arange(len(rows)) // (len(rows) // seen.shape[-1])
-        answers = [seen[:, :, c] @ row for c, row in zip(own, rows, strict=True)]
+    own = channels_read(op, weights, exact.shape[-1])
+    most = _POSITIONS if own is None else _OWN_POSITIONS
+    seen, noisy = (_sampled(op, weights, values, most) for values in (exact, rounded))
+    if own is not None:
+        answers = [_flat(seen[:, :, c]) @ row for c, row in zip(own, rows, strict=True)]
         passed = _passed(graph, op, np.stack(answers))
-        return _stacked(_moments(seen[:, :, c], noisy[:, :, c], a, second)
+        return _stacked(_moments(_flat(seen[:, :, c]), _flat(noisy[:, :, c]), a, second)
                         for c, a in zip(own, passed, strict=True))  # fmt: skip
-    seen, noisy = (values.reshape(len(values), -1) for values in (seen, noisy))
+    seen, noisy = _flat(seen), _flat(noisy)
     passed = _passed(graph, op, rows @ seen.T)
     if (passed == 1).all() or passed.size * rows.shape[1] ** 2 > _OWN_MULTIPLICATIONS:
         passed = np.ones((1, len(seen)))
@@ -138,10 +139,13 @@ def _moments(seen: Array, noisy: Array, passed: Array, second: bool) -> tuple[Ar
     return exact_mean, rounded_mean, exact + ridge, energy + ridge, cross + ridge, passed.sum()
 
 
-def _sampled(op: FloatOp, weights: Array, values: Array) -> Array:
-    """Return what positions spread over all examples see, `[M, taps, C]`."""
-    depthwise = op.kind == "DEPTHWISE_CONV_2D"
-    each = max(1, (_DEPTHWISE_POSITIONS if depthwise else _POSITIONS) // len(values))
+def _flat(seen: Array) -> Array:
+    return seen.reshape(len(seen), -1)
+
+
+def _sampled(op: FloatOp, weights: Array, values: Array, most: int) -> Array:
+    """Return what up to `most` positions spread over all examples see, `[M, taps, C]`."""
+    each = max(1, most // len(values))
     rng = np.random.default_rng(0)  # the same positions in both networks
     found = []
     for value in values:

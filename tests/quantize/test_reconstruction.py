@@ -11,6 +11,7 @@ import tf_keras as keras
 from tiny_networks import answers, float_file
 
 from edgekit.quantize.float_graph import FloatGraph
+from edgekit.quantize.linear import channel_means
 from edgekit.quantize.network import open_network
 from edgekit.quantize.post_training import prepare
 from edgekit.quantize.quantizer import quantize
@@ -110,3 +111,30 @@ def test_reconstruction_betters_a_file() -> None:
         return float(np.square(made - expected)[30:].mean())
 
     assert noise("reconstruct", "round", "bias") < 0.5 * noise("round", "bias")
+
+
+def test_each_group_of_a_convolution_is_a_convolution_of_its_own() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(3, 3, 2, 6)).astype(np.float32)  # 3 groups of 2 inputs, 2 outputs
+    image = keras.layers.Input((5, 5, 6), name="image")
+    layer = keras.layers.Conv2D(6, 3, strides=2, padding="same", groups=3)
+    network = keras.Model(image, layer(image))
+    layer.set_weights([weights, np.zeros(6)])
+    exact = rng.normal(size=(40, 1, 5, 5, 6)).astype(np.float32)
+    rounded = exact + rng.normal(size=exact.shape).astype(np.float32) / 4
+    graph = FloatGraph(float_file(network))
+    (op,) = graph.ops
+    answers = layer(exact[:, 0]).numpy().mean(axis=(0, 1, 2))
+    assert channel_means(graph, op, exact) == pytest.approx(answers, abs=1e-5)
+    whole = measure(graph, op, exact, rounded)
+    for group in range(3):
+        own = slice(2 * group, 2 * group + 2)
+        image = keras.layers.Input((5, 5, 2), name="image")
+        alone = keras.layers.Conv2D(2, 3, strides=2, padding="same")
+        network = keras.Model(image, alone(image))
+        alone.set_weights([weights[..., own], np.zeros(2)])
+        graph = FloatGraph(float_file(network))
+        one = measure(graph, graph.ops[0], exact[..., own], rounded[..., own])
+        for name in ("exact_mean", "rounded_mean", "exact", "energy", "cross"):
+            expected = np.broadcast_to(getattr(one, name), getattr(whole, name)[own].shape)
+            assert getattr(whole, name)[own] == pytest.approx(expected, abs=1e-6), name
