@@ -14,6 +14,8 @@ _NO_KERNEL = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _PLACE = re.compile(r'fused\["(\w+):", "([^"@]+)[@"]')
 _NOT_QUANTIZED = re.compile(r"Quantization to 16x8-bit not yet supported for op: '(\w+)'")
 
+_NO_RANGE = re.compile(r"Empty min/max for tensor serving_default_(\w+)")
+
 
 @contextmanager
 def one_line_failures(what: str) -> Iterator[None]:
@@ -44,5 +46,10 @@ def _one_line(what: str, error: Exception) -> InputError:
         return InputError(
             f"{what}: no 16-bit activations", got=", ".join(ops), do="take w8a8, w8 or f16"
         )
+    if names := sorted(set(_NO_RANGE.findall(text))):
+        return InputError(
+            f"{what}: no 16-bit activations beside integers that are compared, as for a mask of "
+            "padding", got=f"input {', '.join(names)}", do="take w8a8, w8 or f16",
+        )  # fmt: skip
     reason = " ".join(text.split()) or "no reason"
     return InputError(what, got=f"{type(error).__name__}: {reason}"[:300])

@@ -14,6 +14,7 @@ from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.files import Made, Ready, Wanted, prepare_file, write_file
 from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
+from edgekit.export.masks import with_near_masks
 from edgekit.export.recurrence import check_written_out
 from edgekit.export.source import Source
 from edgekit.export.tail import Tails
@@ -40,7 +41,8 @@ class Part:
         self.source = source
         self.schemes = tuple(self._scheme(scheme) for scheme in schemes)
         self.networks = _lower(source, self.schemes, shapes, scratch)
-        self.wide = self._widened(scratch / "wide")
+        self.scratch = scratch
+        self.integer: dict[int, Lowered] = {}  # by bits of activations, what `observe` made
         self.tails = Tails(source.tail, scratch)
         self.observed: dict[int, Network | None] = {}
         self.ready: dict[str, Ready] = {}  # by scheme
@@ -84,6 +86,9 @@ class Part:
         """
         own = examples.of([spec.name for spec in self.signature.inputs])
         self.examples, self.wanted = own, wanted
+        for bits in {s.activation_bits for s in self.schemes if s.calibrated}:
+            if bits and bits not in self.source.integer:
+                self.integer[bits] = self._integer(bits)
         for scheme in self.schemes:
             network = self.network(scheme)
             if scheme.calibrated and id(network) not in self.observed:
@@ -103,22 +108,19 @@ class Part:
 
     def network(self, scheme: Scheme) -> Lowered:
         """Return the network that files of the scheme are made of."""
-        if scheme.calibrated and scheme.activation_bits == 16 and self.wide:
-            return self.wide
+        if scheme.calibrated and scheme.activation_bits in self.integer:
+            return self.integer[scheme.activation_bits]
         return self.networks[_network_of(scheme, self.source)]
 
     def _scheme(self, scheme: Scheme) -> Scheme:
         return parse_scheme("f32") if self.source.in_float else scheme
 
-    def _widened(self, folder: Path) -> Lowered | None:
-        """Return what files of 16-bit activations are made of, where it is not the float network.
-
-        It answers as that does.
-        """
-        wide = any(s.calibrated and s.activation_bits == 16 for s in self.schemes)
-        if not wide or 16 in self.source.integer:
-            return None
-        return with_wide_ops(self.networks["float"], folder)
+    def _integer(self, bits: int) -> Lowered:
+        """Return the float network as activations of so many bits bear it; it answers the same."""
+        near = with_near_masks(
+            self.networks["float"], iter(self.examples), bits, self.scratch / f"masks{bits}"
+        )
+        return with_wide_ops(near, self.scratch / "wide") if bits == 16 else near
 
     def _observe(self, network: Lowered, *, remarks: bool) -> Network | None:
         for remark in few_samples(len(self.examples)) if remarks else ():

@@ -6,19 +6,21 @@ one op: either was enough to have no w8a16 file. The values are those of the ops
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
 from edgekit.export.lowering import Lowered
-from edgekit.export.wide_forms import WRITTEN, Body, answer_of, hard_swish
-from edgekit.signature import DEFAULT_SIGNATURE
-
-_PROTO = "saved_model.pb"
+from edgekit.export.rewriting import SavedFunctions
+from edgekit.export.wide_forms import (
+    WRITTEN,
+    Body,
+    answer_of,
+    chosen,
+    hard_swish,
+    is_constant,
+)
 
 
 def with_wide_ops(network: Lowered, folder: Path) -> Lowered:
@@ -26,17 +28,9 @@ def with_wide_ops(network: Lowered, folder: Path) -> Lowered:
 
     It is the network itself where nothing has to be replaced.
     """
-    model = saved_model_pb2.SavedModel()
-    model.ParseFromString((network.folder / _PROTO).read_bytes())
-    functions = [f for graph in model.meta_graphs for f in graph.graph_def.library.function]
-    changed = [_replaced(function) for function in functions]
-    if not any(changed):
-        return network
-    shutil.copytree(network.folder, folder)
-    (folder / _PROTO).write_bytes(model.SerializeToString())
-    loaded = tf.saved_model.load(str(folder))
-    function = loaded.signatures[DEFAULT_SIGNATURE]
-    return replace(network, function=function, folder=folder, variables=loaded)
+    saved = SavedFunctions(network)
+    changed = [_replaced(function) for function in saved.all]
+    return saved.save(folder) if any(changed) else network
 
 
 def _replaced(function: Any) -> bool:
@@ -49,6 +43,8 @@ def _replaced(function: Any) -> bool:
         if node.op in WRITTEN and not _is_in_gelu(node, nodes):
             answer, write = WRITTEN[node.op]
             made[f"{node.name}:{answer}:0"] = write(body)
+        elif node.op == "SelectV2" and is_constant(node.input[0], function):
+            made[f"{node.name}:output:0"] = chosen(body)
         elif node.op == "Mul" and (swish := hard_swish(body, makers)):
             made[f"{node.name}:z:0"] = swish
     for node in function.node_def:

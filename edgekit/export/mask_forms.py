@@ -1,0 +1,111 @@
+"""Where masks are in a traced network: the far numbers that keep scores out of a softmax."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+import tensorflow as tf
+
+from edgekit.export.wide_forms import inputs_of
+
+Array = npt.NDArray[Any]
+
+FAR = 1e4  # beyond which a number is no score: a mask
+_SHAPING = ("Identity", "Reshape", "Transpose", "ExpandDims", "Squeeze", "Cast", "BroadcastTo")
+_CHOICES = ("SelectV2", "Select")
+_SUMS = ("AddV2", "Add", "Sub")
+_TERMS = {  # by op: which input may be far, and which is the scores then
+    "SelectV2": ((1, 2), (2, 1)), "Select": ((1, 2), (2, 1)),
+    "AddV2": ((1, 0), (0, 1)), "Add": ((1, 0), (0, 1)), "BiasAdd": ((1, 0),),
+    "Sub": ((1, 0),),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Far:
+    """Who reads a far number, and as which input."""
+
+    reader: str
+    index: int
+    factor: bool  # whether something is multiplied by it on the way to the scores
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Where a far number meets scores."""
+
+    scores: str  # the node that makes them
+    masked: str  # the node behind which they are masked
+    far: Far
+    added: bool  # to the scores, or subtracted; else it stands in their place
+
+
+class Nodes:
+    """The nodes of a function, by name, and what they read."""
+
+    def __init__(self, function: Any, captured: Mapping[str, Array]) -> None:
+        self.function, self.captured = function, captured
+        self.by_name = {node.name: node for node in function.node_def}
+
+    def read(self, node: Any, index: int) -> Any:
+        """Return the node whose answer is an input; None of an argument of the function."""
+        return self.by_name.get(inputs_of(node)[index].partition(":")[0])
+
+    def behind(self, node: Any) -> Any:
+        """Return the first node, backwards, that does more than to shape."""
+        while node is not None and node.op in _SHAPING:
+            node = self.read(node, 0)
+        return node
+
+    def far(self, node: Any, index: int, *, factor: bool = False) -> Far | None:
+        """Return who reads the far number that an input is, if it is one."""
+        made = self.read(node, index)
+        while made is not None and made.op in (*_SHAPING, "Fill"):
+            node, index = made, 1 if made.op == "Fill" else 0
+            made = self.read(node, index)
+        value = self.value(node, index)
+        far = value is not None and value.dtype.kind == "f" and (abs(value) > FAR).any()
+        return Far(node.name, index, factor) if far else None
+
+    def value(self, node: Any, index: int) -> Array | None:
+        """Return an input that is constant, in the function or captured by it."""
+        made = self.read(node, index)
+        if made is None:
+            return self.captured.get(inputs_of(node)[index])
+        return tf.make_ndarray(made.attr["value"].tensor) if made.op == "Const" else None
+
+    def far_sum(self, node: Any, index: int) -> Far | None:
+        """Return who reads the far number in a term, or in a sum that is chosen."""
+        term = self.behind(self.read(node, index))
+        kinds = _SUMS if node.op in _CHOICES else ("Mul", *_CHOICES)
+        if term is None or term.op not in kinds:
+            return None
+        own = (1, 2) if term.op in _CHOICES else (0, 1)
+        found = [self.far(term, i, factor=term.op == "Mul") for i in own]
+        return next(filter(None, found), None)
+
+
+def masks_of(nodes: Nodes) -> Iterator[Mask]:
+    """Yield what masks the scores of each softmax."""
+    for softmax in [node for node in nodes.by_name.values() if node.op == "Softmax"]:
+        masked = nodes.behind(nodes.read(softmax, 0))
+        for index, other in _TERMS.get(masked.op if masked is not None else "", ()):
+            scores = nodes.read(masked, other)
+            far, added = nodes.far(masked, index), masked.op not in _CHOICES
+            if far is None:  # not a number itself
+                far, added = nodes.far_sum(masked, index), True
+            if far and scores is not None:
+                yield Mask(scores.name, masked.name, far, added)
+
+
+def captured_by(function: Any) -> dict[str, Array]:
+    """Return the constants that a function captures, by what a saved one calls them."""
+    return {
+        re.sub(r"\W", "_", inner.name.partition(":")[0]).lower(): outer.numpy()
+        for outer, inner in function.graph.captures
+        if outer.dtype.is_floating
+    }
