@@ -21,6 +21,7 @@ from edgekit.export.neon import mend_for_neon
 from edgekit.export.signatures import add_signatures
 from edgekit.export.source import Source
 from edgekit.export.stem import pair_stem
+from edgekit.export.steps import mend_steps
 from edgekit.export.tail import Tails
 from edgekit.export.targets import Refusal, check_target
 from edgekit.profile.tflite import op_versions
@@ -133,7 +134,7 @@ def write_file(
                 content = put_weights(content, prepared.content, prepared.steps)
                 content = add_rests(content, prepared.content, prepared.rests)
         if scheme.activation_bits:
-            content = mend_bounds(mend_moves(content))
+            content = mend_steps(mend_bounds(mend_moves(content)))
         if scheme.activation_bits == 8:
             content = mend_for_neon(content)
         if wanted.pairs(scheme, "tflite"):
