@@ -1,6 +1,6 @@
-"""Files of 18 Keras 3 networks, by edgekit and as Keras and TensorFlow make them: do they answer?
+"""Files of 20 Keras 3 networks, by edgekit and as Keras and TensorFlow make them: do they answer?
 
-keras_zoo.py has the networks: random weights, settled batch norms; 40 examples calibrate, 24 others
+keras_zoo.py has the networks: random weights, settled batch norms; 100 examples calibrate, 24 more
 judge against Keras' own answers. A file counts that is made, loads in LiteRT or ONNX Runtime and
 answers: with 60 dB in float; where weights have 8 bits with 10 dB, or, of a network that rounding
 upsets more than that, within 6 dB of the best that any of the tools made in the same format. The
@@ -35,7 +35,7 @@ from results import FOLDER, Row, write_results
 
 Array = npt.NDArray[Any]
 
-CALIBRATING, JUDGING, TIMEOUT_S = 40, 24, 1800
+CALIBRATING, JUDGING, TIMEOUT_S = 100, 24, 1800
 WORKERS = 2  # networks at a time: nothing is timed
 FLOAT_DB, ROUNDED_DB, BESIDE_DB = 60.0, 10.0, 6.0
 FILES = {"tflite": ("f32", "w8", "w8a8", "w8a16"), "onnx": ("f32", "w8a8")}

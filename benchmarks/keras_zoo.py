@@ -85,6 +85,17 @@ def words(length: int, vocabulary: int) -> Callable[[np.random.Generator, int], 
     return draw
 
 
+def sentences(length: int, vocabulary: int) -> Callable[[np.random.Generator, int], Any]:
+    """Return what draws ids with zeros behind, as padding."""
+
+    def draw(rng: np.random.Generator, count: int) -> dict[str, Array]:
+        ids = words(length, vocabulary - 1)(rng, count)["x"] + 1
+        lengths = rng.integers(length // 4, length + 1, (count, 1))
+        return {"x": np.where(np.arange(length) < lengths, ids, 0).astype(np.int32)}
+
+    return draw
+
+
 def visitors(rng: np.random.Generator, count: int) -> dict[str, Array]:
     """Draw a user, an item and eight numbers."""
     ids = {name: rng.integers(0, 100, (count, 1)).astype(np.int32) for name in ("user", "item")}
@@ -165,11 +176,11 @@ def causal(x: Any) -> Any:
     return L.Dense(CLASSES)(L.ReLU()(x)[:, -1])
 
 
-def attended(x: Any, blocks: int = 2) -> Any:
+def attended(x: Any, blocks: int = 2, **masks: Any) -> Any:
     """Return what `blocks` of a transformer make of tokens (pre-norm, exact GELU)."""
     for _ in range(blocks):
         y = L.LayerNormalization()(x)
-        x = x + L.MultiHeadAttention(2, 16)(y, y)
+        x = x + L.MultiHeadAttention(2, 16)(y, y, **masks)
         y = L.Dense(64, activation="gelu")(L.LayerNormalization()(x))
         x = x + L.Dense(x.shape[-1])(y)
     return L.LayerNormalization()(x)
@@ -186,6 +197,19 @@ def text(x: Any) -> Any:
     """Return a text transformer's scores."""
     x = L.Embedding(200, 32)(x) + L.Embedding(24, 32)(K.arange(24))
     return L.Dense(CLASSES)(L.GlobalAveragePooling1D()(attended(x)))
+
+
+def padded(x: Any) -> Any:
+    """Return a text transformer's scores, which heeds no padding."""
+    counts = x != 0
+    y = L.Embedding(200, 32)(x) + L.Embedding(24, 32)(K.arange(24))
+    return L.Dense(CLASSES)(attended(y, attention_mask=counts[:, None])[:, 0])
+
+
+def language(x: Any) -> Any:
+    """Return scores of each next word, of those before."""
+    y = L.Embedding(200, 32)(x) + L.Embedding(24, 32)(K.arange(24))
+    return L.Dense(200)(attended(y, use_causal_mask=True))
 
 
 def tower() -> Any:
@@ -239,6 +263,8 @@ NETWORKS = {
     ),
     "vision transformer": Network(named((32, 32, 3), patches), picture(32)),
     "text transformer": Network(named((24,), text, "int32"), words(24, 200)),
+    "padded text": Network(named((24,), padded, "int32"), sentences(24, 200)),
+    "language model": Network(named((24,), language, "int32"), words(24, 200)),
     "recommender": Network(tower, visitors),
     "twins": Network(twins, pairs),
     "transfer": Network(transferred, picture(96, high=255.0)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy.typing as npt
 import tensorflow as tf
 
+from edgekit.export.rewriting import saved_name
 from edgekit.export.wide_forms import inputs_of
 
 Array = npt.NDArray[Any]
@@ -105,7 +105,7 @@ def masks_of(nodes: Nodes) -> Iterator[Mask]:
 def captured_by(function: Any) -> dict[str, Array]:
     """Return the constants that a function captures, by what a saved one calls them."""
     return {
-        re.sub(r"\W", "_", inner.name.partition(":")[0]).lower(): outer.numpy()
+        saved_name(inner): outer.numpy()
         for outer, inner in function.graph.captures
         if outer.dtype.is_floating
     }

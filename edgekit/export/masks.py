@@ -85,11 +85,11 @@ def _numbers(
         network.function, lower_control_flow=False
     )
     places = {mask: _places(frozen.graph, mask) for mask in masks}
-    ask = frozen.prune(frozen.inputs, places)
+    ask = frozen.prune(frozen.inputs, list(places.values()))
     ranges = {mask: _Range() for mask in masks}
     for example in examples:
         fed = [tf.constant(example[_name(t)], t.dtype) for t in frozen.inputs]
-        for mask, answers in ask(*fed).items():
+        for mask, answers in zip(masks, ask(*fed), strict=True):
             for scores, masked in answers:
                 ranges[mask].add(scores.numpy(), masked.numpy())
     told: dict[Far, float] = {}

@@ -117,10 +117,12 @@ class Part:
 
     def _integer(self, bits: int) -> Lowered:
         """Return the float network as activations of so many bits bear it; it answers the same."""
-        near = with_near_masks(
-            self.networks["float"], iter(self.examples), bits, self.scratch / f"masks{bits}"
-        )
-        return with_wide_ops(near, self.scratch / "wide") if bits == 16 else near
+        network = self.networks["float"]
+        folder = self.scratch / f"masks{bits}"
+        near = with_near_masks(network, iter(self.examples), bits, folder)
+        if bits == 8:
+            return near
+        return with_wide_ops(near, self.scratch / "wide", network.function)
 
     def _observe(self, network: Lowered, *, remarks: bool) -> Network | None:
         for remark in few_samples(len(self.examples)) if remarks else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -33,3 +34,8 @@ class SavedFunctions:
         loaded = tf.saved_model.load(str(folder))
         function = loaded.signatures[DEFAULT_SIGNATURE]
         return replace(self._network, function=function, folder=folder, variables=loaded)
+
+
+def saved_name(inner: Any) -> str:
+    """Return what a saved function calls a capture, given the placeholder of the traced one."""
+    return re.sub(r"\W", "_", inner.name.partition(":")[0]).lower()

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-_ANSWERS = {"Add": "z", "AddV2": "z", "Cast": "y", "Const": "output", "Exp": "y", "Minimum": "z",
+_ANSWERS = {"Add": "z", "AddV2": "z", "Const": "output", "Exp": "y", "Minimum": "z",
             "Mul": "z", "RealDiv": "z", "Relu": "activations", "Relu6": "activations",
             "Sub": "z"}  # fmt: skip
 _SELU = (1.0507009873554805, 1.6732632423543772)  # Klambauer et al. 2017, eq. 14
@@ -40,12 +40,13 @@ class Body:
         made.attr["T"].CopyFrom(self.node.attr["T"])
         return f"{made.name}:{_ANSWERS[kind]}:0"
 
-    def number(self, truth: str) -> str:
-        """Add 1 for what is true and 0 for what is not, and return what others call it."""
-        made = self._add("Cast", truth)
-        made.attr["SrcT"].type = tf.bool.as_datatype_enum
-        made.attr["DstT"].CopyFrom(self.node.attr["T"])
-        return f"{made.name}:y:0"
+    def copy(self, kind: str) -> str:
+        """Add an op of another kind that reads the same and return what others call its answer."""
+        made = self._add(kind)
+        name = made.name
+        made.CopyFrom(self.node)
+        made.op, made.name = kind, name
+        return f"{name}:output:0"
 
     def _add(self, kind: str, *inputs: str) -> Any:
         name = f"{self.node.name}/wide{len(self.function.node_def)}"
@@ -82,27 +83,16 @@ def _below_zero(body: Body) -> str:
     return body.op("Sub", body.op("Exp", least), body.constant(1))
 
 
-def chosen(body: Body) -> str:
-    """Return x m + y (1 - m) for m ? x : y."""
-    truth, x, y = body.inputs
-    share = body.number(truth)
+def summed(body: Body, terms: int) -> str:
+    """Return so many times the mean: of 16-bit terms LiteRT's sums are wrong, and means right."""
+    return body.op("Mul", body.copy("Mean"), body.constant(terms))
+
+
+def chosen(body: Body, share: str) -> str:
+    """Return x m + y (1 - m) for m ? x : y, given what the number m is called."""
+    _, x, y = body.inputs
     other = body.op("Sub", body.constant(1), share)
     return body.op("AddV2", body.op("Mul", x, share), body.op("Mul", y, other))
-
-
-def is_constant(value: str, function: Any) -> bool:
-    """Whether a value is made of constants alone, so that the converter computes it."""
-    nodes = {node.name: node for node in function.node_def}
-    names = [value]
-    seen: set[str] = set()
-    while names:
-        name = names.pop().lstrip("^").partition(":")[0]
-        if name not in nodes:
-            return False
-        if name not in seen:
-            seen.add(name)
-            names += nodes[name].input
-    return True
 
 
 def hard_swish(body: Body, makers: Mapping[str, Any]) -> str | None:

@@ -6,34 +6,31 @@ one op: either was enough to have no w8a16 file. The values are those of the ops
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from edgekit.export.lowering import Lowered
-from edgekit.export.rewriting import SavedFunctions
-from edgekit.export.wide_forms import (
-    WRITTEN,
-    Body,
-    answer_of,
-    chosen,
-    hard_swish,
-    is_constant,
-)
+from edgekit.export.rewriting import SavedFunctions, saved_name
+from edgekit.export.truths import Truths
+from edgekit.export.wide_forms import WRITTEN, Body, answer_of, chosen, hard_swish, summed
 
 
-def with_wide_ops(network: Lowered, folder: Path) -> Lowered:
+def with_wide_ops(network: Lowered, folder: Path, traced: Any = None) -> Lowered:
     """Return the network as it can be quantized to 16-bit activations, saved in the free `folder`.
 
-    It is the network itself where nothing has to be replaced.
+    It is the network itself where nothing has to be replaced. Of one that was saved again, `traced`
+    is the function that it was traced as, which tells what its variables are.
     """
-    saved = SavedFunctions(network)
-    changed = [_replaced(function) for function in saved.all]
+    saved, traced = SavedFunctions(network), traced or network.function
+    given, terms = (_tables(traced), _constants(traced)), _terms(traced)
+    changed = [_replaced(function, Truths(function, *given), terms) for function in saved.all]
     return saved.save(folder) if any(changed) else network
 
 
-def _replaced(function: Any) -> bool:
+def _replaced(function: Any, truths: Truths, terms: Mapping[str, int]) -> bool:
     """Replace in a function what has to be, and return whether anything had."""
     nodes = [node for node in function.node_def if "T" not in node.attr or _is_float(node)]
     makers = {f"{node.name}:{answer_of(node)}:0": node for node in nodes}
@@ -43,8 +40,14 @@ def _replaced(function: Any) -> bool:
         if node.op in WRITTEN and not _is_in_gelu(node, nodes):
             answer, write = WRITTEN[node.op]
             made[f"{node.name}:{answer}:0"] = write(body)
-        elif node.op == "SelectV2" and is_constant(node.input[0], function):
-            made[f"{node.name}:output:0"] = chosen(body)
+        elif node.op == "Sum" and node.name in terms:
+            made[f"{node.name}:output:0"] = summed(body, terms[node.name])
+        elif node.op == "SelectV2" and (share := truths.number(node.input[0])):
+            made[f"{node.name}:output:0"] = chosen(body, share)
+        elif (
+            node.op == "Cast" and _numbers_truths(node) and (share := truths.number(node.input[0]))
+        ):
+            made[f"{node.name}:y:0"] = share
         elif node.op == "Mul" and (swish := hard_swish(body, makers)):
             made[f"{node.name}:z:0"] = swish
     for node in function.node_def:
@@ -52,6 +55,36 @@ def _replaced(function: Any) -> bool:
     for name, value in function.ret.items():
         function.ret[name] = made.get(value, value)
     return bool(made)
+
+
+def _tables(function: Any) -> dict[str, int]:
+    """Return how many rows the variables of a function have, by what a saved one calls them."""
+    rows = {id(v.handle): v.shape[0] for v in function.graph.variables if v.shape.rank}
+    return {
+        saved_name(inner): rows[id(outer)]
+        for outer, inner in function.graph.captures
+        if id(outer) in rows
+    }
+
+
+def _constants(function: Any) -> set[str]:
+    captures = function.graph.captures
+    return {saved_name(inner) for outer, inner in captures if outer.dtype != tf.resource}
+
+
+def _terms(function: Any) -> dict[str, int]:
+    """Return how many terms each sum of a function has, by its name."""
+    sizes = {
+        operation.name: [t.shape.num_elements() for t in (operation.inputs[0], *operation.outputs)]
+        for operation in function.graph.get_operations()
+        if operation.type == "Sum"
+    }
+    return {name: of // to for name, (of, to) in sizes.items() if of and to}
+
+
+def _numbers_truths(node: Any) -> bool:
+    to = tf.as_dtype(node.attr["DstT"].type)
+    return node.attr["SrcT"].type == tf.bool.as_datatype_enum and bool(to == tf.float32)
 
 
 def _is_in_gelu(node: Any, nodes: list[Any]) -> bool:
