@@ -20,6 +20,7 @@ _COMPARISONS: dict[str, Callable[..., Any]] = {
     "Equal": np.equal, "NotEqual": np.not_equal, "Less": np.less, "LessEqual": np.less_equal,
     "Greater": np.greater, "GreaterEqual": np.greater_equal,
 }  # fmt: skip
+_LOGIC = {"LogicalAnd": "Mul", "LogicalOr": "Maximum", "LogicalNot": "Sub"}
 
 
 class Truths:
@@ -53,15 +54,13 @@ class Truths:
             return self._looked_up(node)
         if node.op in _SHAPING:
             return self._copied(node, value)
-        terms = [self.number(name) for name in inputs_of(node)[:2]]
-        if node.op == "LogicalAnd" and None not in terms:
-            return self._add("Mul", *terms, T=tf.float32) + ":z:0"
-        if node.op == "LogicalOr" and None not in terms:
-            return self._add("Maximum", *terms, T=tf.float32) + ":z:0"
-        if node.op == "LogicalNot" and None not in terms:
-            one = self._constant(np.float32(1))
-            return self._add("Sub", one, *terms, T=tf.float32) + ":z:0"
-        return None
+        if node.op not in _LOGIC:
+            return None
+        terms = [self.number(name) for name in inputs_of(node)]
+        if None in terms:
+            return None
+        given = [self._constant(np.float32(1)), *terms] if node.op == "LogicalNot" else terms
+        return self._add(_LOGIC[node.op], *given, T=tf.float32) + ":z:0"
 
     def _looked_up(self, node: Any) -> str | None:
         """Return a table of the answers for all ids, looked up."""

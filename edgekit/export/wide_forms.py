@@ -11,6 +11,7 @@ import tensorflow as tf
 _ANSWERS = {"Add": "z", "AddV2": "z", "Const": "output", "Exp": "y", "Minimum": "z",
             "Mul": "z", "RealDiv": "z", "Relu": "activations", "Relu6": "activations",
             "Sub": "z"}  # fmt: skip
+_UNREACHED = 1e9
 _SELU = (1.0507009873554805, 1.6732632423543772)  # Klambauer et al. 2017, eq. 14
 
 
@@ -81,6 +82,20 @@ def _below_zero(body: Body) -> str:
     """Return exp(min(x, 0)) - 1."""
     least = body.op("Minimum", body.inputs[0], body.constant(0))
     return body.op("Sub", body.op("Exp", least), body.constant(1))
+
+
+def unbounded(body: Body, makers: Mapping[str, Any]) -> str | None:
+    """Return what a bound lets through that no activation reaches: as integer it would be random.
+
+    Keras bounds the inverse of a length by 1e12: the quantizer lets what is more than 2^31 steps
+    overflow.
+    """
+    sign = 1 if body.node.op == "Minimum" else -1
+    for bound, other in (body.inputs, body.inputs[::-1]):
+        number = _number(bound, makers)
+        if number is not None and sign * number >= _UNREACHED:
+            return other
+    return None
 
 
 def summed(body: Body, terms: int) -> str:

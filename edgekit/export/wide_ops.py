@@ -15,7 +15,15 @@ import tensorflow as tf
 from edgekit.export.lowering import Lowered
 from edgekit.export.rewriting import SavedFunctions, saved_name
 from edgekit.export.truths import Truths
-from edgekit.export.wide_forms import WRITTEN, Body, answer_of, chosen, hard_swish, summed
+from edgekit.export.wide_forms import (
+    WRITTEN,
+    Body,
+    answer_of,
+    chosen,
+    hard_swish,
+    summed,
+    unbounded,
+)
 
 
 def with_wide_ops(network: Lowered, folder: Path, traced: Any = None) -> Lowered:
@@ -40,6 +48,8 @@ def _replaced(function: Any, truths: Truths, terms: Mapping[str, int]) -> bool:
         if node.op in WRITTEN and not _is_in_gelu(node, nodes):
             answer, write = WRITTEN[node.op]
             made[f"{node.name}:{answer}:0"] = write(body)
+        elif node.op in ("Minimum", "Maximum") and (let := unbounded(body, makers)):
+            made[f"{node.name}:z:0"] = let
         elif node.op == "Sum" and node.name in terms:
             made[f"{node.name}:output:0"] = summed(body, terms[node.name])
         elif node.op == "SelectV2" and (share := truths.number(node.input[0])):
@@ -51,10 +61,17 @@ def _replaced(function: Any, truths: Truths, terms: Mapping[str, int]) -> bool:
         elif node.op == "Mul" and (swish := hard_swish(body, makers)):
             made[f"{node.name}:z:0"] = swish
     for node in function.node_def:
-        node.input[:] = [made.get(name, name) for name in node.input]
+        node.input[:] = [_last(name, made) for name in node.input]
     for name, value in function.ret.items():
-        function.ret[name] = made.get(value, value)
+        function.ret[name] = _last(value, made)
     return bool(made)
+
+
+def _last(name: str, made: Mapping[str, str]) -> str:
+    """Return what stands for a value: what replaced it may have been replaced."""
+    while name in made:
+        name = made[name]
+    return name
 
 
 def _tables(function: Any) -> dict[str, int]:

@@ -28,6 +28,8 @@ K = keras.ops
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "negative": lambda x: -x,
     "square": K.square,
+    "bounded square": lambda x: K.minimum(K.square(x), 1e12),
+    "unit length": keras.layers.UnitNormalization(),
     "sum": lambda x: x + K.sum(x, axis=(1, 2), keepdims=True),
     "sum without its axis": lambda x: x + K.sum(x, axis=-1)[..., None],
     "elu": keras.layers.ELU(),
