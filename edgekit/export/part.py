@@ -120,9 +120,7 @@ class Part:
         network = self.networks["float"]
         folder = self.scratch / f"masks{bits}"
         near = with_near_masks(network, iter(self.examples), bits, folder)
-        if bits == 8:
-            return near
-        return with_wide_ops(near, self.scratch / "wide", network.function)
+        return with_wide_ops(near, self.scratch / f"wide{bits}", network.function, bits)
 
     def _observe(self, network: Lowered, *, remarks: bool) -> Network | None:
         for remark in few_samples(len(self.examples)) if remarks else ():

@@ -8,9 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-_ANSWERS = {"Add": "z", "AddV2": "z", "Const": "output", "Exp": "y", "Minimum": "z",
-            "Mul": "z", "RealDiv": "z", "Relu": "activations", "Relu6": "activations",
-            "Sub": "z"}  # fmt: skip
+_ANSWERS = {"Add": "z", "AddV2": "z", "Const": "output", "Exp": "y", "Mul": "z", "RealDiv": "z",
+            "Relu": "activations", "Relu6": "activations", "Sub": "z"}  # fmt: skip
 _UNREACHED = 1e9
 _SELU = (1.0507009873554805, 1.6732632423543772)  # Klambauer et al. 2017, eq. 14
 
@@ -79,8 +78,12 @@ def _selu(body: Body) -> str:
 
 
 def _below_zero(body: Body) -> str:
-    """Return exp(min(x, 0)) - 1."""
-    least = body.op("Minimum", body.inputs[0], body.constant(0))
+    """Return exp(min(x, 0)) - 1.
+
+    The lesser is a difference: to an op Minimum the quantizer gives one range with what it reads.
+    """
+    (x,) = body.inputs
+    least = body.op("Sub", x, body.op("Relu", x))
     return body.op("Sub", body.op("Exp", least), body.constant(1))
 
 
@@ -95,6 +98,22 @@ def unbounded(body: Body, makers: Mapping[str, Any]) -> str | None:
         number = _number(bound, makers)
         if number is not None and sign * number >= _UNREACHED:
             return other
+    return None
+
+
+def bounded(body: Body, makers: Mapping[str, Any], readers: Mapping[str, int]) -> str | None:
+    """Return a lesser or greater of x and a constant by differences, where others read x, too.
+
+    To an op Minimum or Maximum the quantizer gives one range with what it reads: others would read
+    x cut off.
+    """
+    for bound, x in (body.inputs, body.inputs[::-1]):
+        made = makers.get(bound)
+        if made is not None and made.op == "Const" and readers[x] > 1:
+            beyond = body.op("Relu", body.op("Sub", x, bound))
+            if body.node.op == "Minimum":
+                return body.op("Sub", x, beyond)
+            return body.op("AddV2", beyond, bound)
     return None
 
 

@@ -1,12 +1,14 @@
-"""Ops that TensorFlow's quantizer lacks beside 16-bit activations, written with those it has.
+"""Ops that TensorFlow's quantizer lacks or spoils, written with others, of the same values.
 
-A layer normalization negates, MobileNetV3 multiplies by a hard swish, which the converter joins to
-one op: either was enough to have no w8a16 file. The values are those of the ops replaced.
+Of activations of 16 bits it lacks some: a layer normalization negates, MobileNetV3 multiplies by a
+hard swish, which the converter joins to one op; either was enough to have no file. Of 8 bits it
+gives some ranges that leave little of what is around them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +21,51 @@ from edgekit.export.wide_forms import (
     WRITTEN,
     Body,
     answer_of,
+    bounded,
     chosen,
     hard_swish,
     summed,
     unbounded,
 )
 
+# What the converter writes by exp(x) for all x, in steps of its largest value; and what the
+# quantizer gives the range of its answer to what it reads.
+_IN_8_BITS = ("Selu", "Minimum", "Maximum")
 
-def with_wide_ops(network: Lowered, folder: Path, traced: Any = None) -> Lowered:
-    """Return the network as it can be quantized to 16-bit activations, saved in the free `folder`.
+
+def with_wide_ops(network: Lowered, folder: Path, traced: Any = None, bits: int = 16) -> Lowered:
+    """Return the network as activations of `bits` can be made of it, saved in the free `folder`.
 
     It is the network itself where nothing has to be replaced. Of one that was saved again, `traced`
     is the function that it was traced as, which tells what its variables are.
     """
     saved, traced = SavedFunctions(network), traced or network.function
     given, terms = (_tables(traced), _constants(traced)), _terms(traced)
-    changed = [_replaced(function, Truths(function, *given), terms) for function in saved.all]
+    kinds = _IN_8_BITS if bits == 8 else None
+    changed = [_replaced(f, Truths(f, *given), terms, kinds) for f in saved.all]
     return saved.save(folder) if any(changed) else network
 
 
-def _replaced(function: Any, truths: Truths, terms: Mapping[str, int]) -> bool:
-    """Replace in a function what has to be, and return whether anything had."""
+def _replaced(
+    function: Any, truths: Truths, terms: Mapping[str, int], kinds: Collection[str] | None
+) -> bool:
+    """Replace in a function what has to be, of `kinds` alone; return whether anything had."""
     nodes = [node for node in function.node_def if "T" not in node.attr or _is_float(node)]
     makers = {f"{node.name}:{answer_of(node)}:0": node for node in nodes}
+    readers = Counter([name for node in function.node_def for name in node.input])
+    readers.update(function.ret.values())
     made: dict[str, str] = {}
     for node in nodes:
+        if kinds is not None and node.op not in kinds:
+            continue
         body = Body(function, node)
         if node.op in WRITTEN and not _is_in_gelu(node, nodes):
             answer, write = WRITTEN[node.op]
             made[f"{node.name}:{answer}:0"] = write(body)
         elif node.op in ("Minimum", "Maximum") and (let := unbounded(body, makers)):
             made[f"{node.name}:z:0"] = let
+        elif kinds and node.op in kinds and (own := bounded(body, makers, readers)):
+            made[f"{node.name}:z:0"] = own
         elif node.op == "Sum" and node.name in terms:
             made[f"{node.name}:output:0"] = summed(body, terms[node.name])
         elif node.op == "SelectV2" and (share := truths.number(node.input[0])):

@@ -121,3 +121,27 @@ def test_a_saved_model_too(data: np.ndarray, tmp_path: Path) -> None:
     artifact = converted(source.model, "saved_model", tmp_path)
     (file,) = artifact.manifest.files
     assert (file.parity or {})["passed"]
+
+
+def test_a_selu_in_8_bits_is_as_exact_as_its_answers(data: np.ndarray, tmp_path: Path) -> None:
+    model = network(keras.layers.Activation("selu"))
+    plan = Plan(parse_schemes("w8a8"), calibrate=str(tmp_path / "x.npy"))
+    artifact = convert(Source("net", model, "keras3", {}), plan, tmp_path / "out").artifact
+    (file,) = artifact.manifest.files
+    got = answer(open_model(artifact.path(file)), file.signatures, {"x": data[:16]})["y"]
+    assert sqnr_db(model(data[:16]).numpy(), got) > 30
+
+
+@pytest.mark.parametrize("techniques", ["none", "best"])
+@pytest.mark.parametrize("format", ["tflite", "onnx"])
+def test_what_is_clipped_for_one_reader_is_whole_for_others(
+    format: str, techniques: str, data: np.ndarray, tmp_path: Path
+) -> None:
+    # TensorFlow's quantizer gives both the range of what is clipped: 6 dB.
+    model = network(lambda x: keras.layers.Concatenate()([K.clip(x, -0.2, 0.3) * 2.0, x]))
+    wanted = Wanted(post_training=PostTraining(parse_techniques(techniques)))
+    plan = Plan(parse_schemes("w8a8"), (format,), str(tmp_path / "x.npy"), wanted=wanted)
+    artifact = convert(Source("net", model, "keras3", {}), plan, tmp_path / "out").artifact
+    (file,) = artifact.manifest.files
+    got = answer(open_model(artifact.path(file)), file.signatures, {"x": data[:16]})["y"]
+    assert sqnr_db(model(data[:16]).numpy(), got) > 25
