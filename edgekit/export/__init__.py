@@ -1,1 +1,13 @@
-"""From a network to files that run without TensorFlow."""
+"""From a network to files that run without TensorFlow.
+
+The way of a network, and its rooms:
+
+traced      a Keras model as one function: lowering, with scopes, recurrence, lookups, half
+rewritten   that function's nodes, for integers: masks (mask_forms), wide_ops (wide_forms, truths)
+converted   tflite; onnx (onnx_operators, onnx_integers), tidied by onnx_folding, _affine, _padding
+mended      a .tflite's ops, for all runtimes: moves, bounds, steps, neon; for speed: stem
+completed   tail, signatures, entries, metadata, attachment
+
+`conversion` leads through it: `part` for one entry point, `files` for one file, `description` for
+what the manifest says of it.
+"""

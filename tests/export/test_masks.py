@@ -21,6 +21,7 @@ from edgekit.parity.answers import answer
 from edgekit.profile.graph import read_graph
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.runtime import open_model
+from edgekit.sources import load
 
 K, L = keras.ops, keras.layers
 STEPS = 12
@@ -138,3 +139,14 @@ def test_a_fixed_mask_in_16_bits(name: str, tokens: np.ndarray, tmp_path: Path) 
     assert sqnr_db(np.asarray(model(tokens[:16])), got) > 35
     types = {t.dtype for op in read_graph(artifact.path(file)).ops for t in op.outputs}
     assert types == {"int16"}
+
+
+def test_a_saved_model_is_masked_likewise(tokens: np.ndarray, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    model = NETWORKS["causal"]()
+    model.export(tmp_path / "saved", verbose=False)
+    plan = Plan(parse_schemes("w8a8"), calibrate=str(tmp_path / "x.npy"))
+    artifact = convert(load(str(tmp_path / "saved")), plan, tmp_path / "out").artifact
+    (file,) = artifact.manifest.files
+    (got,) = answer(open_model(artifact.path(file)), file.signatures, {"x": tokens[:16]}).values()
+    assert sqnr_db(np.asarray(model(tokens[:16])), got) > 25
