@@ -17,7 +17,6 @@ Array = npt.NDArray[Any]
 FAR = 1e4  # beyond which a number is no score: a mask
 _SHAPING = ("Identity", "Reshape", "Transpose", "ExpandDims", "Squeeze", "Cast", "BroadcastTo")
 _CHOICES = ("SelectV2", "Select")
-_SUMS = ("AddV2", "Add", "Sub")
 _TERMS = {  # by op: which input may be far, and which is the scores then
     "SelectV2": ((1, 2), (2, 1)), "Select": ((1, 2), (2, 1)),
     "AddV2": ((1, 0), (0, 1)), "Add": ((1, 0), (0, 1)), "BiasAdd": ((1, 0),),
@@ -31,7 +30,11 @@ class Far:
 
     reader: str
     index: int
-    factor: bool  # whether something is multiplied by it on the way to the scores
+    sign: int  # of what is far: -1 or 1; 0 of a factor, by which something is multiplied first
+
+    def of(self, value: Array) -> Array:
+        """Return which numbers of a constant are far ones."""
+        return (abs(value) if self.sign == 0 else self.sign * value) > FAR
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,15 @@ class Nodes:
             node = self.read(node, 0)
         return node
 
-    def far(self, node: Any, index: int, *, factor: bool = False) -> Far | None:
-        """Return who reads the far number that an input is, if it is one."""
+    def far(self, node: Any, index: int, sign: int) -> Far | None:
+        """Return who reads the far number of a sign that an input is, if it is one."""
         made = self.read(node, index)
         while made is not None and made.op in (*_SHAPING, "Fill"):
             node, index = made, 1 if made.op == "Fill" else 0
             made = self.read(node, index)
-        value = self.value(node, index)
-        far = value is not None and value.dtype.kind == "f" and (abs(value) > FAR).any()
-        return Far(node.name, index, factor) if far else None
+        found, value = Far(node.name, index, sign), self.value(node, index)
+        is_far = value is not None and value.dtype.kind == "f" and found.of(value).any()
+        return found if is_far else None
 
     def value(self, node: Any, index: int) -> Array | None:
         """Return an input that is constant, in the function or captured by it."""
@@ -78,14 +81,20 @@ class Nodes:
             return self.captured.get(inputs_of(node)[index])
         return tf.make_ndarray(made.attr["value"].tensor) if made.op == "Const" else None
 
-    def far_sum(self, node: Any, index: int) -> Far | None:
+    def far_sum(self, node: Any, index: int, sign: int) -> Far | None:
         """Return who reads the far number in a term, or in a sum that is chosen."""
         term = self.behind(self.read(node, index))
-        kinds = _SUMS if node.op in _CHOICES else ("Mul", *_CHOICES)
-        if term is None or term.op not in kinds:
+        if term is None:
             return None
-        own = (1, 2) if term.op in _CHOICES else (0, 1)
-        found = [self.far(term, i, factor=term.op == "Mul") for i in own]
+        inputs: tuple[tuple[int, int], ...] = ()
+        if node.op in _CHOICES:
+            either = ((0, -1), (1, -1))
+            inputs = {"Sub": ((1, 1),), "Add": either, "AddV2": either}.get(term.op, ())
+        elif term.op == "Mul":
+            inputs = ((0, 0), (1, 0))
+        elif term.op in _CHOICES:
+            inputs = ((1, sign), (2, sign))
+        found = [self.far(term, own, of) for own, of in inputs]
         return next(filter(None, found), None)
 
 
@@ -95,9 +104,10 @@ def masks_of(nodes: Nodes) -> Iterator[Mask]:
         masked = nodes.behind(nodes.read(softmax, 0))
         for index, other in _TERMS.get(masked.op if masked is not None else "", ()):
             scores = nodes.read(masked, other)
-            far, added = nodes.far(masked, index), masked.op not in _CHOICES
+            sign, added = 1 if masked.op == "Sub" else -1, masked.op not in _CHOICES
+            far = nodes.far(masked, index, sign)
             if far is None:  # not a number itself
-                far, added = nodes.far_sum(masked, index), True
+                far, added = nodes.far_sum(masked, index, sign), True
             if far and scores is not None:
                 yield Mask(scores.name, masked.name, far, added)
 

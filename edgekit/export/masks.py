@@ -97,7 +97,7 @@ def _numbers(
         number = seen.number(parts, added=mask.added)
         if places[mask]:
             told[mask.far] = min(told.get(mask.far, math.inf), number)
-    soft = {m.far for m, seen in ranges.items() if m.far.factor and not seen.unchanged}
+    soft = {m.far for m, seen in ranges.items() if m.far.sign == 0 and not seen.unchanged}
     return {far: number for far, number in told.items() if far not in soft}
 
 
@@ -124,7 +124,7 @@ def _replace(nodes: Nodes, masks: list[Mask], told: Mapping[Far, float]) -> None
         reader, number = nodes.by_name[far.reader], told[far]
         value = nodes.value(reader, far.index)
         assert value is not None
-        near = np.where(abs(value) > FAR, np.copysign(number, value) if added else number, value)
+        near = np.where(far.of(value), np.copysign(number, value) if added else number, value)
         made = nodes.function.node_def.add(op="Const", name=f"{far.reader}/near{far.index}")
         made.attr["dtype"].type = tf.as_dtype(value.dtype).as_datatype_enum
         made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(near, value.dtype))

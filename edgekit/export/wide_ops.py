@@ -7,12 +7,14 @@ gives some ranges that leave little of what is around them.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.framework import convert_to_constants
 
 from edgekit.export.lowering import Lowered
 from edgekit.export.rewriting import SavedFunctions, saved_name
@@ -31,6 +33,8 @@ from edgekit.export.wide_forms import (
 # What the converter writes by exp(x) for all x, in steps of its largest value; and what the
 # quantizer gives the range of its answer to what it reads.
 _IN_8_BITS = ("Selu", "Minimum", "Maximum")
+
+_CALLS = re.compile(r"^.*PartitionedCall[^/]*/")  # before the names of what is called
 
 
 def with_wide_ops(network: Lowered, folder: Path, traced: Any = None, bits: int = 16) -> Lowered:
@@ -106,13 +110,17 @@ def _constants(function: Any) -> set[str]:
 
 
 def _terms(function: Any) -> dict[str, int]:
-    """Return how many terms each sum of a function has, by its name."""
-    sizes = {
-        operation.name: [t.shape.num_elements() for t in (operation.inputs[0], *operation.outputs)]
-        for operation in function.graph.get_operations()
-        if operation.type == "Sum"
-    }
-    return {name: of // to for name, (of, to) in sizes.items() if of and to}
+    """Return how many terms each sum of a function, and of those that it calls, has, by name."""
+    graph = function.graph
+    if any("PartitionedCall" in operation.type for operation in graph.get_operations()):
+        graph = convert_to_constants.convert_variables_to_constants_v2(function).graph
+    found: dict[str, int] = {}
+    for operation in graph.get_operations():
+        if operation.type == "Sum":
+            sizes = [t.shape.num_elements() for t in (operation.inputs[0], *operation.outputs)]
+            if all(sizes):
+                found[_CALLS.sub("", operation.name)] = sizes[0] // sizes[1]
+    return found
 
 
 def _numbers_truths(node: Any) -> bool:

@@ -70,6 +70,7 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "added": lambda: with_scores(lambda s, x: s + far),
     "added with a bias": lambda: with_scores(lambda s, x: s + K.where(CAUSAL, 0.25, -1e9)),
     "times a mask": lambda: with_scores(lambda s, x: s + (1 - padding(x)) * -1e9),
+    "less a far choice": lambda: with_scores(lambda s, x: s - K.where(CAUSAL, 0.0, 1e9)),
     "less a mask": lambda: with_scores(lambda s, x: s - 1e9 * (1 - padding(x))),
 }
 
@@ -123,6 +124,8 @@ def test_what_is_far_and_no_mask_stays(tmp_path: Path) -> None:
     network = lower(keras.Model(x, y), tmp_path / "float")
     example = {"x": np.random.default_rng(0).normal(size=(1, 4)).astype(np.float32)}
     assert with_near_masks(network, [example], 8, tmp_path / "near") is network
+    chosen = lower(keras.Model(x, K.softmax(K.where(x > 9, 1e9, x))), tmp_path / "chosen")
+    assert with_near_masks(chosen, [example], 8, tmp_path / "raised") is chosen
     plain = lower(keras.Model(x, L.Softmax()(x)), tmp_path / "plain")
     assert with_near_masks(plain, [example], 8, tmp_path / "none") is plain
 

@@ -23,6 +23,7 @@ from edgekit.profile.graph import read_graph
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.quantize.techniques import PostTraining, parse_techniques
 from edgekit.runtime import open_model
+from edgekit.sources import load
 
 K = keras.ops
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
@@ -145,3 +146,13 @@ def test_what_is_clipped_for_one_reader_is_whole_for_others(
     (file,) = artifact.manifest.files
     got = answer(open_model(artifact.path(file)), file.signatures, {"x": data[:16]})["y"]
     assert sqnr_db(model(data[:16]).numpy(), got) > 25
+
+
+def test_sums_of_a_saved_model_are_right_in_16_bits(data: np.ndarray, tmp_path: Path) -> None:
+    model = network(FUNCTIONS["sum"])
+    model.export(tmp_path / "saved", verbose=False)
+    plan = Plan(parse_schemes("w8a16"), calibrate=str(tmp_path / "x.npy"))
+    artifact = convert(load(str(tmp_path / "saved")), plan, tmp_path / "out").artifact
+    (file,) = artifact.manifest.files
+    (got,) = answer(open_model(artifact.path(file)), file.signatures, {"x": data[:16]}).values()
+    assert sqnr_db(model(data[:16]).numpy(), got) > 35
