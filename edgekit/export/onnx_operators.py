@@ -21,6 +21,17 @@ def _expm1(graph: Any, node: Any, name: str, _: Any) -> None:
     _subtract(graph, node, name)
 
 
+def _log1p(graph: Any, node: Any, name: str, _: Any) -> None:
+    """Write log(x + 1)."""
+    dtype = utils.map_onnx_to_numpy_type(graph.get_dtype(node.input[0]))
+    one = graph.make_const(utils.make_name(name), np.array(1, dtype))
+    node.type = "Log"
+    more = graph.make_node("Add", [node.input[0], one.output[0]], name=utils.make_name(name))
+    graph.copy_shape(node.output[0], more.output[0])
+    graph.copy_dtype(node.output[0], more.output[0])
+    node.input[0] = more.output[0]
+
+
 def _subtract(graph: Any, node: Any, name: str) -> Any:
     """Return a new op behind a node that takes 1 from its answer."""
     dtype = utils.map_onnx_to_numpy_type(graph.get_dtype(node.output[0]))
@@ -54,4 +65,6 @@ def _gelu(graph: Any, node: Any, name: str, _: Any) -> None:
 
 
 # As tf2onnx takes them: functions with their arguments.
-HANDLERS: dict[str, Any] = {"Erfc": (_erfc, []), "Expm1": (_expm1, []), "TFL_GELU": (_gelu, [])}
+HANDLERS: dict[str, Any] = {
+    "Erfc": (_erfc, []), "Expm1": (_expm1, []), "Log1p": (_log1p, []), "TFL_GELU": (_gelu, []),
+}  # fmt: skip

@@ -196,3 +196,12 @@ def test_activations_of_keras_3(activation: str, tmp_path: Path) -> None:
         assert ops.count("MatMul") + ops.count("Gemm") == 2, "no dense op twice"
         found = np.concatenate([run(content, exact=True, x=value)["answer"] for value in values])
         np.testing.assert_allclose(found, expected, atol=atol)
+
+
+def test_a_logarithm_of_one_and_more(tmp_path: Path) -> None:
+    given = keras3.layers.Input((6,), name="x")
+    model = keras3.Model(given, keras3.ops.log1p(keras3.ops.square(given)))
+    content = convert(lower(model, tmp_path / "lowered"), parse_scheme("f32"))
+    value = np.random.default_rng(0).normal(0, 2, (1, 6)).astype(np.float32)
+    (found,) = run(content, x=value).values()
+    np.testing.assert_allclose(found, np.log1p(value**2), rtol=1e-5)
