@@ -44,8 +44,9 @@ def with_wide_ops(network: Lowered, folder: Path, traced: Any = None, bits: int 
     is the function that it was traced as, which tells what its variables are.
     """
     saved, traced = SavedFunctions(network), traced or network.function
-    given, terms = (_tables(traced), _constants(traced)), _terms(traced)
-    kinds = _IN_8_BITS if bits == 8 else None
+    given, kinds = (_tables(traced), _constants(traced)), _IN_8_BITS if bits == 8 else None
+    sums = bits == 16 and any(node.op == "Sum" for f in saved.all for node in f.node_def)
+    terms = _terms(traced) if sums else {}
     changed = [_replaced(f, Truths(f, *given), terms, kinds) for f in saved.all]
     return saved.save(folder) if any(changed) else network
 
