@@ -8,9 +8,11 @@ from typing import Any
 
 import tensorflow as tf
 
-_ANSWERS = {"Add": "z", "AddV2": "z", "Const": "output", "Exp": "y", "Mul": "z", "RealDiv": "z",
-            "Relu": "activations", "Relu6": "activations", "Sub": "z"}  # fmt: skip
+_ANSWERS = {"Add": "z", "AddV2": "z", "Const": "output", "Exp": "y", "Maximum": "z",
+            "Minimum": "z", "Mul": "z", "RealDiv": "z", "Relu": "activations",
+            "Relu6": "activations", "Sub": "z"}  # fmt: skip
 _UNREACHED = 1e9
+_HARDLY_MORE_THAN_ONE = 1 + 2**-23
 _SELU = (1.0507009873554805, 1.6732632423543772)  # Klambauer et al. 2017, eq. 14
 
 
@@ -40,13 +42,13 @@ class Body:
         made.attr["T"].CopyFrom(self.node.attr["T"])
         return f"{made.name}:{_ANSWERS[kind]}:0"
 
-    def copy(self, kind: str) -> str:
-        """Add an op of another kind that reads the same and return what others call its answer."""
+    def copy(self, kind: str, inputs: list[str] | None = None) -> str:
+        """Add an op with the node's attributes and return what others call its answer."""
         made = self._add(kind)
         name = made.name
         made.CopyFrom(self.node)
-        made.op, made.name = kind, name
-        return f"{name}:output:0"
+        made.op, made.name, made.input[:] = kind, name, inputs or self.inputs
+        return f"{name}:{_ANSWERS.get(kind, 'output')}:0"
 
     def _add(self, kind: str, *inputs: str) -> Any:
         name = f"{self.node.name}/wide{len(self.function.node_def)}"
@@ -101,20 +103,18 @@ def unbounded(body: Body, makers: Mapping[str, Any]) -> str | None:
     return None
 
 
-def bounded(body: Body, makers: Mapping[str, Any], readers: Mapping[str, int]) -> str | None:
-    """Return a lesser or greater of x and a constant by differences, where others read x, too.
+def apart(body: Body, makers: Mapping[str, Any], readers: Mapping[str, int]) -> str | None:
+    """Return a choice, a lesser or a greater of values that others read, too, of copies of these.
 
-    To an op Minimum or Maximum the quantizer gives one range with what it reads: others would read
-    x cut off.
+    To such an op and to what it reads the quantizer gives one range, that of its answer: others
+    would read what is cut off. A factor of 1 the converter would leave out.
     """
-    for bound, x in (body.inputs, body.inputs[::-1]):
-        made = makers.get(bound)
-        if made is not None and made.op == "Const" and readers[x] > 1:
-            beyond = body.op("Relu", body.op("Sub", x, bound))
-            if body.node.op == "Minimum":
-                return body.op("Sub", x, beyond)
-            return body.op("AddV2", beyond, bound)
-    return None
+    inputs = list(body.inputs)
+    for place in range(1 if body.node.op == "SelectV2" else 0, len(inputs)):
+        made = makers.get(inputs[place])
+        if (made is None or made.op != "Const") and readers[inputs[place]] > 1:
+            inputs[place] = body.op("Mul", inputs[place], body.constant(_HARDLY_MORE_THAN_ONE))
+    return body.copy(body.node.op, inputs) if inputs != body.inputs else None
 
 
 def summed(body: Body, terms: int) -> str:

@@ -23,7 +23,7 @@ from edgekit.export.wide_forms import (
     WRITTEN,
     Body,
     answer_of,
-    bounded,
+    apart,
     chosen,
     hard_swish,
     summed,
@@ -32,7 +32,7 @@ from edgekit.export.wide_forms import (
 
 # What the converter writes by exp(x) for all x, in steps of its largest value; and what the
 # quantizer gives the range of its answer to what it reads.
-_IN_8_BITS = ("Selu", "Minimum", "Maximum")
+_IN_8_BITS = ("Selu", "Minimum", "Maximum", "SelectV2")
 
 _CALLS = re.compile(r"^.*PartitionedCall[^/]*/")  # before the names of what is called
 
@@ -69,8 +69,10 @@ def _replaced(
             made[f"{node.name}:{answer}:0"] = write(body)
         elif node.op in ("Minimum", "Maximum") and (let := unbounded(body, makers)):
             made[f"{node.name}:z:0"] = let
-        elif kinds and node.op in kinds and (own := bounded(body, makers, readers)):
-            made[f"{node.name}:z:0"] = own
+        elif kinds and node.op in kinds:
+            of_values = node.op != "SelectV2" or truths.number(node.input[0]) is None
+            if of_values and (own := apart(body, makers, readers)):  # else by padding: steps alike
+                made[f"{node.name}:{answer_of(node)}:0"] = own
         elif node.op == "Sum" and node.name in terms:
             made[f"{node.name}:output:0"] = summed(body, terms[node.name])
         elif node.op == "SelectV2" and (share := truths.number(node.input[0])):
