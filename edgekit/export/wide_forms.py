@@ -8,9 +8,12 @@ from typing import Any
 
 import tensorflow as tf
 
-_ANSWERS = {"Add": "z", "AddV2": "z", "Const": "output", "Exp": "y", "Maximum": "z",
-            "Minimum": "z", "Mul": "z", "RealDiv": "z", "Relu": "activations",
-            "Relu6": "activations", "Sub": "z"}  # fmt: skip
+_ANSWERS = {  # by op: what a function calls its answer; of others "output"
+    "Add": "z", "AddV2": "z", "Cast": "y", "Elu": "activations", "Exp": "y", "Maximum": "z",
+    "Minimum": "z", "Mul": "z", "Neg": "y", "RealDiv": "z", "Relu": "activations",
+    "Relu6": "activations", "Selu": "activations", "Square": "y", "SquaredDifference": "z",
+    "Sub": "z",
+}  # fmt: skip
 _UNREACHED = 1e9
 _HARDLY_MORE_THAN_ONE = 1 + 2**-23
 _SELU = (1.0507009873554805, 1.6732632423543772)  # Klambauer et al. 2017, eq. 14
@@ -40,7 +43,7 @@ class Body:
         """Add an op and return what others call its answer."""
         made = self._add(kind, *inputs)
         made.attr["T"].CopyFrom(self.node.attr["T"])
-        return f"{made.name}:{_ANSWERS[kind]}:0"
+        return f"{made.name}:{answer_of(made)}:0"
 
     def copy(self, kind: str, inputs: list[str] | None = None) -> str:
         """Add an op with the node's attributes and return what others call its answer."""
@@ -48,7 +51,7 @@ class Body:
         name = made.name
         made.CopyFrom(self.node)
         made.op, made.name, made.input[:] = kind, name, inputs or self.inputs
-        return f"{name}:{_ANSWERS.get(kind, 'output')}:0"
+        return f"{name}:{answer_of(made)}:0"
 
     def _add(self, kind: str, *inputs: str) -> Any:
         name = f"{self.node.name}/wide{len(self.function.node_def)}"
@@ -180,12 +183,12 @@ def _number(value: str, makers: Mapping[str, Any]) -> float | None:
     return float(number.reshape(())) if number.size == 1 else None
 
 
-WRITTEN: dict[str, tuple[str, Callable[[Body], str]]] = {  # by op: what its answer is called
-    "Neg": ("y", _negative),
-    "Square": ("y", _square),
-    "SquaredDifference": ("z", _squared_difference),
-    "Elu": ("activations", _elu),
-    "Selu": ("activations", _selu),
+WRITTEN: dict[str, Callable[[Body], str]] = {
+    "Neg": _negative,
+    "Square": _square,
+    "SquaredDifference": _squared_difference,
+    "Elu": _elu,
+    "Selu": _selu,
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,6 @@ from edgekit.export.wide_forms import (
     unbounded,
 )
 
-# What the converter writes by exp(x) for all x, in steps of its largest value; and what the
-# quantizer gives the range of its answer to what it reads.
-_IN_8_BITS = ("Selu", "Minimum", "Maximum", "SelectV2")
-
 _CALLS = re.compile(r"^.*PartitionedCall[^/]*/")  # before the names of what is called
 
 
@@ -44,50 +40,84 @@ def with_wide_ops(network: Lowered, folder: Path, traced: Any = None, bits: int 
     is the function that it was traced as, which tells what its variables are.
     """
     saved, traced = SavedFunctions(network), traced or network.function
-    given, kinds = (_tables(traced), _constants(traced)), _IN_8_BITS if bits == 8 else None
-    sums = bits == 16 and any(node.op == "Sum" for f in saved.all for node in f.node_def)
-    terms = _terms(traced) if sums else {}
-    changed = [_replaced(f, Truths(f, *given), terms, kinds) for f in saved.all]
+    given = _tables(traced), _constants(traced)
+    sums = any(node.op == "Sum" for function in saved.all for node in function.node_def)
+    terms = _terms(traced) if sums and bits == 16 else {}
+    forms = [
+        _In8Bits(function, Truths(function, *given))
+        if bits == 8
+        else _In16Bits(function, Truths(function, *given), terms)
+        for function in saved.all
+    ]
+    changed = [form.replace() for form in forms]
     return saved.save(folder) if any(changed) else network
 
 
-def _replaced(
-    function: Any, truths: Truths, terms: Mapping[str, int], kinds: Collection[str] | None
-) -> bool:
-    """Replace in a function what has to be, of `kinds` alone; return whether anything had."""
-    nodes = [node for node in function.node_def if "T" not in node.attr or _is_float(node)]
-    makers = {f"{node.name}:{answer_of(node)}:0": node for node in nodes}
-    readers = Counter([name for node in function.node_def for name in node.input])
-    readers.update(function.ret.values())
-    made: dict[str, str] = {}
-    for node in nodes:
-        if kinds is not None and node.op not in kinds:
-            continue
-        body = Body(function, node)
-        if node.op in WRITTEN and not _is_in_gelu(node, nodes):
-            answer, write = WRITTEN[node.op]
-            made[f"{node.name}:{answer}:0"] = write(body)
-        elif node.op in ("Minimum", "Maximum") and (let := unbounded(body, makers)):
-            made[f"{node.name}:z:0"] = let
-        elif kinds and node.op in kinds:
-            of_values = node.op != "SelectV2" or truths.number(node.input[0]) is None
-            if of_values and (own := apart(body, makers, readers)):  # else by padding: steps alike
+class _Forms:
+    """What nodes of a function are replaced by."""
+
+    def __init__(self, function: Any, truths: Truths) -> None:
+        self.function, self.truths = function, truths
+        self.nodes = [n for n in function.node_def if "T" not in n.attr or _is_float(n)]
+        self.makers = {f"{node.name}:{answer_of(node)}:0": node for node in self.nodes}
+        self.readers = Counter([name for node in function.node_def for name in node.input])
+        self.readers.update(function.ret.values())
+
+    def form(self, body: Body) -> str | None:
+        """Return what the new form of a node is called, None where it stays."""
+        raise NotImplementedError
+
+    def replace(self) -> bool:
+        """Replace in the function what has to be, and return whether anything had."""
+        made = {}
+        for node in self.nodes:
+            if own := self.form(Body(self.function, node)):
                 made[f"{node.name}:{answer_of(node)}:0"] = own
-        elif node.op == "Sum" and node.name in terms:
-            made[f"{node.name}:output:0"] = summed(body, terms[node.name])
-        elif node.op == "SelectV2" and (share := truths.number(node.input[0])):
-            made[f"{node.name}:output:0"] = chosen(body, share)
-        elif (
-            node.op == "Cast" and _numbers_truths(node) and (share := truths.number(node.input[0]))
-        ):
-            made[f"{node.name}:y:0"] = share
-        elif node.op == "Mul" and (swish := hard_swish(body, makers)):
-            made[f"{node.name}:z:0"] = swish
-    for node in function.node_def:
-        node.input[:] = [_last(name, made) for name in node.input]
-    for name, value in function.ret.items():
-        function.ret[name] = _last(value, made)
-    return bool(made)
+        for node in self.function.node_def:
+            node.input[:] = [_last(name, made) for name in node.input]
+        for name, value in self.function.ret.items():
+            self.function.ret[name] = _last(value, made)
+        return bool(made)
+
+
+class _In8Bits(_Forms):
+    """What the converter and its quantizer spoil.
+
+    A SELU has exp(x) of all x, in steps of its largest value. What a clip or a choice reads gets
+    the range of its answer, whoever else reads it.
+    """
+
+    def form(self, body: Body) -> str | None:
+        node = body.node
+        if node.op == "Selu":
+            return WRITTEN["Selu"](body)
+        if node.op in ("Minimum", "Maximum"):
+            return unbounded(body, self.makers) or apart(body, self.makers, self.readers)
+        if node.op == "SelectV2" and not self.truths.number(node.input[0]):
+            return apart(body, self.makers, self.readers)
+        return None  # also of choices by padding, whose sides have steps alike
+
+
+class _In16Bits(_Forms):
+    """What the quantizer lacks."""
+
+    def __init__(self, function: Any, truths: Truths, terms: Mapping[str, int]) -> None:
+        super().__init__(function, truths)
+        self.terms = terms
+
+    def form(self, body: Body) -> str | None:
+        node = body.node
+        if node.op in WRITTEN:
+            return None if _is_in_gelu(node, self.nodes) else WRITTEN[node.op](body)
+        if node.op in ("Minimum", "Maximum"):
+            return unbounded(body, self.makers)
+        if node.op == "Sum" and node.name in self.terms:
+            return summed(body, self.terms[node.name])
+        if node.op == "SelectV2" and (share := self.truths.number(node.input[0])):
+            return chosen(body, share)
+        if node.op == "Cast" and _numbers_truths(node):
+            return self.truths.number(node.input[0])
+        return hard_swish(body, self.makers) if node.op == "Mul" else None
 
 
 def _last(name: str, made: Mapping[str, str]) -> str:
