@@ -84,19 +84,21 @@ def _numbers(
     frozen = convert_to_constants.convert_variables_to_constants_v2(
         network.function, lower_control_flow=False
     )
-    places = {mask: _places(frozen.graph, mask) for mask in masks}
+    every = {mask: _places(frozen.graph, mask) for mask in masks}
+    places = {mask: found for mask, found in every.items() if found}  # of what is called
+    if not places:
+        return {}
     ask = frozen.prune(frozen.inputs, list(places.values()))
-    ranges = {mask: _Range() for mask in masks}
+    ranges = {mask: _Range() for mask in places}
     for example in examples:
         fed = [tf.constant(example[_name(t)], t.dtype) for t in frozen.inputs]
-        for mask, answers in zip(masks, ask(*fed), strict=True):
+        for mask, answers in zip(places, ask(*fed), strict=True):
             for scores, masked in answers:
                 ranges[mask].add(scores.numpy(), masked.numpy())
     told: dict[Far, float] = {}
     for mask, seen in ranges.items():
         number = seen.number(parts, added=mask.added)
-        if places[mask]:
-            told[mask.far] = min(told.get(mask.far, math.inf), number)
+        told[mask.far] = min(told.get(mask.far, math.inf), number)
     soft = {m.far for m, seen in ranges.items() if m.far.sign == 0 and not seen.unchanged}
     return {far: number for far, number in told.items() if far not in soft}
 
