@@ -13,7 +13,7 @@ from edgekit.errors import EdgekitError, InputError
 _NO_KERNEL = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _PLACE = re.compile(r'fused\["(\w+):", "([^"@]+)[@"]')
 _NOT_QUANTIZED = re.compile(r"Quantization to 16x8-bit not yet supported for op: '(\w+)'")
-
+# What it says of integers that it would have to compare.
 _NO_RANGE = re.compile(r"Empty min/max for tensor serving_default_(\w+)")
 
 

@@ -8,6 +8,7 @@ gives some ranges that leave little of what is around them.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,7 +44,7 @@ def with_wide_ops(network: Lowered, folder: Path, traced: Any = None, bits: int 
     given = _tables(traced), _constants(traced)
     sums = any(node.op == "Sum" for function in saved.all for node in function.node_def)
     terms = _terms(traced) if sums and bits == 16 else {}
-    forms = [
+    forms: list[_Forms] = [
         _In8Bits(function, Truths(function, *given))
         if bits == 8
         else _In16Bits(function, Truths(function, *given), terms)
@@ -53,7 +54,7 @@ def with_wide_ops(network: Lowered, folder: Path, traced: Any = None, bits: int 
     return saved.save(folder) if any(changed) else network
 
 
-class _Forms:
+class _Forms(ABC):
     """What nodes of a function are replaced by."""
 
     def __init__(self, function: Any, truths: Truths) -> None:
@@ -63,9 +64,9 @@ class _Forms:
         self.readers = Counter([name for node in function.node_def for name in node.input])
         self.readers.update(function.ret.values())
 
+    @abstractmethod
     def form(self, body: Body) -> str | None:
         """Return what the new form of a node is called, None where it stays."""
-        raise NotImplementedError
 
     def replace(self) -> bool:
         """Replace in the function what has to be, and return whether anything had."""
