@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from edgekit.errors import EdgekitError, InputError
 
-# How TensorFlow's converter names an op that a .tflite cannot hold, and one that its quantizer
-# does not know.
+# How TensorFlow's converter names an op that a .tflite cannot hold.
 _NO_KERNEL = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _PLACE = re.compile(r'fused\["(\w+):", "([^"@]+)[@"]')
-_NOT_QUANTIZED = re.compile(r"Quantization to 16x8-bit not yet supported for op: '(\w+)'")
+# What its quantizer says of what ops without a kernel of 16 bits read and write.
+_IN_FLOAT = re.compile(r"Unsupported ((?:in|out)put) type INT16 for \w+ tensor '?(?:\w+:)?(\d+)")
 # What it says of integers that it would have to compare.
 _NO_RANGE = re.compile(r"Empty min/max for tensor serving_default_(\w+)")
 
@@ -42,10 +42,11 @@ def _one_line(what: str, error: Exception) -> InputError:
             got=", ".join(named),
             do="compute it outside of the network or write it with other ops",
         )
-    if ops := sorted(set(_NOT_QUANTIZED.findall(text))):
+    if ends := sorted({" ".join(end) for end in _IN_FLOAT.findall(text)}):
         return InputError(
-            f"{what}: no 16-bit activations", got=", ".join(ops), do="take w8a8, w8 or f16"
-        )
+            f"{what}: no 16-bit kernel of the op at an end of the network, which stays in float",
+            got=", ".join(ends), do="take --io float32, or w8a8",
+        )  # fmt: skip
     if names := sorted(set(_NO_RANGE.findall(text))):
         return InputError(
             f"{what}: no 16-bit activations beside integers that are compared, as for a mask of "

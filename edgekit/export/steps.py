@@ -1,13 +1,20 @@
-"""Ops whose integer kernels take no steps beyond a bound, given others.
+"""Ops whose integer kernels fail at some steps or values, given others.
 
 - A sum shifts its terms left, by 20 bits or, of 16-bit ones, by 15, and its answer's step must not
   be smaller than what that leaves of a term's: where terms cancel out, TensorFlow Lite aborts the
   process. Such an answer holds nothing but its terms' rounding.
 - A comparison multiplies by steps below one, and answers at random where they are larger.
+- A division answers its lowest value where the dividend is one step below zero, and fails where
+  the divisor's byte is 0, whatever that stands for.
+- A padding takes a value with its input's step; with 16 bits TensorFlow's quantizer leaves it a
+  float, and the file cannot be loaded.
+- A choice (with 16 bits) and one-hot codes copy what TensorFlow's quantizer leaves in other steps
+  than the answer has.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +24,7 @@ from edgekit.quantize.tflite_file import add_tensor, code_of, kind_of, pack, unp
 
 _SHIFTS = {schema.TensorType.INT8: 20, schema.TensorType.INT16: 15}
 _SUMS = ("ADD", "SUB")
+_COPIES = {"SELECT": 1, "SELECT_V2": 1, "ONE_HOT": 2}  # and their first input that is copied
 _COMPARISONS = ("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")
 _ROOM = 1.001  # above the bound
 
@@ -24,18 +32,34 @@ _ROOM = 1.001  # above the bound
 def mend_steps(content: bytes) -> bytes:
     """Return a .tflite without such ops, or it as it is if it has none.
 
-    A sum answers in a step that its kernel takes, and is put on its own behind it; what is compared
-    becomes float before.
+    A sum answers in a step that its kernel takes, and is put on its own behind it, as is before an
+    op what it copies; what is compared or divided becomes float.
     """
     model = unpack(content)
-    ops = [(graph, op) for graph in model.subgraphs for op in graph.operators]
-    sums = [(graph, op) for graph, op in ops if _cancels(model, graph, op)]
-    compared = [(graph, op) for graph, op in ops if _compares_large(model, graph, op)]
-    for graph, op in sums:
-        _coarsen(model, graph, op)
-    for graph, op in compared:
-        _compare_in_float(model, graph, op)
-    return pack(model) if sums or compared else content
+    found = [
+        (mend, graph, op)
+        for graph in model.subgraphs
+        for op in graph.operators
+        if (mend := _remedy(model, graph, op))
+    ]
+    for mend, graph, op in found:
+        mend(model, graph, op)
+    return pack(model) if found else content
+
+
+def _remedy(model: Any, graph: Any, op: Any) -> Callable[[Any, Any, Any], None] | None:
+    kind, step = kind_of(model, op), _step(graph, op.outputs[0])
+    if kind in _SUMS and 0 < step <= _least(graph, op):
+        return _coarsen
+    if kind in _COMPARISONS:
+        steps = [_step(graph, i) for i in op.inputs]
+        return _in_float if max(steps) >= 1 or (any(steps) and not all(steps)) else None
+    if kind == "DIV" and step:
+        return _in_float
+    if kind == "PADV2" and step and not _step(graph, op.inputs[2]):
+        return _in_float
+    copied = op.inputs[_COPIES[kind] :] if kind in _COPIES else ()
+    return _level if any(_step(graph, value) != step for value in copied) else None
 
 
 def _step(graph: Any, tensor: int) -> float:
@@ -52,15 +76,6 @@ def _least(graph: Any, op: Any) -> float:
     return largest * 2.0 ** (1 - _SHIFTS[graph.tensors[op.outputs[0]].type])
 
 
-def _cancels(model: Any, graph: Any, op: Any) -> bool:
-    step = _step(graph, op.outputs[0])
-    return kind_of(model, op) in _SUMS and step > 0 and step <= _least(graph, op)
-
-
-def _compares_large(model: Any, graph: Any, op: Any) -> bool:
-    return kind_of(model, op) in _COMPARISONS and max(_step(graph, i) for i in op.inputs) >= 1
-
-
 def _coarsen(model: Any, graph: Any, op: Any) -> None:
     """Let a sum answer in the least step that it can."""
     (answer,) = op.outputs
@@ -69,23 +84,48 @@ def _coarsen(model: Any, graph: Any, op: Any) -> None:
     steps.zeroPoint = np.zeros(1, np.int64)
     coarse = add_tensor(graph, graph.tensors[answer], b"/coarse", quantization=steps)
     op.outputs = np.array([coarse], np.int32)
+    _quantize(model, graph, coarse, answer, behind=op)
+
+
+def _level(model: Any, graph: Any, op: Any) -> None:
+    """Put what an op copies on its answer's step."""
+    (answer,), read = op.outputs, list(op.inputs)
+    for place in range(_COPIES[kind_of(model, op)], len(read)):
+        value, steps = read[place], graph.tensors[answer].quantization
+        if _step(graph, value) != _step(graph, answer):
+            read[place] = add_tensor(graph, graph.tensors[value], b"/level", quantization=steps)
+            _quantize(model, graph, value, read[place], before=op)
+    op.inputs = np.array(read, np.int32)
+
+
+def _in_float(model: Any, graph: Any, op: Any) -> None:
+    """Let an op read floats, and write them where it wrote integers."""
+    number, read = code_of(model, "DEQUANTIZE", 2), list(op.inputs)
+    for place, tensor in enumerate(op.inputs):
+        if _step(graph, tensor):
+            read[place] = _real(graph, tensor)
+            made = _op(number, schema.DequantizeOptionsT(), tensor, read[place])
+            graph.operators.insert(graph.operators.index(op), made)
+    (answer,), op.inputs = op.outputs, np.array(read, np.int32)
+    if _step(graph, answer):
+        op.outputs = np.array([_real(graph, answer)], np.int32)
+        _quantize(model, graph, op.outputs[0], answer, behind=op)
+
+
+def _real(graph: Any, tensor: int) -> int:
+    kind = schema.TensorType.FLOAT32
+    return add_tensor(graph, graph.tensors[tensor], b"/real", type=kind, quantization=None)
+
+
+def _quantize(
+    model: Any, graph: Any, read: int, answer: int, *, behind: Any = None, before: Any = None
+) -> None:
     wide = graph.tensors[answer].type == schema.TensorType.INT16
-    number = code_of(model, "QUANTIZE", 2 if wide else 1)
-    made = _op(number, schema.QuantizeOptionsT(), coarse, answer)
-    graph.operators.insert(graph.operators.index(op) + 1, made)
-
-
-def _compare_in_float(model: Any, graph: Any, op: Any) -> None:
-    terms, number = [], code_of(model, "DEQUANTIZE", 2)
-    for tensor in op.inputs:
-        told = graph.tensors[tensor]
-        real = add_tensor(
-            graph, told, b"/real", type=schema.TensorType.FLOAT32, quantization=None, buffer=0
-        )
-        made = _op(number, schema.DequantizeOptionsT(), tensor, real)
-        graph.operators.insert(graph.operators.index(op), made)
-        terms.append(real)
-    op.inputs = np.array(terms, np.int32)
+    made = _op(
+        code_of(model, "QUANTIZE", 2 if wide else 1), schema.QuantizeOptionsT(), read, answer
+    )
+    at = graph.operators.index(behind) + 1 if behind is not None else graph.operators.index(before)
+    graph.operators.insert(at, made)
 
 
 def _op(number: int, options: Any, read: int, answer: int) -> Any:

@@ -73,9 +73,13 @@ def _make_integer(converter: Any, scheme: Scheme, io_dtype: str) -> None:
     scheme.check_io(io_dtype)
     ops = tf.lite.OpsSet
     if scheme.calibrated:  # learned ranges are in the graph, and the converter finds them there
-        converter.target_spec.supported_ops = [
-            ops.TFLITE_BUILTINS_INT8
+        converter.target_spec.supported_ops = (
+            [ops.TFLITE_BUILTINS_INT8]
             if scheme.activation_bits == 8
-            else ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-        ]
+            # An op without a kernel of 16 bits, as a division, stays in float, as in 8 bits.
+            else [
+                ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+                ops.TFLITE_BUILTINS,
+            ]
+        )
     converter.inference_input_type = converter.inference_output_type = tf.as_dtype(io_dtype)

@@ -15,6 +15,7 @@ _ANSWERS = {  # by op: what a function calls its answer; of others "output"
     "Sub": "z",
 }  # fmt: skip
 _UNREACHED = 1e9
+_HIGH = 1e3
 _HARDLY_MORE_THAN_ONE = 1 + 2**-23
 _SELU = (1.0507009873554805, 1.6732632423543772)  # Klambauer et al. 2017, eq. 14
 
@@ -103,6 +104,17 @@ def unbounded(body: Body, makers: Mapping[str, Any]) -> str | None:
         number = _number(bound, makers)
         if number is not None and sign * number >= _UNREACHED:
             return other
+    return None
+
+
+def lessened(body: Body, makers: Mapping[str, Any]) -> str | None:
+    """Return x - relu(x - c) for a ceiling c that may lie more than 2^31 steps above all x.
+
+    One that lies low stays: what it cuts off gets no steps then.
+    """
+    for ceiling, x in (body.inputs, body.inputs[::-1]):
+        if (_number(ceiling, makers) or 0) >= _HIGH:
+            return body.op("Sub", x, body.op("Relu", body.op("Sub", x, ceiling)))
     return None
 
 

@@ -27,6 +27,7 @@ from edgekit.export.wide_forms import (
     apart,
     chosen,
     hard_swish,
+    lessened,
     summed,
     unbounded,
 )
@@ -111,7 +112,8 @@ class _In16Bits(_Forms):
         if node.op in WRITTEN:
             return None if _is_in_gelu(node, self.nodes) else WRITTEN[node.op](body)
         if node.op in ("Minimum", "Maximum"):
-            return unbounded(body, self.makers)
+            without = unbounded(body, self.makers)
+            return without or (lessened(body, self.makers) if node.op == "Minimum" else None)
         if node.op == "Sum" and node.name in self.terms:
             return summed(body, self.terms[node.name])
         if node.op == "SelectV2" and (share := self.truths.number(node.input[0])):

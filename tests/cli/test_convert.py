@@ -211,20 +211,30 @@ def test_techniques_for_weights_beside_16_bit_activations(
 
 
 def test_what_cannot_be_made_leaves_the_other_files(capsys: pytest.CaptureFixture[str]) -> None:
-    """TensorFlow's quantizer has no CUMSUM of 16 bits."""
+    """LiteRT has no CUMSUM of 16 bits, which stays in float, and it is the last op."""
     schemes = ("--scheme", "f32,w8a16,w8a8")
     assert convert("mine:summed", *schemes, "--calibrate", "x.npy", code=1)
     told = capsys.readouterr()
-    assert "w8a16 as TFLite: no 16-bit activations: got CUMSUM, take w8a8, w8 or f16" in told.out
+    assert "got output 0, take --io float32, or w8a8" in " ".join(told.out.split())
     assert "out: files not made: got w8a16 tflite, leave them out" in told.err
     manifest = open_artifact("out").manifest
     assert [file.scheme for file in manifest.files] == ["f32", "w8a8"]
     assert list(manifest.provenance["post_training"]) == ["w8a8"]
 
 
+def test_an_op_without_16_bits_stays_in_float_and_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    schemes = ("--scheme", "w8a16", "--io", "float32")
+    artifact = convert("mine:summed", *schemes, "--calibrate", "x.npy")
+    told = " ".join(capsys.readouterr().out.split())
+    assert "1 of 2 ops integer, 1 of 2 ops float; in float: tf.math.cumsum" in told
+    assert [file.scheme for file in artifact.manifest.files] == ["w8a16"]
+
+
 def test_where_no_file_can_be_made_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     convert("mine:summed", "--scheme", "w8a16", "--calibrate", "x.npy", code=2)
-    assert "edgekit: w8a16 as TFLite: no 16-bit activations: got CUMSUM" in capsys.readouterr().err
+    assert "edgekit: w8a16 as TFLite: no 16-bit kernel of the op" in capsys.readouterr().err
     assert not Path("out").exists()
 
 

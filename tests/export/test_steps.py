@@ -65,3 +65,45 @@ def test_large_values_are_compared(
     assert sqnr_db(np.asarray(model(values)), got) > 20
     (comparison,) = [op for op in read_graph(path).ops if op.kind in ("greater", "less")]
     assert {t.dtype for t in comparison.inputs} == {"float32" if highest > 255 else "int8"}
+
+
+def test_a_division_is_done_in_float(tmp_path: Path) -> None:
+    # LiteRT's integer kernel answers its lowest value for a dividend one step below zero, of which
+    # there is one in each example, and TensorFlow's refuses a divisor that is byte 0: mid-range.
+    x = keras.Input((256,), name="x")
+    model = keras.Model(x, L.Identity(name="y")(x / (K.abs(x) + 1.0)))
+    values = np.tile(np.linspace(-1, 1, 256, dtype=np.float32), (20, 1))
+    path, got = quantized(model, values, "w8a8", tmp_path)
+    expected = values / (np.abs(values) + 1)
+    np.testing.assert_allclose(got, expected, atol=0.01)
+    (division,) = [op for op in read_graph(path).ops if op.kind == "div"]
+    assert {t.dtype for t in (*division.inputs, *division.outputs)} == {"float32"}
+
+
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "choice": lambda x: K.where(x > 0, x, x * 0.1),
+    "choice by a bound": L.Activation("soft_shrink"),
+    "codes": lambda x: K.one_hot(K.argmax(x, axis=-1), 8) + x,
+    "padding by a value": lambda x: K.pad(x, ((0, 0), (1, 2), (0, 0)), constant_values=1.0),
+    "division": lambda x: x / (K.abs(x) + 1.0),
+    "square root": lambda x: K.sqrt(K.abs(x) + 0.1),
+    "running sum": lambda x: K.cumsum(x, axis=1),
+    "sorted": lambda x: K.sort(x, axis=-1),
+    "logarithms of shares": L.Activation("log_softmax"),
+    "mean of what is no padding": lambda x: K.sum(x, 1) / K.sum(K.sigmoid(x), 1),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize(("scheme", "least"), [("w8a8", 22), ("w8a16", 34)])
+def test_what_integers_lack_is_answered(
+    name: str, scheme: str, least: float, tmp_path: Path
+) -> None:
+    keras.utils.set_random_seed(0)
+    x = keras.Input((12, 8), name="x")
+    model = keras.Model(x, L.Dense(4, name="y")(FUNCTIONS[name](L.Dense(8)(x))))
+    values = np.random.default_rng(0).normal(size=(100, 12, 8)).astype(np.float32)
+    path, got = quantized(model, values, scheme, tmp_path)
+    assert sqnr_db(np.asarray(model(values)), got) > least
+    dense = [op for op in read_graph(path).ops if op.kind == "fully_connected"]
+    assert {op.inputs[0].dtype for op in dense} == {"int8" if scheme == "w8a8" else "int16"}
