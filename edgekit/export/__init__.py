@@ -3,7 +3,8 @@
 The way of a network, and its rooms:
 
 traced      a Keras model as one function: lowering, with scopes, recurrence, lookups, half
-rewritten   that function's nodes, for integers: masks (mask_forms), wide_ops (wide_forms, truths)
+rewritten   that function's nodes, for integers: masks (mask_forms), joints, wide_ops (wide_forms,
+            truths); watching tells what examples make of them
 converted   tflite; onnx (onnx_operators, onnx_integers), tidied by onnx_folding, _affine, _padding
 mended      a .tflite's ops, for all runtimes: moves, bounds, steps, neon; for speed: stem
 completed   tail, signatures, entries, metadata, attachment

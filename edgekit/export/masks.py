@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
-from tensorflow.python.framework import convert_to_constants
 
 from edgekit.export.lowering import Lowered
 from edgekit.export.mask_forms import FAR, Far, Mask, Nodes, captured_by, masks_of
 from edgekit.export.rewriting import SavedFunctions
+from edgekit.export.watching import Array, Examples, Watched
 
 _log = logging.getLogger("edgekit")
-
-Array = npt.NDArray[Any]
-Examples = Iterable[Mapping[str, Array]]
 
 _PARTS = {8: 2 * 256, 16: 2 * 32768}  # half steps of a softmax's answer, which is at most 1
 
@@ -81,18 +77,14 @@ def _numbers(
     network: Lowered, masks: list[Mask], examples: Examples, parts: int
 ) -> dict[Far, float]:
     """Return what to put for far numbers: where several scores meet one, the farthest."""
-    frozen = convert_to_constants.convert_variables_to_constants_v2(
-        network.function, lower_control_flow=False
-    )
-    every = {mask: _places(frozen.graph, mask) for mask in masks}
+    watched = Watched(network.function)
+    every = {mask: _places(watched, mask) for mask in masks}
     places = {mask: found for mask, found in every.items() if found}  # of what is called
     if not places:
         return {}
-    ask = frozen.prune(frozen.inputs, list(places.values()))
     ranges = {mask: _Range() for mask in places}
-    for example in examples:
-        fed = [tf.constant(example[_name(t)], t.dtype) for t in frozen.inputs]
-        for mask, answers in zip(places, ask(*fed), strict=True):
+    for values in watched.over(list(places.values()), examples):
+        for mask, answers in zip(places, values, strict=True):
             for scores, masked in answers:
                 ranges[mask].add(scores.numpy(), masked.numpy())
     told: dict[Far, float] = {}
@@ -103,21 +95,13 @@ def _numbers(
     return {far: number for far, number in told.items() if far not in soft}
 
 
-def _places(graph: Any, mask: Mask) -> list[tuple[Any, Any]]:
+def _places(watched: Watched, mask: Mask) -> list[tuple[Any, Any]]:
     """Return scores and masked ones wherever the function of a mask was called."""
-    made = {operation.name: operation.outputs for operation in graph.get_operations()}
-    behind = [name.removesuffix(mask.masked) for name in made if name.endswith(f"/{mask.masked}")]
-    calls = [""] if mask.masked in made else behind
-    return [
-        (made[call + mask.scores][0], made[call + mask.masked][0])
-        for call in calls
-        if call + mask.scores in made
+    pairs = [
+        (watched.value(call + mask.scores), watched.value(call + mask.masked))
+        for call in watched.calls(mask.masked)
     ]
-
-
-def _name(tensor: Any) -> str:
-    name: str = tensor.name.partition(":")[0]
-    return name
+    return [pair for pair in pairs if pair[0] is not None]
 
 
 def _replace(nodes: Nodes, masks: list[Mask], told: Mapping[Far, float]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.files import Made, Ready, Wanted, prepare_file, write_file
+from edgekit.export.joints import with_own_steps
 from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
 from edgekit.export.masks import with_near_masks
 from edgekit.export.recurrence import check_written_out
@@ -120,6 +121,8 @@ class Part:
         network = self.networks["float"]
         folder = self.scratch / f"masks{bits}"
         near = with_near_masks(network, iter(self.examples), bits, folder)
+        if bits == 8:
+            near = with_own_steps(near, iter(self.examples), self.scratch / "joints")
         return with_wide_ops(near, self.scratch / f"wide{bits}", network.function, bits)
 
     def _observe(self, network: Lowered, *, remarks: bool) -> Network | None:

@@ -8,8 +8,6 @@
   the divisor's byte is 0, whatever that stands for.
 - A padding takes a value with its input's step; with 16 bits TensorFlow's quantizer leaves it a
   float, and the file cannot be loaded.
-- A choice (with 16 bits) and one-hot codes copy what TensorFlow's quantizer leaves in other steps
-  than the answer has.
 """
 
 from __future__ import annotations
@@ -20,11 +18,10 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import add_tensor, code_of, kind_of, pack, unpack
+from edgekit.quantize.tflite_file import add_tensor, conversion, kind_of, pack, unpack
 
 _SHIFTS = {schema.TensorType.INT8: 20, schema.TensorType.INT16: 15}
 _SUMS = ("ADD", "SUB")
-_COPIES = {"SELECT": 1, "SELECT_V2": 1, "ONE_HOT": 2}  # and their first input that is copied
 _COMPARISONS = ("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")
 _ROOM = 1.001  # above the bound
 
@@ -32,8 +29,8 @@ _ROOM = 1.001  # above the bound
 def mend_steps(content: bytes) -> bytes:
     """Return a .tflite without such ops, or it as it is if it has none.
 
-    A sum answers in a step that its kernel takes, and is put on its own behind it, as is before an
-    op what it copies; what is compared or divided becomes float.
+    A sum answers in a step that its kernel takes, and is put on its own behind it; what is
+    compared or divided becomes float.
     """
     model = unpack(content)
     found = [
@@ -58,8 +55,7 @@ def _remedy(model: Any, graph: Any, op: Any) -> Callable[[Any, Any, Any], None] 
         return _in_float
     if kind == "PADV2" and step and not _step(graph, op.inputs[2]):
         return _in_float
-    copied = op.inputs[_COPIES[kind] :] if kind in _COPIES else ()
-    return _level if any(_step(graph, value) != step for value in copied) else None
+    return None
 
 
 def _step(graph: Any, tensor: int) -> float:
@@ -84,32 +80,21 @@ def _coarsen(model: Any, graph: Any, op: Any) -> None:
     steps.zeroPoint = np.zeros(1, np.int64)
     coarse = add_tensor(graph, graph.tensors[answer], b"/coarse", quantization=steps)
     op.outputs = np.array([coarse], np.int32)
-    _quantize(model, graph, coarse, answer, behind=op)
-
-
-def _level(model: Any, graph: Any, op: Any) -> None:
-    """Put what an op copies on its answer's step."""
-    (answer,), read = op.outputs, list(op.inputs)
-    for place in range(_COPIES[kind_of(model, op)], len(read)):
-        value, steps = read[place], graph.tensors[answer].quantization
-        if _step(graph, value) != _step(graph, answer):
-            read[place] = add_tensor(graph, graph.tensors[value], b"/level", quantization=steps)
-            _quantize(model, graph, value, read[place], before=op)
-    op.inputs = np.array(read, np.int32)
+    _put_behind(graph, op, conversion(model, graph, "QUANTIZE", coarse, answer))
 
 
 def _in_float(model: Any, graph: Any, op: Any) -> None:
     """Let an op read floats, and write them where it wrote integers."""
-    number, read = code_of(model, "DEQUANTIZE", 2), list(op.inputs)
+    read = list(op.inputs)
     for place, tensor in enumerate(op.inputs):
         if _step(graph, tensor):
             read[place] = _real(graph, tensor)
-            made = _op(number, schema.DequantizeOptionsT(), tensor, read[place])
+            made = conversion(model, graph, "DEQUANTIZE", tensor, read[place])
             graph.operators.insert(graph.operators.index(op), made)
     (answer,), op.inputs = op.outputs, np.array(read, np.int32)
     if _step(graph, answer):
         op.outputs = np.array([_real(graph, answer)], np.int32)
-        _quantize(model, graph, op.outputs[0], answer, behind=op)
+        _put_behind(graph, op, conversion(model, graph, "QUANTIZE", op.outputs[0], answer))
 
 
 def _real(graph: Any, tensor: int) -> int:
@@ -117,21 +102,5 @@ def _real(graph: Any, tensor: int) -> int:
     return add_tensor(graph, graph.tensors[tensor], b"/real", type=kind, quantization=None)
 
 
-def _quantize(
-    model: Any, graph: Any, read: int, answer: int, *, behind: Any = None, before: Any = None
-) -> None:
-    wide = graph.tensors[answer].type == schema.TensorType.INT16
-    made = _op(
-        code_of(model, "QUANTIZE", 2 if wide else 1), schema.QuantizeOptionsT(), read, answer
-    )
-    at = graph.operators.index(behind) + 1 if behind is not None else graph.operators.index(before)
-    graph.operators.insert(at, made)
-
-
-def _op(number: int, options: Any, read: int, answer: int) -> Any:
-    made = schema.OperatorT()
-    made.opcodeIndex = number
-    made.inputs, made.outputs = np.array([read], np.int32), np.array([answer], np.int32)
-    made.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__[:-1])
-    made.builtinOptions = options
-    return made
+def _put_behind(graph: Any, op: Any, made: Any) -> None:
+    graph.operators.insert(graph.operators.index(op) + 1, made)

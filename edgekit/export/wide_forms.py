@@ -16,7 +16,6 @@ _ANSWERS = {  # by op: what a function calls its answer; of others "output"
 }  # fmt: skip
 _UNREACHED = 1e9
 _HIGH = 1e3
-_HARDLY_MORE_THAN_ONE = 1 + 2**-23
 _SELU = (1.0507009873554805, 1.6732632423543772)  # Klambauer et al. 2017, eq. 14
 
 
@@ -116,20 +115,6 @@ def lessened(body: Body, makers: Mapping[str, Any]) -> str | None:
         if (_number(ceiling, makers) or 0) >= _HIGH:
             return body.op("Sub", x, body.op("Relu", body.op("Sub", x, ceiling)))
     return None
-
-
-def apart(body: Body, makers: Mapping[str, Any], readers: Mapping[str, int]) -> str | None:
-    """Return a choice, a lesser or a greater of values that others read, too, of copies of these.
-
-    To such an op and to what it reads the quantizer gives one range, that of its answer: others
-    would read what is cut off. A factor of 1 the converter would leave out.
-    """
-    inputs = list(body.inputs)
-    for place in range(1 if body.node.op == "SelectV2" else 0, len(inputs)):
-        made = makers.get(inputs[place])
-        if (made is None or made.op != "Const") and readers[inputs[place]] > 1:
-            inputs[place] = body.op("Mul", inputs[place], body.constant(_HARDLY_MORE_THAN_ONE))
-    return body.copy(body.node.op, inputs) if inputs != body.inputs else None
 
 
 def summed(body: Body, terms: int) -> str:

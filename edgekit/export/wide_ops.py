@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from edgekit.export.wide_forms import (
     WRITTEN,
     Body,
     answer_of,
-    apart,
     chosen,
     hard_swish,
     lessened,
@@ -62,8 +60,6 @@ class _Forms(ABC):
         self.function, self.truths = function, truths
         self.nodes = [n for n in function.node_def if "T" not in n.attr or _is_float(n)]
         self.makers = {f"{node.name}:{answer_of(node)}:0": node for node in self.nodes}
-        self.readers = Counter([name for node in function.node_def for name in node.input])
-        self.readers.update(function.ret.values())
 
     @abstractmethod
     def form(self, body: Body) -> str | None:
@@ -83,21 +79,13 @@ class _Forms(ABC):
 
 
 class _In8Bits(_Forms):
-    """What the converter and its quantizer spoil.
-
-    A SELU has exp(x) of all x, in steps of its largest value. What a clip or a choice reads gets
-    the range of its answer, whoever else reads it.
-    """
+    """What the converter and its quantizer spoil: a SELU has exp(x) in steps of its largest."""
 
     def form(self, body: Body) -> str | None:
         node = body.node
         if node.op == "Selu":
             return WRITTEN["Selu"](body)
-        if node.op in ("Minimum", "Maximum"):
-            return unbounded(body, self.makers) or apart(body, self.makers, self.readers)
-        if node.op == "SelectV2" and not self.truths.number(node.input[0]):
-            return apart(body, self.makers, self.readers)
-        return None  # also of choices by padding, whose sides have steps alike
+        return unbounded(body, self.makers) if node.op in ("Minimum", "Maximum") else None
 
 
 class _In16Bits(_Forms):

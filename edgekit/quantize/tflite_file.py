@@ -50,6 +50,25 @@ def code_of(model: Any, kind: str, version: int = 1) -> int:
     return len(model.operatorCodes) - 1
 
 
+def conversion(model: Any, graph: Any, kind: str, read: int, answer: int) -> Any:
+    """Return a new op that brings a tensor to another's type and steps.
+
+    Args:
+        model: the file.
+        graph: the subgraph of both tensors, into whose operators the op is to be put.
+        kind: QUANTIZE or DEQUANTIZE.
+        read: the number of the tensor that is read.
+        answer: the number of the one that is written.
+    """
+    wide = schema.TensorType.INT16 in (graph.tensors[read].type, graph.tensors[answer].type)
+    made, options = schema.OperatorT(), _CONVERSIONS[kind]
+    made.opcodeIndex = code_of(model, kind, 2 if wide or kind == "DEQUANTIZE" else 1)
+    made.inputs, made.outputs = np.array([read], np.int32), np.array([answer], np.int32)
+    made.builtinOptionsType = getattr(schema.BuiltinOptions, options.__name__[:-1])
+    made.builtinOptions = options()
+    return made
+
+
 def add_tensor(graph: Any, like: Any, name: bytes, **changed: Any) -> int:
     """Return the number of a new tensor of a subgraph: a copy of another with another name."""
     made = copy.deepcopy(like)
@@ -60,4 +79,5 @@ def add_tensor(graph: Any, like: Any, name: bytes, **changed: Any) -> int:
     return len(graph.tensors) - 1
 
 
+_CONVERSIONS = {"QUANTIZE": schema.QuantizeOptionsT, "DEQUANTIZE": schema.DequantizeOptionsT}
 _NAMES: dict[int, str] = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}

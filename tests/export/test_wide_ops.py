@@ -136,29 +136,6 @@ def test_a_selu_in_8_bits_is_as_exact_as_its_answers(data: np.ndarray, tmp_path:
     assert sqnr_db(model(data[:16]).numpy(), got) > 30
 
 
-CUT: dict[str, Callable[[Any], Any]] = {
-    "clipped": lambda x: keras.layers.Concatenate()([K.clip(x, -0.2, 0.3) * 2.0, x]),
-    "chosen": lambda x: keras.layers.Concatenate()([K.where(x > 0.3, 0.3, x) * 2.0, x]),
-    "chosen by sign": lambda x: K.where(x > 0.0, x, x * 0.1),
-}
-
-
-@pytest.mark.parametrize("techniques", ["none", "best"])
-@pytest.mark.parametrize("format", ["tflite", "onnx"])
-@pytest.mark.parametrize("name", CUT)
-def test_what_is_cut_off_for_one_reader_is_whole_for_others(
-    name: str, format: str, techniques: str, data: np.ndarray, tmp_path: Path
-) -> None:
-    # TensorFlow's quantizer gives both the range of what is cut off: 6, 12 and 23 dB.
-    model = network(CUT[name])
-    wanted = Wanted(post_training=PostTraining(parse_techniques(techniques)))
-    plan = Plan(parse_schemes("w8a8"), (format,), str(tmp_path / "x.npy"), wanted=wanted)
-    artifact = convert(Source("net", model, "keras3", {}), plan, tmp_path / "out").artifact
-    (file,) = artifact.manifest.files
-    got = answer(open_model(artifact.path(file)), file.signatures, {"x": data[:16]})["y"]
-    assert sqnr_db(model(data[:16]).numpy(), got) > 25
-
-
 def test_sums_of_a_saved_model_are_right_in_16_bits(data: np.ndarray, tmp_path: Path) -> None:
     model = network(FUNCTIONS["sum"])
     model.export(tmp_path / "saved", verbose=False)
