@@ -22,6 +22,7 @@ from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
 from edgekit.export.half import in_single
 from edgekit.export.lookups import plain_extremes, plain_lookups
+from edgekit.export.norms import plain_norms
 from edgekit.export.recurrence import written_out
 from edgekit.export.scopes import graph_name, named_by_layer
 from edgekit.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
@@ -81,6 +82,7 @@ def lower(
         in_single(model),
         plain_lookups(model),
         plain_extremes(),
+        plain_norms(model),
     ):
         function = _trace(serve, inputs)
     return save(function, list(model.variables), inputs, folder)

@@ -4,6 +4,8 @@
   be smaller than what that leaves of a term's: where terms cancel out, TensorFlow Lite aborts the
   process. Such an answer holds nothing but its terms' rounding.
 - A comparison multiplies by steps below one, and answers at random where they are larger.
+- No kernel takes a step of 0, which TensorFlow's quantizer gives, in 16 bits, to constants that are
+  nothing but zeros, as the offset of an untrained normalization: LiteRT aborts the process.
 - A division answers its lowest value where the dividend is one step below zero, and fails where
   the divisor's byte is 0, whatever that stands for.
 - A padding takes a value with its input's step; with 16 bits TensorFlow's quantizer leaves it a
@@ -24,6 +26,7 @@ _SHIFTS = {schema.TensorType.INT8: 20, schema.TensorType.INT16: 15}
 _SUMS = ("ADD", "SUB")
 _COMPARISONS = ("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")
 _ROOM = 1.001  # above the bound
+_LEAST = 2.0**-28  # as TensorFlow's quantizer gives to nothing but zeros in 8 bits
 
 
 def mend_steps(content: bytes) -> bytes:
@@ -33,6 +36,9 @@ def mend_steps(content: bytes) -> bytes:
     compared or divided becomes float.
     """
     model = unpack(content)
+    nothing = [steps for graph in model.subgraphs for steps in _without_width(graph)]
+    for steps in nothing:
+        steps.scale = np.where(steps.scale == 0, _LEAST, steps.scale).astype(np.float32)
     found = [
         (mend, graph, op)
         for graph in model.subgraphs
@@ -41,7 +47,13 @@ def mend_steps(content: bytes) -> bytes:
     ]
     for mend, graph, op in found:
         mend(model, graph, op)
-    return pack(model) if found else content
+    return pack(model) if found or nothing else content
+
+
+def _without_width(graph: Any) -> list[Any]:
+    """Return the steps of zero of a subgraph's tensors."""
+    told = [tensor.quantization for tensor in graph.tensors]
+    return [q for q in told if q is not None and q.scale is not None and 0 in q.scale]
 
 
 def _remedy(model: Any, graph: Any, op: Any) -> Callable[[Any, Any, Any], None] | None:

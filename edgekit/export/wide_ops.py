@@ -30,6 +30,7 @@ from edgekit.export.wide_forms import (
     unbounded,
 )
 
+_WRITTEN_IN_8_BITS = ("Neg", "Selu", "Square")
 _CALLS = re.compile(r"^.*PartitionedCall[^/]*/")  # before the names of what is called
 
 
@@ -79,12 +80,15 @@ class _Forms(ABC):
 
 
 class _In8Bits(_Forms):
-    """What the converter and its quantizer spoil: a SELU has exp(x) in steps of its largest."""
+    """What the converter and its quantizer spoil or leave in float.
+
+    A SELU has exp(x) of all x, in steps of its largest value.
+    """
 
     def form(self, body: Body) -> str | None:
         node = body.node
-        if node.op == "Selu":
-            return WRITTEN["Selu"](body)
+        if node.op in _WRITTEN_IN_8_BITS and not _is_in_gelu(node, self.nodes):
+            return WRITTEN[node.op](body)
         return unbounded(body, self.makers) if node.op in ("Minimum", "Maximum") else None
 
 

@@ -115,8 +115,10 @@ class FloatGraph:
         return frozenset(map(self.name, tensors))
 
     def is_float(self, tensor: int) -> bool:
-        """Whether it holds float32."""
-        return bool(self._graph.tensors[tensor].type == schema.TensorType.FLOAT32)
+        """Whether it holds float32: one number at least, as a bias cut in parts may not."""
+        told = self._graph.tensors[tensor]
+        empty = told.shape is not None and 0 in told.shape
+        return bool(told.type == schema.TensorType.FLOAT32 and not empty)
 
     def shape(self, tensor: int) -> tuple[int, ...]:
         """Return a tensor's shape at batch 1."""
