@@ -3,6 +3,7 @@
 The way of a network, and its rooms:
 
 traced      a Keras model as one function: lowering, with scopes, recurrence, lookups, norms, half
+written     what TFLite lacks with what it has: lacking (lacking_forms, gelus, cosines)
 rewritten   that function's nodes, for integers: masks (mask_forms), joints, wide_ops (wide_forms,
             truths); watching tells what examples make of them
 converted   tflite; onnx (onnx_operators, onnx_integers), tidied by onnx_folding, _affine, _padding

@@ -14,6 +14,7 @@ from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.files import Made, Ready, Wanted, prepare_file, write_file
 from edgekit.export.joints import with_own_steps
+from edgekit.export.lacking import with_known_ops
 from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
 from edgekit.export.masks import with_near_masks
 from edgekit.export.recurrence import check_written_out
@@ -152,7 +153,10 @@ def _lower(
     for bits, build in source.integer.items():
         if any(scheme.activation_bits == bits and scheme.calibrated for scheme in schemes):
             networks[f"integer{bits}"] = lower(build(), scratch / f"integer{bits}", shapes)
-    return {name: _with_normalisation(network, source) for name, network in networks.items()}
+    return {
+        name: _with_normalisation(with_known_ops(network, scratch / f"{name}-known"), source)
+        for name, network in networks.items()
+    }
 
 
 def _network_of(scheme: Scheme, source: Source) -> str:

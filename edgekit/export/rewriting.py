@@ -27,6 +27,13 @@ class SavedFunctions:
         graphs = self._model.meta_graphs
         self.all: list[Any] = [f for graph in graphs for f in graph.graph_def.library.function]
 
+    def add(self, function: Any) -> str:
+        """Add a concrete function that has no variables, and return its name."""
+        definition = function.function_def
+        self._model.meta_graphs[0].graph_def.library.function.append(definition)
+        name: str = definition.signature.name
+        return name
+
     def save(self, folder: Path) -> Lowered:
         """Save them beside the network's variables, in the free `folder`; return what they make."""
         shutil.copytree(self._network.folder, folder)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
@@ -54,9 +56,21 @@ def convert(
         _make_integer(converter, scheme, io_dtype or scheme.io_dtypes[0])
     if not per_channel_dense:
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    with one_line_failures(f"{scheme.name} as TFLite"):
+    with one_line_failures(f"{scheme.name} as TFLite"), _without_remarks():
         content: bytes = converter.convert()
     return content
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Keep back what the converter says of ends in float: where it is so, it fails and says it."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _float(network: Lowered) -> bytes:

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
+_OF_SHAPES = ("Rank", "Shape", "Size")
+
 Array = npt.NDArray[Any]
 Examples = Iterable[Mapping[str, Array]]
 
@@ -39,9 +41,33 @@ class Watched:
         first = answers.index(answer) if answer in answers else 0
         return made.outputs[first + int(number or 0)]
 
+    def operation(self, node: str) -> Any:
+        """Return a node of a function where that is first called; None if it is not."""
+        calls = self.calls(node)
+        return self._made[calls[0] + node] if calls else None
+
+    def constant(self, value: Any) -> Array | None:
+        """Return a tensor that no input has a part in but by its shape, None of others."""
+        before, seen = [value.op], set[str]()
+        while before:
+            made = before.pop()
+            if made.type == "Placeholder":
+                return None
+            if made.name not in seen and made.type not in _OF_SHAPES:
+                seen.add(made.name)
+                before += [read.op for read in made.inputs]
+        found: Array = self.part(self._frozen.inputs, value)(
+            *(tf.zeros(t.shape, t.dtype) for t in self._frozen.inputs)
+        ).numpy()
+        return found
+
+    def part(self, read: list[Any], answer: Any) -> Any:
+        """Return what computes a tensor, or a structure of them, from others."""
+        return self._frozen.prune(read, answer)
+
     def over(self, values: Any, examples: Examples) -> Iterator[Any]:
         """Yield the same structure as that of the tensors `values` for each example."""
-        ask = self._frozen.prune(self._frozen.inputs, values)
+        ask = self.part(self._frozen.inputs, values)
         for example in examples:
             fed = [tf.constant(example[_name(t)], t.dtype) for t in self._frozen.inputs]
             yield ask(*fed)
