@@ -21,6 +21,7 @@ from edgekit.export.onnx_graph import drop_unused, nodes_of
 from edgekit.export.onnx_integers import drop_saturated_clips, make_activations_unsigned
 from edgekit.export.onnx_operators import HANDLERS
 from edgekit.export.onnx_padding import fold_padding
+from edgekit.export.onnx_rows import with_rows
 from edgekit.export.tflite import Samples
 from edgekit.quantize.scheme import Scheme
 from edgekit.signature import TensorSpec
@@ -154,7 +155,7 @@ def _translated(tflite: bytes, network: Lowered) -> bytes:
     """Translate an integer .tflite with one float input and one float output a signature name."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "int8.tflite"
-        source.write_bytes(tflite)
+        source.write_bytes(with_rows(tflite))
         runner = Interpreter(str(source)).get_signature_runner()
         inputs = {d["name"]: name for name, d in runner.get_input_details().items()}
         outputs = {d["name"]: name for name, d in runner.get_output_details().items()}

@@ -146,6 +146,23 @@ def test_a_translated_file_can_be_asked_for_exact_sums(tmp_path: Path) -> None:
     np.testing.assert_allclose(answer, expected, atol=0.05 * np.abs(expected).max())
 
 
+def test_a_dense_op_that_takes_rows_apart_keeps_its_bias(tmp_path: Path) -> None:
+    layers = tf_keras.layers
+    x = tf_keras.Input((6, 4), name="x")
+    dense = layers.Dense(5, bias_initializer="ones")(x)
+    y = layers.Dense(3)(layers.TimeDistributed(layers.Dense(4, bias_initializer="ones"))(dense))
+    model = tf_keras.Model(x, layers.Activation("linear", name="y")(y))
+    network = lower(model, tmp_path / "lowered")
+    values = np.random.default_rng(0).uniform(-1, 1, (16, 6, 4)).astype(np.float32)
+    content = tflite.convert(
+        network, parse_scheme("w8a8"), io_dtype="float32",
+        samples=lambda: iter([{"x": value[None]} for value in values]),
+    )  # fmt: skip
+    answer = run(convert(network, parse_scheme("w8a8"), tflite=content), x=values[:1])["y"]
+    expected = model(values[:1]).numpy()
+    np.testing.assert_allclose(answer, expected, atol=0.03 * np.abs(expected).max())
+
+
 def test_missing_needs_are_named(convolution: tuple[Lowered, Any]) -> None:
     lowered, _ = convolution
     with pytest.raises(InputError, match="scheme w8a8: no calibration data"):
