@@ -6,7 +6,8 @@ traced      a Keras model as one function: lowering, with scopes, recurrence, lo
 written     what TFLite lacks with what it has: lacking (lacking_forms, gelus, cosines)
 rewritten   that function's nodes, for integers: masks (mask_forms), joints, wide_ops (wide_forms,
             truths); watching tells what examples make of them
-converted   tflite; onnx (onnx_operators, _rows, _integers), tidied by onnx_folding, _affine, _padding
+converted   tflite; onnx (onnx_operators, onnx_rows, onnx_integers), tidied by onnx_folding,
+            onnx_affine, onnx_padding
 mended      a .tflite's ops, for all runtimes: moves, bounds, steps, neon; for speed: stem
 completed   tail, signatures, entries, metadata, attachment
 
