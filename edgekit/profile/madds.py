@@ -2,10 +2,10 @@
 
 The convention, once and for all: one multiply with its add is one MAdd. Only what multiplies data
 by weights, or data by data, in sums of products has MAdds: convolutions, fully connected layers,
-matrix products, recurrent cells. Biases, activations, batch norm, pooling, resizing and all moving
-of data have none; each of them stands in ZERO, so that an op without a rule is known to be one.
-Products with padded zeros count, as in the papers' tables. All figures are for batch 1 unless the
-inputs say otherwise.
+matrix products, recurrent cells, fast transforms. Biases, activations, batch norm, pooling,
+resizing and all moving of data have none; each of them stands in ZERO, so that an op without a rule
+is known to be one. Products with padded zeros count, as in the papers' tables. All figures are for
+batch 1 unless the inputs say otherwise.
 """
 
 from __future__ import annotations
@@ -133,6 +133,22 @@ def _einsum(op: Op) -> int:
     for size in sizes.values():
         product *= size
     return product
+
+
+@rule("rfft2d")
+def _spectrum(op: Op) -> int:
+    """A fast transform of N has N / 2 log2(N) complex products, of 4 each; half, of real rows.
+
+    Rows `[..., H, N]` first, then the N / 2 + 1 columns that they became (Cooley and Tukey 1965).
+    """
+    height, bins = _axis(op.outputs[0], -2), _axis(op.outputs[0], -1)
+    length = 2 * (bins - 1)
+    each = height * length * _halvings(length) + bins * 2 * height * _halvings(height)
+    return op.outputs[0].elements // (height * bins) * each
+
+
+def _halvings(length: int) -> int:
+    return (length - 1).bit_length()
 
 
 # Elementwise, pooling, moving, comparing, (de)quantizing, sampling: explicitly no MAdds. Names are

@@ -95,13 +95,28 @@ def convolution_3d(net) -> int:
     return 3 * 4 * 4 * 2 * 3 * 3 * 3 * 5
 
 
+def spectrum(net) -> int:
+    """30 rows of 256: a complex transform of each has 128 products of 4 in each of 8 rounds."""
+    sides = net.constant(values=[1, 256], dtype="int32")
+    net.op("RFFT2D", [net.input(30, 1, 256), sides], [net.tensor(30, 1, 129)])
+    return 30 * (128 * 4 * 8) // 2
+
+
+def spectrum_of_a_map(net) -> int:
+    """16 rows of 8, half of 4 products of 4 in 3 rounds; 5 columns of 16, 8 of 4 in 4 rounds."""
+    sides = net.constant(values=[16, 8], dtype="int32")
+    net.op("RFFT2D", [net.input(1, 16, 8), sides], [net.tensor(1, 16, 5)])
+    return 16 * (4 * 4 * 3) // 2 + 5 * 8 * 4 * 4
+
+
 def elementwise(net) -> int:
     net.op("ADD", [net.input(1, 8), net.constant(8)], [net.tensor(1, 8)])
     return 0
 
 
 CASES = [convolution, dilated, grouped, depthwise, transposed, fully_connected, batch_matmul,
-         batch_matmul_transposed, lstm, basic_lstm, convolution_3d, elementwise]  # fmt: skip
+         batch_matmul_transposed, lstm, basic_lstm, convolution_3d, spectrum,
+         spectrum_of_a_map, elementwise]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
@@ -148,12 +163,12 @@ def test_float16_weights_are_stored_weights(net, tmp_path: Path) -> None:
 def test_op_without_a_rule_is_named_and_never_zero(net, tmp_path: Path) -> None:
     x, y = net.input(1, 10), net.tensor(1, 10)
     net.op("CUSTOM", [x], [y], custom="Mystery")
-    net.op("RFFT2D", [y], [net.tensor(1, 10)])
+    net.op("SKIP_GRAM", [y], [net.tensor(1, 10)])
     path = net.write(tmp_path / "m.tflite")
-    with pytest.raises(InputError, match="no MAdd rule for Mystery, RFFT2D"):
+    with pytest.raises(InputError, match="no MAdd rule for Mystery, SKIP_GRAM"):
         summarize(read_graph(path))
     summary = summarize(read_graph(path), allow_unknown=True)
-    assert summary.unknown == ("Mystery", "RFFT2D")
+    assert summary.unknown == ("Mystery", "SKIP_GRAM")
     assert [row.madds for row in by_kind(read_graph(path))] == [None, None]
 
 
