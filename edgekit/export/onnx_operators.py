@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from tf2onnx import utils
+from tf2onnx.onnx_opset.signal import RFFTOp
 
 
 def _erfc(graph: Any, node: Any, name: str, _: Any) -> None:
@@ -23,8 +25,7 @@ def _expm1(graph: Any, node: Any, name: str, _: Any) -> None:
 
 def _log1p(graph: Any, node: Any, name: str, _: Any) -> None:
     """Write log(x + 1)."""
-    dtype = utils.map_onnx_to_numpy_type(graph.get_dtype(node.input[0]))
-    one = graph.make_const(utils.make_name(name), np.array(1, dtype))
+    one = graph.make_const(utils.make_name(name), np.array(1, _kind(graph, node)))
     node.type = "Log"
     more = graph.make_node("Add", [node.input[0], one.output[0]], name=utils.make_name(name))
     graph.copy_shape(node.output[0], more.output[0])
@@ -41,30 +42,79 @@ def _subtract(graph: Any, node: Any, name: str) -> Any:
     return difference
 
 
+class _Graph:
+    """New ops and constants of a graph, whose names begin alike."""
+
+    def __init__(self, graph: Any, name: str) -> None:
+        self.graph, self.name = graph, name
+
+    def constant(self, value: Any, dtype: Any = None) -> str:
+        """Add a constant and return what others call it."""
+        made = self.graph.make_const(utils.make_name(self.name), np.array(value, dtype))
+        return str(made.output[0])
+
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Add an op and return what others call its answer."""
+        name = utils.make_name(self.name)
+        made = self.graph.make_node(kind, [*inputs], attr=attributes, name=name)
+        return str(made.output[0])
+
+    def put(self, node: Any, kind: str, *inputs: str, **attributes: Any) -> None:
+        """Let an op answer in the place of a node."""
+        shapes, dtypes = node.output_shapes, node.output_dtypes
+        self.graph.remove_node(node.name)
+        self.graph.make_node(kind, [*inputs], attr=attributes, name=node.name, outputs=node.output,
+                             shapes=shapes, dtypes=dtypes)  # fmt: skip
+
+
 def _gelu(graph: Any, node: Any, name: str, _: Any) -> None:
     """Write the GELU of .tflite, which has an approximate form (Hendrycks and Gimpel 2016, 2)."""
-    x, dtype = node.input[0], utils.map_onnx_to_numpy_type(graph.get_dtype(node.input[0]))
-
-    def constant(value: float) -> str:
-        return str(graph.make_const(utils.make_name(name), np.array(value, dtype)).output[0])
-
-    def made(kind: str, *inputs: str) -> str:
-        return str(graph.make_node(kind, [*inputs], name=utils.make_name(name)).output[0])
-
+    x, kind, new = node.input[0], _kind(graph, node), _Graph(graph, name)
     if node.get_attr_value("approximate"):
-        cube = made("Mul", made("Mul", x, x), made("Mul", x, constant(0.044715)))
-        step = made("Tanh", made("Mul", made("Add", x, cube), constant(np.sqrt(2 / np.pi))))
+        cube = new.op("Mul", new.op("Mul", x, x), new.op("Mul", x, new.constant(0.044715, kind)))
+        sum_ = new.op("Add", x, cube)
+        step = new.op("Tanh", new.op("Mul", sum_, new.constant(np.sqrt(2 / np.pi), kind)))
     else:
-        step = made("Erf", made("Div", x, constant(np.sqrt(2))))
-    share = made("Mul", made("Add", step, constant(1)), constant(0.5))
-    shapes, dtypes = node.output_shapes, node.output_dtypes
-    graph.remove_node(node.name)
-    graph.make_node(
-        "Mul", [x, share], outputs=node.output, name=node.name, shapes=shapes, dtypes=dtypes
+        step = new.op("Erf", new.op("Div", x, new.constant(np.sqrt(2), kind)))
+    doubled = new.op("Add", step, new.constant(1, kind))
+    new.put(node, "Mul", x, new.op("Mul", doubled, new.constant(0.5, kind)))
+
+
+def _bucketize(graph: Any, node: Any, name: str, _: Any) -> None:
+    """Write how many boundaries a number has reached, as Keras' Discretization takes."""
+    new, last = _Graph(graph, name), np.array([-1], np.int64)
+    bounds = new.constant(node.get_attr("boundaries").floats, _kind(graph, node))
+    reached = new.op(
+        "GreaterOrEqual", new.op("Unsqueeze", node.input[0], new.constant(last)), bounds
     )
+    counted = new.op("Cast", reached, to=node.output_dtypes[0])
+    new.put(node, "ReduceSum", counted, new.constant(last), keepdims=0)
 
 
+def _kind(graph: Any, node: Any) -> Any:
+    return utils.map_onnx_to_numpy_type(graph.get_dtype(node.input[0]))
+
+
+def _spectrum(graph: Any, node: Any, name: str, _: Any) -> None:
+    """Write the parts of a spectrum as products with matrices; tf2onnx knows its size alone."""
+    parts = graph.find_output_consumers(node.output[0])
+    if any(part.type not in _WAVES for part in parts) or not node.inputs[1].is_const():
+        RFFTOp.version_13(graph, node)
+        return
+    given, length = graph.get_shape(node.input[0])[-1], int(node.inputs[1].get_tensor_value()[0])
+    angles = 2 * np.pi / length * np.outer(np.arange(given), np.arange(length // 2 + 1))
+    whole = np.arange(given)[:, np.newaxis] < length  # what is longer is cut
+    for part in parts:
+        matrix = (_WAVES[part.type](angles) * whole).astype(np.float32)
+        weights = graph.make_const(utils.make_name(name), matrix).output[0]
+        part.type, part.input[:], part.skip_conversion = "MatMul", [node.input[0], weights], True
+    graph.remove_node(node.name)
+
+
+_WAVES: dict[str, Callable[[Any], Any]] = {"Real": np.cos, "Imag": lambda angles: -np.sin(angles)}
 # As tf2onnx takes them: functions with their arguments.
 HANDLERS: dict[str, Any] = {
-    "Erfc": (_erfc, []), "Expm1": (_expm1, []), "Log1p": (_log1p, []), "TFL_GELU": (_gelu, []),
+    "Bucketize": (_bucketize, []), "Erfc": (_erfc, []), "Expm1": (_expm1, []),
+    "Log1p": (_log1p, []), "RFFT": (_spectrum, []), "TFL_BUCKETIZE": (_bucketize, []),
+    "TFL_GELU": (_gelu, []),
 }  # fmt: skip

@@ -9,11 +9,11 @@ from typing import Any
 import tensorflow as tf
 
 _ANSWERS = {  # by op: what a function calls its answer; of others "output"
-    "Add": "z", "AddV2": "z", "Cast": "y", "Elu": "activations", "Exp": "y", "Maximum": "z",
-    "Minimum": "z", "Mul": "z", "Neg": "y", "RealDiv": "z", "Relu": "activations",
-    "Relu6": "activations", "Selu": "activations", "Square": "y", "SquaredDifference": "z",
-    "Sub": "z",
-}  # fmt: skip
+    **dict.fromkeys(("Elu", "Relu", "Relu6", "Selu", "Softplus"), "activations"),
+    **dict.fromkeys(("Abs", "Cast", "Exp", "Log", "Neg", "Sigmoid", "Square"), "y"),
+    **dict.fromkeys(("Add", "AddV2", "Maximum", "Minimum", "Mul", "RealDiv"), "z"),
+    **dict.fromkeys(("SquaredDifference", "Sub"), "z"),
+}
 _UNREACHED = 1e9
 _HIGH = 1e3
 _SELU = (1.0507009873554805, 1.6732632423543772)  # Klambauer et al. 2017, eq. 14
@@ -90,6 +90,13 @@ def _below_zero(body: Body) -> str:
     (x,) = body.inputs
     least = body.op("Sub", x, body.op("Relu", x))
     return body.op("Sub", body.op("Exp", least), body.constant(1))
+
+
+def _softplus(body: Body) -> str:
+    """Return relu(x) - log(sigmoid(|x|)), which is log(1 + exp(x)) without large numbers."""
+    (x,) = body.inputs
+    share = body.op("Sigmoid", body.op("Abs", x))
+    return body.op("Sub", body.op("Relu", x), body.op("Log", share))
 
 
 def unbounded(body: Body, makers: Mapping[str, Any]) -> str | None:
@@ -186,6 +193,7 @@ WRITTEN: dict[str, Callable[[Body], str]] = {
     "SquaredDifference": _squared_difference,
     "Elu": _elu,
     "Selu": _selu,
+    "Softplus": _softplus,
 }
 
 

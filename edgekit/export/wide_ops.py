@@ -30,7 +30,7 @@ from edgekit.export.wide_forms import (
     unbounded,
 )
 
-_WRITTEN_IN_8_BITS = ("Neg", "Selu", "Square")
+_WRITTEN_IN_8_BITS = ("Neg", "Selu", "Softplus", "Square")
 _CALLS = re.compile(r"^.*PartitionedCall[^/]*/")  # before the names of what is called
 
 
@@ -82,7 +82,7 @@ class _Forms(ABC):
 class _In8Bits(_Forms):
     """What the converter and its quantizer spoil or leave in float.
 
-    A SELU has exp(x) of all x, in steps of its largest value.
+    A SELU has exp(x) of all x, and a softplus, in steps of its largest value.
     """
 
     def form(self, body: Body) -> str | None:
@@ -101,7 +101,7 @@ class _In16Bits(_Forms):
 
     def form(self, body: Body) -> str | None:
         node = body.node
-        if node.op in WRITTEN:
+        if node.op in WRITTEN and node.op != "Softplus":
             return None if _is_in_gelu(node, self.nodes) else WRITTEN[node.op](body)
         if node.op in ("Minimum", "Maximum"):
             without = unbounded(body, self.makers)

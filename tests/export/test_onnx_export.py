@@ -222,3 +222,29 @@ def test_a_logarithm_of_one_and_more(tmp_path: Path) -> None:
     value = np.random.default_rng(0).normal(0, 2, (1, 6)).astype(np.float32)
     (found,) = run(content, x=value).values()
     np.testing.assert_allclose(found, np.log1p(value**2), rtol=1e-5)
+
+
+@pytest.mark.parametrize("length", [32, 24])  # the second cuts what it is given
+def test_parts_of_a_spectrum_are_those_of_numpy(length: int, tmp_path: Path) -> None:
+    def parts(x: Any) -> Any:
+        spectrum = tf.signal.rfft(x, [length])
+        return tf.math.real(spectrum), tf.math.imag(spectrum)
+
+    x = tf_keras.Input((3, 32), name="x")
+    outputs = dict(zip(("even", "odd"), tf_keras.layers.Lambda(parts)(x), strict=True))
+    content = convert(lower(tf_keras.Model(x, outputs), tmp_path / "net"), parse_scheme("f32"))
+    value = np.random.default_rng(0).normal(size=(1, 3, 32)).astype(np.float32)
+    expected = np.fft.rfft(value[..., :length].astype(np.float64))
+    found = run(content, x=value)
+    np.testing.assert_allclose(found["even"], expected.real, atol=1e-5)
+    np.testing.assert_allclose(found["odd"], expected.imag, atol=1e-5)
+
+
+def test_buckets_are_those_of_numpy(tmp_path: Path) -> None:
+    bounds = [-1.0, 0.0, 0.5]
+    x = tf_keras.Input((7,), name="x")
+    buckets = tf.cast(tf_keras.layers.Discretization(bounds)(x), tf.float32)
+    content = convert(lower(tf_keras.Model(x, buckets), tmp_path / "net"), parse_scheme("f32"))
+    value = np.float32([[-2, -1, -0.5, 0, 0.25, 0.5, 3]])
+    (found,) = run(content, x=value).values()
+    np.testing.assert_array_equal(found, np.digitize(value, bounds))

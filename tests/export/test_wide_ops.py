@@ -127,8 +127,12 @@ def test_a_saved_model_too(data: np.ndarray, tmp_path: Path) -> None:
     assert (file.parity or {})["passed"]
 
 
-def test_a_selu_in_8_bits_is_as_exact_as_its_answers(data: np.ndarray, tmp_path: Path) -> None:
-    model = network(keras.layers.Activation("selu"))
+@pytest.mark.parametrize("activation", ["selu", "softplus", "mish"])
+def test_an_exponential_in_8_bits_is_as_exact_as_its_answers(
+    activation: str, data: np.ndarray, tmp_path: Path
+) -> None:
+    # All of exp(x) in steps of its largest value: 20 to 25 dB of a softplus and a SELU.
+    model = network(keras.layers.Activation(activation))
     plan = Plan(parse_schemes("w8a8"), calibrate=str(tmp_path / "x.npy"))
     artifact = convert(Source("net", model, "keras3", {}), plan, tmp_path / "out").artifact
     (file,) = artifact.manifest.files
