@@ -8,7 +8,7 @@ rewritten   that function's nodes, for integers: masks (mask_forms), joints, wid
             truths); watching tells what examples make of them
 converted   tflite; onnx (onnx_operators, onnx_rows, onnx_integers), tidied by onnx_folding,
             onnx_affine, onnx_padding
-mended      a .tflite's ops, for all runtimes: moves, bounds, steps, neon; for speed: stem
+mended      a .tflite's ops, for all runtimes: moves, bounds, steps, spectra, neon; for speed: stem
 completed   tail, signatures, entries, metadata, attachment
 
 `conversion` leads through it: `part` for one entry point, `files` for one file, `description` for

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from edgekit.export.moves import mend_moves
 from edgekit.export.neon import mend_for_neon
 from edgekit.export.signatures import add_signatures
 from edgekit.export.source import Source
+from edgekit.export.spectra import with_float_spectra
 from edgekit.export.stem import pair_stem
 from edgekit.export.steps import mend_steps
 from edgekit.export.tail import Tails
@@ -33,7 +35,7 @@ from edgekit.quantize.network import Changes, Network
 from edgekit.quantize.post_training import Prepared, prepare
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.refinement import add_rests
-from edgekit.quantize.scheme import Scheme
+from edgekit.quantize.scheme import Scheme, parse_scheme
 from edgekit.quantize.techniques import BEST, Mixed, PostTraining
 from edgekit.quantize.transformation import transform
 from edgekit.quantize.weight_steps import put_weights
@@ -133,6 +135,12 @@ def write_file(
             if prepared:  # for another quantizer, whose weights it replaces
                 content = put_weights(content, prepared.content, prepared.steps)
                 content = add_rests(content, prepared.content, prepared.rests)
+        if scheme.name == "w8":
+            in_float = partial(tflite.convert, network, parse_scheme("f32"))
+            content, spectra = with_float_spectra(content, in_float)
+            if spectra:
+                _log.warning("w8: %s stays in float: of spectra, whose range 8 bits do not bear",
+                             ", ".join(spectra))  # fmt: skip
         if scheme.activation_bits:
             content = mend_steps(mend_bounds(mend_moves(content)))
         if scheme.activation_bits == 8:
