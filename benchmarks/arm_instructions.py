@@ -39,7 +39,7 @@ from edgekit.device.emulator import userland
 from edgekit.device.qemu import EmulatedCore
 from edgekit.errors import SetupError
 from edgekit.export.conversion import Plan, convert
-from edgekit.export.stem import pair_stem
+from edgekit.export.mending.stem import pair_stem
 from edgekit.families import MODULES, family
 from edgekit.profile.counting import Count
 from edgekit.profile.measurement import Options

@@ -73,7 +73,7 @@ def write(found: Published, path: Path, folder: Path, labels: Path | None = None
 def smoke() -> int:
     """Convert a small network as published ones are, import the file, and compare the answers."""
     from edgekit.export import tflite
-    from edgekit.export.lowering import lower
+    from edgekit.export.tracing.lowering import lower
     from edgekit.families.rebuild import rebuild
     from edgekit.quantize.scheme import parse_scheme
     from edgekit.sources.preset import spread_activations

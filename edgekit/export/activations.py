@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgekit.export.lowering import functional
-from edgekit.export.replaced_calls import called_by
-from edgekit.export.scopes import graph_name, named_by_layer
+from edgekit.export.tracing.lowering import functional
+from edgekit.export.tracing.replaced_calls import called_by
+from edgekit.export.tracing.scopes import graph_name, named_by_layer
 from edgekit.parity.layers import Layers
 
 # What converters join to the op before it, the second only where it takes a constant beside.

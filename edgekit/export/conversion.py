@@ -20,9 +20,9 @@ from edgekit.errors import InputError
 from edgekit.export.description import describe_file, describe_task, describe_tools
 from edgekit.export.entries import merge_signatures, merge_tflite, name_signature
 from edgekit.export.files import Made, Wanted, complete, names_axis
-from edgekit.export.lowering import Arrays
 from edgekit.export.part import REFERENCE_EXAMPLES, Part
 from edgekit.export.source import Source
+from edgekit.export.tracing.lowering import Arrays
 from edgekit.parity import gate_of
 from edgekit.quantize.calibration import Calibration, open_calibration, random_examples
 from edgekit.quantize.scheme import SCHEMES, Scheme

@@ -14,8 +14,8 @@ import numpy as np
 from edgekit import __version__, parity
 from edgekit.artifact import ModelFile, reference_inputs
 from edgekit.errors import InputError
-from edgekit.export.lowering import Arrays
 from edgekit.export.source import Source
+from edgekit.export.tracing.lowering import Arrays
 from edgekit.files import file_sha256
 from edgekit.parity.answers import answer, compare_all, expected_of
 from edgekit.profile.graph import read_graph

@@ -14,18 +14,18 @@ import numpy as np
 from edgekit import __version__
 from edgekit.errors import InputError
 from edgekit.export import tflite
-from edgekit.export.bounds import mend_bounds
-from edgekit.export.lowering import Lowered
+from edgekit.export.mending.bounds import mend_bounds
+from edgekit.export.mending.moves import mend_moves
+from edgekit.export.mending.neon import mend_for_neon
+from edgekit.export.mending.spectra import with_float_spectra
+from edgekit.export.mending.stem import pair_stem
+from edgekit.export.mending.steps import mend_steps
 from edgekit.export.metadata import add_metadata
-from edgekit.export.moves import mend_moves
-from edgekit.export.neon import mend_for_neon
 from edgekit.export.signatures import add_signatures
 from edgekit.export.source import Source
-from edgekit.export.spectra import with_float_spectra
-from edgekit.export.stem import pair_stem
-from edgekit.export.steps import mend_steps
 from edgekit.export.tail import Tails
 from edgekit.export.targets import Refusal, check_target
+from edgekit.export.tracing.lowering import Lowered
 from edgekit.profile.tflite import op_versions
 from edgekit.quantize.calibration import Calibration
 from edgekit.quantize.headroom import widen
@@ -43,7 +43,7 @@ from edgekit.signature import Signature
 
 _log = logging.getLogger("edgekit")
 
-_STATEFUL = (  # which a SavedModel may hold: of Keras models no file does, see recurrence.py
+_STATEFUL = (  # which a SavedModel may hold: of Keras models no file does, see tracing/recurrence.py
     "LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN",
     "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN", "SVDF",
 )  # fmt: skip

@@ -13,14 +13,14 @@ import numpy as np
 from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.files import Made, Ready, Wanted, prepare_file, write_file
-from edgekit.export.joints import with_own_steps
-from edgekit.export.lacking import with_known_ops
-from edgekit.export.lowering import Arrays, Lowered, lower, lower_function, name_outputs
-from edgekit.export.masks import with_near_masks
-from edgekit.export.recurrence import check_written_out
+from edgekit.export.rewriting.joints import with_own_steps
+from edgekit.export.rewriting.lacking import with_known_ops
+from edgekit.export.rewriting.masks import with_near_masks
+from edgekit.export.rewriting.wide_ops import with_wide_ops
 from edgekit.export.source import Source
 from edgekit.export.tail import Tails
-from edgekit.export.wide_ops import with_wide_ops
+from edgekit.export.tracing.lowering import Arrays, Lowered, lower, lower_function, name_outputs
+from edgekit.export.tracing.recurrence import check_written_out
 from edgekit.quantize.advice import few_samples
 from edgekit.quantize.calibration import Calibration
 from edgekit.quantize.network import Network, doubts, open_network

@@ -24,7 +24,7 @@ from edgekit.export.attachment import (
     write_vector,
 )
 from edgekit.export.failures import one_line_failures
-from edgekit.export.lowering import Arrays, Lowered, lower
+from edgekit.export.tracing.lowering import Arrays, Lowered, lower
 from edgekit.quantize.scheme import parse_scheme
 
 _CODES, _SUBGRAPHS, _BUFFERS, _SIGNATURES = 1, 2, 4, 7  # of the table Model

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
-from edgekit.export.lowering import Lowered
+from edgekit.export.tracing.lowering import Lowered
 from edgekit.quantize.scheme import Scheme
 
 Samples = Callable[[], Iterator[dict[str, Any]]]

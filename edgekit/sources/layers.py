@@ -89,7 +89,7 @@ def compare(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Load the source and compare; see `compare_with_source`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from edgekit.export.activations import layer_activations
-    from edgekit.export.lowering import name_outputs
+    from edgekit.export.tracing.lowering import name_outputs
 
     artifact = open_artifact(request["folder"])
     (file,) = (f for f in artifact.manifest.files if f.path == request["file"])

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from edgekit.export.bounds import mend_bounds
 from edgekit.export.conversion import Plan, convert
+from edgekit.export.mending.bounds import mend_bounds
 from edgekit.export.source import Source
 from edgekit.parity import sqnr_db
 from edgekit.parity.answers import answer

@@ -11,7 +11,7 @@ import pytest
 import tf_keras
 
 from edgekit.export import tflite
-from edgekit.export.lowering import lower
+from edgekit.export.tracing.lowering import lower
 from edgekit.profile.graph import read_graph
 from edgekit.quantize.scheme import parse_scheme
 

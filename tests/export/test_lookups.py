@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edgekit.export.conversion import Plan, convert
-from edgekit.export.lowering import lower
 from edgekit.export.source import Source
+from edgekit.export.tracing.lowering import lower
 from edgekit.parity.answers import answer
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.runtime import open_model

@@ -15,7 +15,7 @@ import tf_keras
 from export import networks
 
 from edgekit.errors import InputError
-from edgekit.export.lowering import lower, lower_function, name_outputs
+from edgekit.export.tracing.lowering import lower, lower_function, name_outputs
 from edgekit.quantize.qat import quantize_aware
 
 both = pytest.mark.parametrize("keras", [tf_keras, keras3], ids=["keras2", "keras3"])

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_keras as keras
 from ai_edge_litert.interpreter import Interpreter
 
-from edgekit.export.moves import mend_moves
+from edgekit.export.mending.moves import mend_moves
 from edgekit.quantize.tflite_file import kind_of, unpack
 
 # The first rows move by 1, the second by 1000: joined, both are on the steps of the second.

@@ -13,9 +13,9 @@ import pytest
 import tf_keras
 
 from edgekit.export.conversion import Plan, convert
-from edgekit.export.lowering import lower
-from edgekit.export.masks import with_near_masks
+from edgekit.export.rewriting.masks import with_near_masks
 from edgekit.export.source import Source
+from edgekit.export.tracing.lowering import lower
 from edgekit.parity import sqnr_db
 from edgekit.parity.answers import answer
 from edgekit.profile.graph import read_graph

@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekit.export.onnx_affine import fold_affine
-from edgekit.export.onnx_graph import drop_unused, shapes_of
-from edgekit.export.onnx_padding import fold_padding
+from edgekit.export.onnx.affine import fold_affine
+from edgekit.export.onnx.graph import drop_unused, shapes_of
+from edgekit.export.onnx.padding import fold_padding
 
 RNG = np.random.default_rng(0)
 

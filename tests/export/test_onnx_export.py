@@ -16,8 +16,8 @@ from export import networks
 
 from edgekit.errors import InputError
 from edgekit.export import tflite
-from edgekit.export.lowering import Lowered, lower, name_outputs
 from edgekit.export.onnx import convert
+from edgekit.export.tracing.lowering import Lowered, lower, name_outputs
 from edgekit.quantize.qat import quantize_aware
 from edgekit.quantize.scheme import parse_scheme
 

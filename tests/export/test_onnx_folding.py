@@ -13,8 +13,8 @@ pytest.importorskip("tf_keras")
 import keras
 import tf_keras
 
-from edgekit.export.lowering import lower
 from edgekit.export.onnx import convert
+from edgekit.export.tracing.lowering import lower
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.runtime import open_model
 

@@ -8,7 +8,7 @@ import onnx.reference
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekit.export.onnx_integers import drop_saturated_clips, make_activations_unsigned
+from edgekit.export.onnx.integers import drop_saturated_clips, make_activations_unsigned
 
 
 def clipped(scale: float, zero: int, *, read_in_float: bool = False) -> onnx.ModelProto:

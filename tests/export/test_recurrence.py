@@ -15,9 +15,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.artifact import Artifact
 from edgekit.errors import InputError
-from edgekit.export import recurrence
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.source import Source
+from edgekit.export.tracing import recurrence
 from edgekit.profile.graph import read_graph
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.runtime import open_model

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from edgekit.export import tflite
 from edgekit.export.activations import layer_activations
-from edgekit.export.lowering import lower
+from edgekit.export.tracing.lowering import lower
 from edgekit.parity.layers import compare_layers
 from edgekit.quantize.float_graph import FloatGraph
 from edgekit.quantize.mixed import matching

@@ -14,9 +14,9 @@ import tensorflow as tf
 from edgekit.export import tflite
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.files import Wanted
-from edgekit.export.lowering import lower
+from edgekit.export.mending.spectra import with_float_spectra
 from edgekit.export.source import Source
-from edgekit.export.spectra import with_float_spectra
+from edgekit.export.tracing.lowering import lower
 from edgekit.parity import sqnr_db
 from edgekit.parity.answers import answer
 from edgekit.profile.graph import read_graph

@@ -14,7 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.cli import run
 from edgekit.errors import InputError
-from edgekit.export.stem import pair_stem
+from edgekit.export.mending.stem import pair_stem
 from edgekit.runtime.sandbox import open_isolated
 
 layers = keras.layers

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from edgekit.export.conversion import Plan, convert
+from edgekit.export.mending.steps import mend_steps
 from edgekit.export.source import Source
-from edgekit.export.steps import mend_steps
 from edgekit.parity import sqnr_db
 from edgekit.parity.answers import answer
 from edgekit.profile.graph import read_graph

@@ -13,8 +13,8 @@ import tf_keras as keras
 
 from edgekit.errors import InputError
 from edgekit.export import onnx, tflite
-from edgekit.export.lowering import Lowered, lower
 from edgekit.export.tail import convert_tail, join_tflite
+from edgekit.export.tracing.lowering import Lowered, lower
 from edgekit.quantize.scheme import parse_scheme
 
 layers = keras.layers

@@ -14,8 +14,8 @@ from ai_edge_litert.interpreter import Interpreter
 from export import networks
 
 from edgekit.errors import InputError
-from edgekit.export.lowering import Lowered, lower, name_outputs
 from edgekit.export.tflite import convert
+from edgekit.export.tracing.lowering import Lowered, lower, name_outputs
 from edgekit.quantize.qat import quantize_aware
 from edgekit.quantize.scheme import parse_scheme
 

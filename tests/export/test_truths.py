@@ -12,9 +12,9 @@ import pytest
 
 from edgekit.errors import InputError
 from edgekit.export.conversion import Plan, convert
-from edgekit.export.lowering import lower
+from edgekit.export.rewriting.wide_ops import with_wide_ops
 from edgekit.export.source import Source
-from edgekit.export.wide_ops import with_wide_ops
+from edgekit.export.tracing.lowering import lower
 from edgekit.parity import sqnr_db
 from edgekit.parity.answers import answer
 from edgekit.profile.graph import read_graph

@@ -69,8 +69,8 @@ def test_what_cannot_be_followed_stays_unknown(tmp_path: Path) -> None:
 def test_a_network_with_attention_has_one_number(tmp_path: Path) -> None:
     """Keras's MultiHeadAttention, as tf2onnx writes it: by hand from its sizes."""
     keras = pytest.importorskip("tf_keras")
-    from edgekit.export.lowering import lower
     from edgekit.export.onnx import convert
+    from edgekit.export.tracing.lowering import lower
     from edgekit.quantize.scheme import parse_scheme
 
     tokens, width, heads, size = 10, 8, 2, 3

@@ -15,14 +15,14 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
-from edgekit.export.lowering import Lowered
-from edgekit.export.onnx_folding import fold
-from edgekit.export.onnx_graph import drop_unused, nodes_of
-from edgekit.export.onnx_integers import drop_saturated_clips, make_activations_unsigned
-from edgekit.export.onnx_operators import HANDLERS
-from edgekit.export.onnx_padding import fold_padding
-from edgekit.export.onnx_rows import with_rows
+from edgekit.export.onnx.folding import fold
+from edgekit.export.onnx.graph import drop_unused, nodes_of
+from edgekit.export.onnx.integers import drop_saturated_clips, make_activations_unsigned
+from edgekit.export.onnx.operators import HANDLERS
+from edgekit.export.onnx.padding import fold_padding
+from edgekit.export.onnx.rows import with_rows
 from edgekit.export.tflite import Samples
+from edgekit.export.tracing.lowering import Lowered
 from edgekit.quantize.scheme import Scheme
 from edgekit.signature import TensorSpec
 

@@ -20,11 +20,11 @@ import tensorflow as tf
 
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
-from edgekit.export.half import in_single
-from edgekit.export.lookups import plain_extremes, plain_lookups
-from edgekit.export.norms import plain_norms
-from edgekit.export.recurrence import written_out
-from edgekit.export.scopes import graph_name, named_by_layer
+from edgekit.export.tracing.half import in_single
+from edgekit.export.tracing.lookups import plain_extremes, plain_lookups
+from edgekit.export.tracing.norms import plain_norms
+from edgekit.export.tracing.recurrence import written_out
+from edgekit.export.tracing.scopes import graph_name, named_by_layer
 from edgekit.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 _log = logging.getLogger("edgekit")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import helper
 
-from edgekit.export.onnx_graph import attributes_of, constants_of, maker_of, readers_of
+from edgekit.export.onnx.graph import attributes_of, constants_of, maker_of, readers_of
 
 Array = npt.NDArray[Any]
 

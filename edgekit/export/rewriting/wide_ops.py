@@ -16,10 +16,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
-from edgekit.export.lowering import Lowered
-from edgekit.export.rewriting import SavedFunctions, saved_name
-from edgekit.export.truths import Truths
-from edgekit.export.wide_forms import (
+from edgekit.export.rewriting.functions import SavedFunctions, saved_name
+from edgekit.export.rewriting.truths import Truths
+from edgekit.export.rewriting.wide_forms import (
     WRITTEN,
     Body,
     answer_of,
@@ -29,6 +28,7 @@ from edgekit.export.wide_forms import (
     summed,
     unbounded,
 )
+from edgekit.export.tracing.lowering import Lowered
 
 _WRITTEN_IN_8_BITS = ("Neg", "Selu", "Softplus", "Square")
 _CALLS = re.compile(r"^.*PartitionedCall[^/]*/")  # before the names of what is called

@@ -16,7 +16,7 @@ import keras as keras3
 import tensorflow as tf
 from keras.src import backend
 
-from edgekit.export.replaced_calls import called_by
+from edgekit.export.tracing.replaced_calls import called_by
 
 
 @contextmanager

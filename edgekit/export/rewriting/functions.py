@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from edgekit.export.lowering import Lowered
+from edgekit.export.tracing.lowering import Lowered
 from edgekit.signature import DEFAULT_SIGNATURE
 
 _PROTO = "saved_model.pb"

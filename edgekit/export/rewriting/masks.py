@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from edgekit.export.lowering import Lowered
-from edgekit.export.mask_forms import FAR, Far, Mask, Nodes, captured_by, masks_of
-from edgekit.export.rewriting import SavedFunctions
-from edgekit.export.watching import Array, Examples, Watched
+from edgekit.export.rewriting.functions import SavedFunctions
+from edgekit.export.rewriting.mask_forms import FAR, Far, Mask, Nodes, captured_by, masks_of
+from edgekit.export.rewriting.watching import Array, Examples, Watched
+from edgekit.export.tracing.lowering import Lowered
 
 _log = logging.getLogger("edgekit")
 

@@ -17,9 +17,9 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from edgekit.export.onnx_affine import fold_affine
-from edgekit.export.onnx_graph import constants_of, drop_unused, maker_of, readers_of, shapes_of
-from edgekit.export.onnx_padding import fold_padding
+from edgekit.export.onnx.affine import fold_affine
+from edgekit.export.onnx.graph import constants_of, drop_unused, maker_of, readers_of, shapes_of
+from edgekit.export.onnx.padding import fold_padding
 
 
 def fold(model: Any) -> Any:

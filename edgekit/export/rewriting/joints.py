@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from edgekit.export.lowering import Lowered
-from edgekit.export.rewriting import SavedFunctions
-from edgekit.export.watching import Examples, Watched
-from edgekit.export.wide_forms import Body, answer_of, inputs_of
+from edgekit.export.rewriting.functions import SavedFunctions
+from edgekit.export.rewriting.watching import Examples, Watched
+from edgekit.export.rewriting.wide_forms import Body, answer_of, inputs_of
+from edgekit.export.tracing.lowering import Lowered
 
 _JOINTS = {  # by op: which of its inputs it joins
     "ConcatV2": slice(0, -1), "Pack": slice(None), "Minimum": slice(2), "Maximum": slice(2),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.export.onnx_graph import attributes_of, constants_of, maker_of, readers_of, store
+from edgekit.export.onnx.graph import attributes_of, constants_of, maker_of, readers_of, store
 
 Array = npt.NDArray[Any]
 

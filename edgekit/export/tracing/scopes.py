@@ -15,7 +15,7 @@ from typing import Any
 import keras as keras3
 import tensorflow as tf
 
-from edgekit.export.replaced_calls import called_by
+from edgekit.export.tracing.replaced_calls import called_by
 
 
 @contextmanager

@@ -20,7 +20,7 @@ import tensorflow as tf
 import tf_keras
 
 from edgekit.errors import InputError
-from edgekit.export.replaced_calls import called_by
+from edgekit.export.tracing.replaced_calls import called_by
 
 _log = logging.getLogger("edgekit")
 
