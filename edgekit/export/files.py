@@ -43,7 +43,7 @@ from edgekit.signature import Signature
 
 _log = logging.getLogger("edgekit")
 
-_STATEFUL = (  # which a SavedModel may hold: of Keras models no file does, see tracing/recurrence.py
+_STATEFUL = (  # which a SavedModel may hold; of Keras models no file, see tracing/recurrence.py
     "LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN",
     "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN", "SVDF",
 )  # fmt: skip
