@@ -13,10 +13,10 @@ import numpy as np
 from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.files import Made, Ready, Wanted, prepare_file, write_file
+from edgekit.export.rewriting.integer_ops import with_integer_ops
 from edgekit.export.rewriting.joints import with_own_steps
 from edgekit.export.rewriting.lacking import with_known_ops
 from edgekit.export.rewriting.masks import with_near_masks
-from edgekit.export.rewriting.wide_ops import with_wide_ops
 from edgekit.export.source import Source
 from edgekit.export.tail import Tails
 from edgekit.export.tracing.lowering import Arrays, Lowered, lower, lower_function, name_outputs
@@ -124,7 +124,7 @@ class Part:
         near = with_near_masks(network, iter(self.examples), bits, folder)
         if bits == 8:
             near = with_own_steps(near, iter(self.examples), self.scratch / "joints")
-        return with_wide_ops(near, self.scratch / f"wide{bits}", network.function, bits)
+        return with_integer_ops(near, self.scratch / f"wide{bits}", network.function, bits)
 
     def _observe(self, network: Lowered, *, remarks: bool) -> Network | None:
         for remark in few_samples(len(self.examples)) if remarks else ():

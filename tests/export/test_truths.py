@@ -12,7 +12,7 @@ import pytest
 
 from edgekit.errors import InputError
 from edgekit.export.conversion import Plan, convert
-from edgekit.export.rewriting.wide_ops import with_wide_ops
+from edgekit.export.rewriting.integer_ops import with_integer_ops
 from edgekit.export.source import Source
 from edgekit.export.tracing.lowering import lower
 from edgekit.parity import sqnr_db
@@ -77,7 +77,7 @@ def test_every_kind_of_truth_has_its_number(tmp_path: Path) -> None:
         return L.Identity(name="y")(K.where(K.expand_dims(chosen, -1), x, -2.0))
 
     network = lower(of_ids(layers), tmp_path / "float")
-    wide = with_wide_ops(network, tmp_path / "wide")
+    wide = with_integer_ops(network, tmp_path / "wide")
     assert wide is not network
     for start in range(0, WORDS, STEPS):
         example = {"ids": np.arange(start, start + STEPS, dtype=np.int32)[np.newaxis]}

@@ -1,6 +1,6 @@
 """A traced function's nodes, rewritten before a converter sees them.
 
 For all files: lacking (lacking_forms, gelus, cosines), what TFLite has no op for. For integers:
-masks (mask_forms), joints, wide_ops (wide_forms, truths). What a network was saved as is changed by
-functions; watching tells what examples make of its values.
+masks (mask_forms), joints, integer_ops (integer_forms, truths). By functions a network that was
+saved is changed; watching tells what its values are.
 """

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from edgekit.export.rewriting.functions import inputs_of
 from edgekit.export.rewriting.watching import Array, Watched
-from edgekit.export.rewriting.wide_forms import inputs_of
 
 
 def cosines(function: Any, watched: Watched) -> Iterator[tuple[Any, str, Any, Array]]:

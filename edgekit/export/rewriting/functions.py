@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,12 @@ from edgekit.export.tracing.lowering import Lowered
 from edgekit.signature import DEFAULT_SIGNATURE
 
 _PROTO = "saved_model.pb"
+_ANSWERS = {  # by op: what a function calls its answer; of others "output"
+    **dict.fromkeys(("Elu", "Relu", "Relu6", "Selu", "Softplus"), "activations"),
+    **dict.fromkeys(("Abs", "Cast", "Exp", "Log", "Neg", "Sigmoid", "Square"), "y"),
+    **dict.fromkeys(("Add", "AddV2", "Maximum", "Minimum", "Mul", "RealDiv"), "z"),
+    **dict.fromkeys(("SquaredDifference", "Sub"), "z"),
+}
 
 
 class SavedFunctions:
@@ -46,3 +52,52 @@ class SavedFunctions:
 def saved_name(inner: Any) -> str:
     """Return what a saved function calls a capture, given the placeholder of the traced one."""
     return re.sub(r"\W", "_", inner.name.partition(":")[0]).lower()
+
+
+@dataclass(frozen=True)
+class Body:
+    """A function whose nodes are replaced, one at a time."""
+
+    function: Any
+    node: Any  # the one that is replaced
+
+    @property
+    def inputs(self) -> list[str]:
+        """What the node reads."""
+        return inputs_of(self.node)
+
+    def constant(self, value: float) -> str:
+        """Add a number of the node's type and return what others call it."""
+        kind = tf.as_dtype(self.node.attr["T"].type)
+        made = self._add("Const")
+        made.attr["dtype"].type = kind.as_datatype_enum
+        made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, kind))
+        return f"{made.name}:output:0"
+
+    def op(self, kind: str, *inputs: str) -> str:
+        """Add an op and return what others call its answer."""
+        made = self._add(kind, *inputs)
+        made.attr["T"].CopyFrom(self.node.attr["T"])
+        return f"{made.name}:{answer_of(made)}:0"
+
+    def copy(self, kind: str) -> str:
+        """Add an op of the node's inputs and attributes and return what others call its answer."""
+        made = self._add(kind)
+        name = made.name
+        made.CopyFrom(self.node)
+        made.op, made.name, made.input[:] = kind, name, self.inputs
+        return f"{name}:{answer_of(made)}:0"
+
+    def _add(self, kind: str, *inputs: str) -> Any:
+        name = f"{self.node.name}/written{len(self.function.node_def)}"
+        return self.function.node_def.add(op=kind, name=name, input=inputs)
+
+
+def inputs_of(node: Any) -> list[str]:
+    """Return what a node reads; it may also wait for others, which are marked."""
+    return [name for name in node.input if not name.startswith("^")]
+
+
+def answer_of(node: Any) -> str:
+    """Return what a function calls the answer of one of these ops."""
+    return _ANSWERS.get(node.op, "output")

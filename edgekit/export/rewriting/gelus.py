@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from edgekit.export.rewriting.functions import inputs_of
 from edgekit.export.rewriting.watching import Watched
-from edgekit.export.rewriting.wide_forms import inputs_of
 
 _INNER = {"Mul": 0.5**0.5, "RealDiv": 2**0.5}
 _NEAR = 1e-5

@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from edgekit.export.rewriting.functions import SavedFunctions
+from edgekit.export.rewriting.functions import Body, SavedFunctions, answer_of, inputs_of
 from edgekit.export.rewriting.watching import Examples, Watched
-from edgekit.export.rewriting.wide_forms import Body, answer_of, inputs_of
 from edgekit.export.tracing.lowering import Lowered
 
 _JOINTS = {  # by op: which of its inputs it joins

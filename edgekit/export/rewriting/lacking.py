@@ -16,11 +16,10 @@ from typing import Any
 import tensorflow as tf
 
 from edgekit.export.rewriting.cosines import cosines
-from edgekit.export.rewriting.functions import SavedFunctions
+from edgekit.export.rewriting.functions import SavedFunctions, inputs_of
 from edgekit.export.rewriting.gelus import gelus
 from edgekit.export.rewriting.lacking_forms import FORMS, Form
 from edgekit.export.rewriting.watching import Array, Watched
-from edgekit.export.rewriting.wide_forms import inputs_of
 from edgekit.export.tracing.lowering import Lowered
 
 _KINDS = {*FORMS, "Real"}

@@ -9,8 +9,7 @@ from typing import Any
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgekit.export.rewriting.functions import saved_name
-from edgekit.export.rewriting.wide_forms import inputs_of
+from edgekit.export.rewriting.functions import inputs_of, saved_name
 
 Array = npt.NDArray[Any]
 

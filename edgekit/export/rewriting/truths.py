@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from edgekit.export.rewriting.wide_forms import inputs_of
+from edgekit.export.rewriting.functions import inputs_of
 
 _SHAPING = ("Identity", "Reshape", "Transpose", "ExpandDims", "Squeeze", "BroadcastTo", "Slice",
             "StridedSlice", "Tile", "Unpack")  # fmt: skip

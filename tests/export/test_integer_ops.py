@@ -14,7 +14,7 @@ import tf_keras
 
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.files import Wanted
-from edgekit.export.rewriting.wide_ops import with_wide_ops
+from edgekit.export.rewriting.integer_ops import with_integer_ops
 from edgekit.export.source import Source
 from edgekit.export.tracing.lowering import lower
 from edgekit.parity import sqnr_db
@@ -91,7 +91,7 @@ def test_values_are_those_of_the_ops_replaced(tmp_path: Path) -> None:
     parts = [tf.nn.elu(x), tf.nn.selu(x), tf.square(x), -x, x * tf.nn.relu6(x + 3) * (1 / 6)]
     parts.append(tf.math.squared_difference(x, 1.5))
     lowered = lower(tf_keras.Model(fed, tf.concat(parts, 1)), tmp_path / "net")
-    wide = with_wide_ops(lowered, tmp_path / "wide")
+    wide = with_integer_ops(lowered, tmp_path / "wide")
     assert wide is not lowered
     given = {"x": np.array([[-40.0, -2.9, -0.1, 0.0, 0.7, 5.0]], np.float32)}
     (expected,), (got,) = lowered(given).values(), wide(given).values()
@@ -113,7 +113,7 @@ def test_swish_that_has_a_gradient_of_its_own(data: np.ndarray, tmp_path: Path) 
 
 def test_a_network_without_such_ops_stays_as_it_is(tmp_path: Path) -> None:
     lowered = lower(network(keras.layers.ReLU()), tmp_path / "net")
-    assert with_wide_ops(lowered, tmp_path / "wide") is lowered
+    assert with_integer_ops(lowered, tmp_path / "wide") is lowered
     assert not (tmp_path / "wide").exists()
 
 

@@ -16,25 +16,23 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
-from edgekit.export.rewriting.functions import SavedFunctions, saved_name
-from edgekit.export.rewriting.truths import Truths
-from edgekit.export.rewriting.wide_forms import (
+from edgekit.export.rewriting.functions import Body, SavedFunctions, answer_of, saved_name
+from edgekit.export.rewriting.integer_forms import (
     WRITTEN,
-    Body,
-    answer_of,
     chosen,
     hard_swish,
     lessened,
     summed,
     unbounded,
 )
+from edgekit.export.rewriting.truths import Truths
 from edgekit.export.tracing.lowering import Lowered
 
 _WRITTEN_IN_8_BITS = ("Neg", "Selu", "Softplus", "Square")
 _CALLS = re.compile(r"^.*PartitionedCall[^/]*/")  # before the names of what is called
 
 
-def with_wide_ops(network: Lowered, folder: Path, traced: Any = None, bits: int = 16) -> Lowered:
+def with_integer_ops(network: Lowered, folder: Path, traced: Any = None, bits: int = 16) -> Lowered:
     """Return the network as activations of `bits` can be made of it, saved in the free `folder`.
 
     It is the network itself where nothing has to be replaced. Of one that was saved again, `traced`

@@ -1,61 +1,17 @@
-"""The same values by other ops: how each op that 16-bit activations lack is written."""
+"""The same values by other ops: how each op that integers lack, or bear badly, is written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
-_ANSWERS = {  # by op: what a function calls its answer; of others "output"
-    **dict.fromkeys(("Elu", "Relu", "Relu6", "Selu", "Softplus"), "activations"),
-    **dict.fromkeys(("Abs", "Cast", "Exp", "Log", "Neg", "Sigmoid", "Square"), "y"),
-    **dict.fromkeys(("Add", "AddV2", "Maximum", "Minimum", "Mul", "RealDiv"), "z"),
-    **dict.fromkeys(("SquaredDifference", "Sub"), "z"),
-}
+from edgekit.export.rewriting.functions import Body, inputs_of
+
 _UNREACHED = 1e9
 _HIGH = 1e3
 _SELU = (1.0507009873554805, 1.6732632423543772)  # Klambauer et al. 2017, eq. 14
-
-
-@dataclass(frozen=True)
-class Body:
-    """A function whose nodes are replaced, one at a time."""
-
-    function: Any
-    node: Any  # the one that is replaced
-
-    @property
-    def inputs(self) -> list[str]:
-        """What the node reads."""
-        return inputs_of(self.node)
-
-    def constant(self, value: float) -> str:
-        """Add a number of the node's type and return what others call it."""
-        kind = tf.as_dtype(self.node.attr["T"].type)
-        made = self._add("Const")
-        made.attr["dtype"].type = kind.as_datatype_enum
-        made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, kind))
-        return f"{made.name}:output:0"
-
-    def op(self, kind: str, *inputs: str) -> str:
-        """Add an op and return what others call its answer."""
-        made = self._add(kind, *inputs)
-        made.attr["T"].CopyFrom(self.node.attr["T"])
-        return f"{made.name}:{answer_of(made)}:0"
-
-    def copy(self, kind: str, inputs: list[str] | None = None) -> str:
-        """Add an op with the node's attributes and return what others call its answer."""
-        made = self._add(kind)
-        name = made.name
-        made.CopyFrom(self.node)
-        made.op, made.name, made.input[:] = kind, name, inputs or self.inputs
-        return f"{name}:{answer_of(made)}:0"
-
-    def _add(self, kind: str, *inputs: str) -> Any:
-        name = f"{self.node.name}/wide{len(self.function.node_def)}"
-        return self.function.node_def.add(op=kind, name=name, input=inputs)
 
 
 def _negative(body: Body) -> str:
@@ -174,11 +130,6 @@ def _is_hard(x: str, bounded: str, makers: Mapping[str, Any]) -> bool:
     return shifted == x and _number(by, makers) == 3
 
 
-def inputs_of(node: Any) -> list[str]:
-    """Return what a node reads; it may also wait for others, which are marked."""
-    return [name for name in node.input if not name.startswith("^")]
-
-
 def _number(value: str, makers: Mapping[str, Any]) -> float | None:
     made = makers.get(value)
     if made is None or made.op != "Const":
@@ -195,8 +146,3 @@ WRITTEN: dict[str, Callable[[Body], str]] = {
     "Selu": _selu,
     "Softplus": _softplus,
 }
-
-
-def answer_of(node: Any) -> str:
-    """Return what a function calls the answer of one of these ops."""
-    return _ANSWERS.get(node.op, "output")
