@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import numpy_helper, shape_inference
-from onnx.reference import ReferenceEvaluator
 
 MOST = 64  # elements of a value that may be a shape
 # What exporters compute shapes with. None makes much of little: a file may come from anywhere.
@@ -97,6 +96,8 @@ def _evaluate(model: Any, shapes: dict[str, tuple[int, ...]], values: Values) ->
 
 def _answers(node: Any, given: Values, opsets: Any) -> Values:
     """Return the small outputs of one node, none if the reference cannot say them."""
+    from onnx.reference import ReferenceEvaluator  # takes long, and few graphs compute shapes
+
     inputs = [_value_info(name, value) for name, value in given.items()]
     outputs = [onnx.ValueInfoProto(name=name) for name in node.output]
     one = onnx.helper.make_graph([node], "one", inputs, outputs)
