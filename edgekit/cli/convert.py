@@ -204,12 +204,12 @@ def command(output: Path, as_json: bool, **options: Any) -> None:
             got=", ".join(not_made),
             do="leave them out with --scheme and --to, or do what their lines say",
         )
-    if failed := [f.path for f in files if not (f.parity or {}).get("passed")]:
+    if failed := [f for f in files if not (f.parity or {}).get("passed")]:
+        see = "see: edgekit verify --per-layer"
+        if any(f.scheme in ("w8", "w8a8", "w8a16") for f in failed):
+            see += "; --scheme mixed --max-drop 1 leaves in float what integers harm"
         raise CheckFailedError(
-            f"{output}: parity",
-            got=f"{', '.join(failed)} out of its gate",
-            do="see: edgekit verify --per-layer; --scheme mixed --max-drop 1 leaves in float what "
-            "8 bits harm",
+            f"{output}: parity", got=f"{', '.join(f.path for f in failed)} out of its gate", do=see
         )
 
 

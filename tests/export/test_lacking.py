@@ -111,6 +111,18 @@ def test_files_answer_as_the_network(name: str, tmp_path: Path) -> None:
             assert [op.kind for op in read_graph(path).ops] == kinds
 
 
+@pytest.mark.parametrize("name", ["gelu, its half last", "patches that tile", "Lanczos"])
+def test_the_batch_may_stay_free(name: str, tmp_path: Path) -> None:
+    shape, _, _ = FUNCTIONS[name]
+    model = network(name)
+    plan = Plan(parse_schemes("f32"), shapes={"x": (-1, *shape)})
+    artifact = convert(Source("net", model, "tf_keras", {}), plan, tmp_path / "out").artifact
+    (file,) = artifact.manifest.files
+    values = np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32)
+    (got,) = answer(open_model(artifact.path(file)), file.signatures, {"x": values}).values()
+    assert sqnr_db(model(values).numpy(), got) > 100
+
+
 def test_the_error_function_to_seven_digits(tmp_path: Path) -> None:
     x = tf_keras.Input((1001,), name="x")
     model = tf_keras.Model(x, L.Activation("linear", name="y")(tf.math.erf(x)))

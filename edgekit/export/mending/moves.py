@@ -62,7 +62,8 @@ def _by_one(model: Any, graph: Any, op: Any) -> bool:
     data, steps = model.buffers[factor.buffer].data, _steps(factor)
     if data is None or len(data) != 1 or steps is None or factor.type != schema.TensorType.INT8:
         return False
-    if op.builtinOptions.fusedActivationFunction:
+    read, answer = (graph.tensors[i].shape for i in (op.inputs[0], op.outputs[0]))
+    if op.builtinOptions.fusedActivationFunction or not np.array_equal(read, answer):
         return False
     scale, zero = steps
     return abs(scale * (int(np.int8(data.view(np.int8)[0])) - zero) - 1) < _ONE

@@ -32,6 +32,7 @@ def with_float_spectra(content: bytes, real: Callable[[], bytes]) -> tuple[bytes
     if not found:
         return content, []
     weights = _weights_by_answer(unpack(real()))
+    found = [each for each in found if each[0].tensors[each[1].outputs[0]].name in weights]
     for graph, op in found:
         tensor = graph.tensors[op.inputs[_WEIGHTS]]
         tensor.type, tensor.quantization = schema.TensorType.FLOAT32, None

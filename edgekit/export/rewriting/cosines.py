@@ -25,8 +25,8 @@ def cosines(function: Any, watched: Watched) -> Iterator[tuple[Any, str, Any, Ar
         if spectrum is None:
             continue
         maker = makers.get(spectrum.name.removeprefix(made.name.removesuffix(node.name)))
-        if maker is not None:
-            read = spectrum.inputs[0]
+        read = spectrum.inputs[0]
+        if maker is not None and read.shape.is_fully_defined():
             yield node, inputs_of(maker)[0], read, _matrix(read, made.outputs[0], watched)
 
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 from edgekit.export.rewriting.cosines import cosines
 from edgekit.export.rewriting.functions import SavedFunctions, inputs_of
 from edgekit.export.rewriting.gelus import gelus
-from edgekit.export.rewriting.lacking_forms import FORMS, Form
+from edgekit.export.rewriting.lacking_forms import FORMS, OF_SIDES, Form
 from edgekit.export.rewriting.watching import Array, Watched
 from edgekit.export.tracing.lowering import Lowered
 
@@ -61,8 +61,18 @@ def _replacements(function: Any, watched: Watched) -> Iterator[_Replacement]:
         yield _Replacement(node, [name], [x], partial(_product, matrix))
     for node in function.node_def:
         made = watched.operation(node.name) if node.op in FORMS and node.name not in known else None
-        if made is not None:  # not of a loop
+        if made is not None and _is_fixed(made, watched):  # not of a loop
             yield _Replacement(node, inputs_of(node), [*made.inputs], FORMS[node.op])
+
+
+def _is_fixed(made: Any, watched: Watched) -> bool:
+    """Whether an op has what its form is made for: channels last, known sides, constant sizes."""
+    if made.type not in OF_SIDES:
+        return True
+    value, *rest = made.inputs
+    known = bool(value.shape.rank and value.shape[1:].is_fully_defined())
+    last = made.node_def.attr["data_format"].s in (b"", b"NDHWC")
+    return known and last and all(watched.constant(each) is not None for each in rest)
 
 
 def _product(matrix: Array, made: Any, x: Any) -> Any:

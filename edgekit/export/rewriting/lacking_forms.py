@@ -138,3 +138,8 @@ FORMS: dict[str, Form] = {
     "Sinh": lambda made, x: 0.5 * (tf.exp(x) - tf.exp(-x)),
     "Tan": lambda made, x: tf.sin(x) / tf.cos(x),
 }
+# Those that are made for the sides that they are given.
+OF_SIDES = frozenset((
+    "AvgPool3D", "ExtractImagePatches", "MaxPool3D", "ResizeArea", "ResizeBicubic",
+    "ScaleAndTranslate",
+))  # fmt: skip

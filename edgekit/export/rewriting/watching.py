@@ -57,7 +57,7 @@ class Watched:
                 seen.add(made.name)
                 before += [read.op for read in made.inputs]
         found: Array = self.part(self._frozen.inputs, value)(
-            *(tf.zeros(t.shape, t.dtype) for t in self._frozen.inputs)
+            *(tf.zeros([n or 1 for n in t.shape], t.dtype) for t in self._frozen.inputs)
         ).numpy()
         return found
 
