@@ -1,11 +1,11 @@
 """What tf2onnx leaves in a graph: reshapes that change nothing, and behind them batch norms.
 
-It writes a transposition of a map of one pixel as a reshape, and drops the height of a row between
-its convolution and its activation. That hides the one from the other, and 8 bits would round what
-lies between: a batch norm's weights, or what the activation cuts off. And what is added to a dense
-op's answers, as a hard sigmoid does, it makes the bias of a second dense op, also where the first
-is needed too, and also where it is one number for all answers, of which ONNX Runtime's quantizer
-wants one each.
+It writes a transposition of a map of one pixel as a reshape, or, by the hash seed of the run,
+leaves it and has a reshape undo it; and it drops the height of a row between its convolution and
+its activation. That hides the one from the other, and 8 bits would round what lies between: a
+batch norm's weights, or what the activation cuts off. And what is added to a dense op's answers,
+as a hard sigmoid does, it makes the bias of a second dense op, also where the first is needed too,
+and also where it is one number for all answers, of which ONNX Runtime's quantizer wants one each.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ import onnx
 from onnx import numpy_helper
 
 from edgekit.export.onnx.affine import fold_affine
-from edgekit.export.onnx.graph import constants_of, drop_unused, maker_of, readers_of, shapes_of
+from edgekit.export.onnx.graph import (
+    attributes_of,
+    constants_of,
+    drop_unused,
+    maker_of,
+    readers_of,
+    shapes_of,
+)
 from edgekit.export.onnx.padding import fold_padding
 
 
@@ -37,14 +44,30 @@ def fold(model: Any) -> Any:
 
 
 def _drop_idle_reshapes(graph: Any, shapes: dict[str, tuple[int, ...]]) -> None:
-    answers = {value.name for value in graph.output}
+    """Pass by reshapes, alone or in a row, whose answer has the shape that was there before."""
+    answers, makers = {value.name for value in graph.output}, {}
     for node in list(graph.node):
-        before, after = node.input[0] if node.input else "", node.output[0]
-        idle = node.op_type == "Reshape" and all(shapes.get(before, (0,))) and after not in answers
-        if idle and shapes[before] == shapes.get(after):
-            for user in graph.node:
-                user.input[:] = [before if name == after else name for name in user.input]
-            graph.node.remove(node)
+        if not _moves_nothing(node, shapes):
+            continue
+        after, before = node.output[0], [node.input[0]]
+        makers[after] = node
+        while before[-1] in makers:
+            before.append(makers[before[-1]].input[0])
+        same = [name for name in before if shapes[name] == shapes.get(after)]
+        if same and after not in answers:
+            for user in readers_of(after, graph) or ():
+                user.input[:] = [same[-1] if name == after else name for name in user.input]
+    drop_unused(graph)
+
+
+def _moves_nothing(node: Any, shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Say whether a node only gives numbers another shape, as transposing one pixel does."""
+    if node.op_type not in ("Reshape", "Transpose") or not all(shapes.get(node.input[0], (0,))):
+        return False
+    sizes = shapes[node.input[0]]
+    order = attributes_of(node).get("perm", range(len(sizes))[::-1])
+    wide = [axis for axis in order if sizes[axis] > 1]
+    return node.op_type == "Reshape" or wide == sorted(wide)
 
 
 def _keep_heights(graph: Any) -> None:
