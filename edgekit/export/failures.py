@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ _PLACE = re.compile(r'fused\["(\w+):", "([^"@]+)[@"]')
 _IN_FLOAT = re.compile(r"Unsupported ((?:in|out)put) type INT16 for \w+ tensor '?(?:\w+:)?(\d+)")
 # What it says of integers that it would have to compare.
 _NO_RANGE = re.compile(r"Empty min/max for tensor serving_default_(\w+)")
+
+_log = logging.getLogger("edgekit")
 
 
 @contextmanager
@@ -30,6 +33,36 @@ def one_line_failures(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise _one_line(what, error) from None
+
+
+@contextmanager
+def told_omissions() -> Iterator[None]:
+    """Say in a line each which optimizers of tf2onnx gave up: without them a file is slower."""
+    logger, failed = logging.getLogger("tf2onnx.optimizer"), _Failed()
+    own = logger.level, logger.propagate
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+    logger.addHandler(failed)
+    try:
+        yield
+    finally:
+        logger.removeHandler(failed)
+        logger.level, logger.propagate = own
+    for line in failed.lines:
+        _log.warning("%s", line)
+
+
+class _Failed(logging.Handler):
+    """Keeps what tf2onnx says of optimizers that failed, each once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[str, None] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        reason = record.exc_info[1] if record.exc_info else None
+        line = f"ONNX: right, but slower than it could be: tf2onnx: {record.getMessage()}: {reason}"
+        self.lines[line] = None
 
 
 def _one_line(what: str, error: Exception) -> InputError:

@@ -13,6 +13,7 @@ pytest.importorskip("tf_keras")
 import keras
 import tf_keras
 from onnx import TensorProto, helper, numpy_helper
+from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
 
 from edgekit.export.onnx import convert
 from edgekit.export.onnx.folding import fold
@@ -101,6 +102,40 @@ def test_norms_and_paddings_of_keras_3_go_into_their_ops(tmp_path: Path) -> None
     fed["image"] = fed["image"].transpose(0, 3, 1, 2)
     (answer,) = open_model(tmp_path / "file.onnx")(fed).values()
     np.testing.assert_allclose(answer, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("version", [tf_keras, keras], ids=["keras2", "keras3"])
+def test_a_hard_sigmoid_leaves_no_transposition(version, tmp_path: Path, caplog) -> None:
+    """Squeeze-and-excitation and hard swish behind norms, as in MobileNetV3."""
+    layers = version.layers
+    image = version.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(8, 3, padding="same", use_bias=False)(image)
+    x = layers.BatchNormalization()(x)
+    x = x * layers.ReLU(6.0)(x + 3.0) * (1 / 6)
+    squeezed = layers.Conv2D(8, 1)(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    x = x * layers.Activation("hard_sigmoid")(squeezed)
+    model = version.Model(image, layers.GlobalAveragePooling2D(name="y")(layers.Conv2D(4, 1)(x)))
+    content = convert(lower(model, tmp_path / "lowered"), parse_scheme("f32"))
+    ops = [node.op_type for node in onnx.load_from_string(content).graph.node]
+    assert "Transpose" not in ops
+    assert not caplog.messages
+    (tmp_path / "file.onnx").write_bytes(content)
+    given = np.random.default_rng(0).normal(size=(1, 8, 8, 3)).astype(np.float32)
+    (answer,) = open_model(tmp_path / "file.onnx")({"image": given.transpose(0, 3, 1, 2)}).values()
+    np.testing.assert_allclose(answer, model(given), rtol=1e-4, atol=1e-6)
+
+
+def test_an_optimizer_that_gives_up_is_named(monkeypatch, tmp_path: Path, caplog) -> None:
+    def fail(*_):
+        raise ValueError("an empty sequence")
+
+    monkeypatch.setattr(TransposeOptimizer, "_handle_nhwc_tranpose", fail)
+    image = keras.Input((4, 4, 3), name="image")
+    model = keras.Model(image, keras.layers.Conv2D(2, 1)(image))
+    convert(lower(model, tmp_path / "lowered"), parse_scheme("f32"))
+    (line,) = caplog.messages
+    assert line == ("ONNX: right, but slower than it could be: tf2onnx: "
+                    "Failed to apply optimize_transpose: an empty sequence")  # fmt: skip
 
 
 def normed(x):

@@ -14,7 +14,7 @@ from onnxruntime import quantization as ort_quantization
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from edgekit.errors import InputError
-from edgekit.export.failures import one_line_failures
+from edgekit.export.failures import one_line_failures, told_omissions
 from edgekit.export.onnx.folding import fold
 from edgekit.export.onnx.graph import drop_unused, nodes_of
 from edgekit.export.onnx.integers import drop_saturated_clips, make_activations_unsigned
@@ -47,7 +47,7 @@ def convert(
         InputError: another scheme, what it needs is missing, or the network has an op that ONNX
             lacks; the line names it.
     """
-    with one_line_failures(f"{scheme.name} as ONNX"):
+    with one_line_failures(f"{scheme.name} as ONNX"), told_omissions():
         if scheme.name == "f32":
             return bytes(_float(network).SerializeToString())
         if scheme.name in ("w8a8", "qat-w8a8") and tflite is not None:

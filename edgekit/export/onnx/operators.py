@@ -17,6 +17,20 @@ def _erfc(graph: Any, node: Any, name: str, _: Any) -> None:
     difference.input[:] = reversed(difference.input)
 
 
+def _added(graph: Any, node: Any, name: str, _: Any) -> None:
+    """Write a sum, with a number as a row of one.
+
+    Where a convolution is read before a number without axes, as in Keras' hard sigmoid, the
+    optimizer of tf2onnx fails, and leaves every transposition of the network where it is.
+    """
+    node.type = "Add"
+    ranks = [len(graph.get_shape(read) or ()) for read in node.input]
+    for place, maker in enumerate(node.inputs):
+        if maker.is_const() and max(ranks) > ranks[place] == 0:
+            row = maker.get_tensor_value(as_list=False).reshape(1)
+            node.input[place] = _Graph(graph, name).constant(row, row.dtype)
+
+
 def _expm1(graph: Any, node: Any, name: str, _: Any) -> None:
     """Write exp(x) - 1, which Keras 3's CELU takes."""
     node.type = "Exp"
@@ -114,7 +128,7 @@ def _spectrum(graph: Any, node: Any, name: str, _: Any) -> None:
 _WAVES: dict[str, Callable[[Any], Any]] = {"Real": np.cos, "Imag": lambda angles: -np.sin(angles)}
 # As tf2onnx takes them: functions with their arguments.
 HANDLERS: dict[str, Any] = {
-    "Bucketize": (_bucketize, []), "Erfc": (_erfc, []), "Expm1": (_expm1, []),
-    "Log1p": (_log1p, []), "RFFT": (_spectrum, []), "TFL_BUCKETIZE": (_bucketize, []),
-    "TFL_GELU": (_gelu, []),
+    "Add": (_added, []), "AddV2": (_added, []), "Bucketize": (_bucketize, []), "Erfc": (_erfc, []),
+    "Expm1": (_expm1, []), "Log1p": (_log1p, []), "RFFT": (_spectrum, []),
+    "TFL_BUCKETIZE": (_bucketize, []), "TFL_GELU": (_gelu, []),
 }  # fmt: skip

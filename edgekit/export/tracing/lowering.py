@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
+from edgekit.export.tracing.enlargements import plain_enlargements
 from edgekit.export.tracing.half import in_single
 from edgekit.export.tracing.lookups import plain_extremes, plain_lookups
 from edgekit.export.tracing.norms import plain_norms
@@ -80,6 +81,7 @@ def lower(
         named_by_layer(model),
         written_out(model),
         in_single(model),
+        plain_enlargements(model),
         plain_lookups(model),
         plain_extremes(),
         plain_norms(model),
