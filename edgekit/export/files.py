@@ -15,6 +15,7 @@ from edgekit import __version__
 from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.mending.bounds import mend_bounds
+from edgekit.export.mending.kernels import with_fast_kernels
 from edgekit.export.mending.moves import mend_moves
 from edgekit.export.mending.neon import mend_for_neon
 from edgekit.export.mending.spectra import with_float_spectra
@@ -141,6 +142,8 @@ def write_file(
             if spectra:
                 _log.warning("w8: %s stays in float: of spectra, whose range 8 bits do not bear",
                              ", ".join(spectra))  # fmt: skip
+        if scheme.activation_bits == 8:
+            content = with_fast_kernels(content)
         if scheme.activation_bits:
             content = mend_steps(mend_bounds(mend_moves(content)))
         if scheme.activation_bits == 8:

@@ -1,0 +1,93 @@
+"""Slow 8-bit ops written with fast ones: against the formulas, and LiteRT's own kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from edgekit.export.mending.kernels import with_fast_kernels
+from edgekit.quantize.tflite_file import kind_of, unpack
+
+Array = npt.NDArray[Any]
+ROWS = np.random.default_rng(0).uniform(-5, 7, (64, 1, 256)).astype(np.float32)
+ROWS[0, 0] = np.linspace(-5, 7, 256)
+
+
+def quantized(compute: Callable[[Any], Any], *, bits: int = 8) -> bytes:
+    """Return by TensorFlow's own converter an integer file of a function of 256 numbers."""
+    specs = [tf.TensorSpec((1, 256), name="x")]
+    function = tf.function(compute, input_signature=specs).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([row] for row in ROWS)
+    ops = tf.lite.OpsSet
+    wide = ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    converter.target_spec.supported_ops = [ops.TFLITE_BUILTINS_INT8 if bits == 8 else wide]
+    kind = tf.int8 if bits == 8 else tf.int16
+    converter.inference_input_type = converter.inference_output_type = kind
+    return bytes(converter.convert())
+
+
+def answer(content: bytes) -> tuple[Array, Array, float]:
+    """Return what is read and answered of the first row, as numbers, and the answer's step."""
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    (entering,), (leaving,) = interpreter.get_input_details(), interpreter.get_output_details()
+    (scale, zero), (step, origin) = entering["quantization"], leaving["quantization"]
+    read = np.clip(np.round(ROWS[0] / scale) + zero, -128, 127).astype(np.int8)
+    interpreter.set_tensor(entering["index"], read)
+    interpreter.invoke()
+    given = interpreter.get_tensor(leaving["index"]).astype(int)
+    return (read.astype(int) - zero) * scale, (given - origin) * step, step
+
+
+def kinds(content: bytes) -> list[str]:
+    model = unpack(content)
+    return [kind_of(model, op) for op in model.subgraphs[0].operators]
+
+
+def hard_swish(x: Array) -> Array:
+    swished: Array = x * np.clip(x + 3, 0, 6) / 6
+    return swished
+
+
+def from_mean(x: Array) -> Array:
+    return np.square(x - x.mean(-1, keepdims=True))
+
+
+def test_a_hard_swish_is_a_sum_and_two_products() -> None:
+    plain = quantized(keras.activations.hard_silu)
+    assert kinds(plain) == ["HARD_SWISH"]
+    fast = with_fast_kernels(plain)
+    assert kinds(fast) == ["ADD", "MUL", "MUL"]
+    x, got, step = answer(fast)
+    # A gate between 0 and 1 in 255 steps, at most half a step off, times x; and the answer's own.
+    bound = np.abs(x) / 255 / 2 + step / 2
+    assert (np.abs(got - hard_swish(x)) <= bound * 1.01).all()
+    assert np.array_equal(got[x < -3.1], np.zeros_like(got[x < -3.1]))
+
+
+def test_a_squared_difference_is_a_difference_by_itself() -> None:
+    plain = quantized(lambda x: tf.math.squared_difference(x, tf.reduce_mean(x, -1, keepdims=True)))
+    assert kinds(plain) == ["MEAN", "SQUARED_DIFFERENCE"]
+    fast = with_fast_kernels(plain)
+    assert kinds(fast) == ["MEAN", "SUB", "MUL"]
+    (x, own, step), (_, got, _) = answer(plain), answer(fast)
+    # The root of the largest answer in 127 steps, half a step off, twice times the difference.
+    root = np.sqrt(from_mean(x).max()) / 127 / 2
+    bound = 2 * np.sqrt(own) * root + root**2 + step
+    assert (np.abs(got - own) <= bound * 1.01).all()
+    assert np.abs(got - from_mean(x)).max() < 4 * step
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_others_are_left_to_the_byte(bits: int) -> None:
+    plain = quantized(lambda x: tf.nn.relu(x) * x, bits=bits)
+    assert with_fast_kernels(plain) is plain
