@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from edgekit.export.onnx.graph import drop_unused, nodes_of
 from edgekit.export.onnx.integers import drop_saturated_clips, make_activations_unsigned
 from edgekit.export.onnx.operators import HANDLERS
 from edgekit.export.onnx.padding import fold_padding
+from edgekit.export.onnx.recurrent import round_weights
 from edgekit.export.onnx.rows import with_rows
 from edgekit.export.tflite import Samples
 from edgekit.export.tracing.lowering import Lowered
@@ -49,11 +51,11 @@ def convert(
     """
     with one_line_failures(f"{scheme.name} as ONNX"), told_omissions():
         if scheme.name == "f32":
-            return bytes(_float(network).SerializeToString())
+            return bytes(_whole(network).SerializeToString())
         if scheme.name in ("w8a8", "qat-w8a8") and tflite is not None:
             return _translated(tflite, network)
         if scheme.name == "w8a8" and samples is not None:
-            return _quantized(_float(network), network, samples)
+            return _quantized(_whole(network), network, samples)
     if scheme.name in SCHEMES:
         raise InputError(f"scheme {scheme.name}: no calibration data", do="give --calibrate DATA")
     raise InputError(
@@ -74,6 +76,13 @@ def join(network: bytes, tail: bytes) -> bytes:
 def channels_first(spec: TensorSpec) -> bool:
     """Whether this tensor of the source is transposed in the ONNX file."""
     return spec.layout == "NHWC"
+
+
+def _whole(network: Lowered) -> Any:
+    """Return the network in float, a recurrent layer as one op."""
+    if network.whole is None:
+        return _float(network)
+    return _translate(replace(network, function=network.whole()))
 
 
 def _float(network: Lowered) -> Any:
@@ -148,7 +157,10 @@ def _quantized(model: Any, network: Lowered, samples: Samples) -> bytes:
             weight_type=ort_quantization.QuantType.QInt8,
             per_channel=True,
         )
-        return target.read_bytes()
+        quantized = onnx.load(target)
+    round_weights(quantized.graph)
+    drop_unused(quantized.graph)
+    return bytes(quantized.SerializeToString())
 
 
 def _translated(tflite: bytes, network: Lowered) -> bytes:

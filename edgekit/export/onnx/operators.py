@@ -9,6 +9,8 @@ import numpy as np
 from tf2onnx import utils
 from tf2onnx.onnx_opset.signal import RFFTOp
 
+from edgekit.export.onnx.recurrent import write_recurrent
+
 
 def _erfc(graph: Any, node: Any, name: str, _: Any) -> None:
     """Write erfc(x), which Keras 3's exact GELU takes, as 1 - erf(x)."""
@@ -128,7 +130,8 @@ def _spectrum(graph: Any, node: Any, name: str, _: Any) -> None:
 _WAVES: dict[str, Callable[[Any], Any]] = {"Real": np.cos, "Imag": lambda angles: -np.sin(angles)}
 # As tf2onnx takes them: functions with their arguments.
 HANDLERS: dict[str, Any] = {
-    "Add": (_added, []), "AddV2": (_added, []), "Bucketize": (_bucketize, []), "Erfc": (_erfc, []),
+    "Add": (_added, []), "AddV2": (_added, []), "Bucketize": (_bucketize, []),
+    "CudnnRNNV3": (write_recurrent, []), "Erfc": (_erfc, []),
     "Expm1": (_expm1, []), "Log1p": (_log1p, []), "RFFT": (_spectrum, []),
     "TFL_BUCKETIZE": (_bucketize, []), "TFL_GELU": (_gelu, []),
 }  # fmt: skip

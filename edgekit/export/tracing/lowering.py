@@ -9,8 +9,9 @@ from __future__ import annotations
 import keyword
 import logging
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from edgekit.export.tracing.lookups import plain_extremes, plain_lookups
 from edgekit.export.tracing.norms import plain_norms
 from edgekit.export.tracing.recurrence import written_out
 from edgekit.export.tracing.scopes import graph_name, named_by_layer
+from edgekit.export.tracing.whole_layers import is_whole, whole_layers
 from edgekit.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 _log = logging.getLogger("edgekit")
@@ -41,6 +43,8 @@ class Lowered:
     signature: Signature  # float32, shapes as converted
     folder: Path  # the SavedModel that the converters read
     variables: Any = field(repr=False)  # which the function itself does not keep alive
+    # Traces it with recurrent layers as one op each, which ONNX has; None where there are none.
+    whole: Callable[[], Any] | None = field(default=None, repr=False)
 
     def __call__(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         """Return the network's own answer to real-valued inputs, one example at a time."""
@@ -75,9 +79,22 @@ def lower(
         outputs = model(tf.nest.pack_sequence_as(graph.input, given), training=False)
         return dict(zip(names, tf.nest.flatten(outputs), strict=True))
 
-    failures = one_line_failures(f"{model.name}: cannot be traced")
+    def whole() -> Any:
+        with _as_files_hold(model), whole_layers(model):
+            return _trace(serve, inputs)
+
+    with _as_files_hold(model):
+        function = _trace(serve, inputs)
+    lowered = save(function, list(model.variables), inputs, folder)
+    one_op = any(is_whole(layer) for layer in model._flatten_layers())
+    return replace(lowered, whole=whole) if one_op else lowered
+
+
+@contextmanager
+def _as_files_hold(model: Any) -> Iterator[None]:
+    """Let a Keras model be traced with the ops that files shall hold."""
     with (
-        failures,
+        one_line_failures(f"{model.name}: cannot be traced"),
         named_by_layer(model),
         written_out(model),
         in_single(model),
@@ -86,8 +103,7 @@ def lower(
         plain_extremes(),
         plain_norms(model),
     ):
-        function = _trace(serve, inputs)
-    return save(function, list(model.variables), inputs, folder)
+        yield
 
 
 def lower_function(
