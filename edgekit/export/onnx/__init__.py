@@ -29,6 +29,7 @@ from edgekit.quantize.scheme import Scheme
 from edgekit.signature import TensorSpec
 
 OPSET = 17
+_NORM = "LayerNormalization"
 SCHEMES = ("f32", "w8a8", "qat-w8a8")
 
 
@@ -156,6 +157,8 @@ def _quantized(model: Any, network: Lowered, samples: Samples) -> bytes:
             activation_type=ort_quantization.QuantType.QUInt8,
             weight_type=ort_quantization.QuantType.QInt8,
             per_channel=True,
+            # ONNX Runtime normalizes in float, and would round gamma and beta for nothing.
+            nodes_to_exclude=[n.name for n in model.graph.node if n.op_type == _NORM],
         )
         quantized = onnx.load(target)
     round_weights(quantized.graph)

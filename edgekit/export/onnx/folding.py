@@ -26,6 +26,7 @@ from edgekit.export.onnx.graph import (
     readers_of,
     shapes_of,
 )
+from edgekit.export.onnx.norms import fold_norms
 from edgekit.export.onnx.padding import fold_padding
 
 
@@ -33,6 +34,7 @@ def fold(model: Any) -> Any:
     """Return the model without idle reshapes, norms and paddings folded, and dense ops once."""
     graph, shapes = model.graph, shapes_of(model)
     _drop_idle_reshapes(graph, shapes)
+    fold_norms(graph, shapes)
     fold_affine(graph, {name: len(shape) for name, shape in shapes.items()})
     _keep_heights(graph)
     fold_padding(graph)

@@ -7,16 +7,31 @@ from typing import Any
 
 import numpy as np
 from tf2onnx import utils
+from tf2onnx.onnx_opset.nn import BiasAdd
 from tf2onnx.onnx_opset.signal import RFFTOp
 
+from edgekit.export.onnx.products import write_product
 from edgekit.export.onnx.recurrent import write_recurrent
 
 
 def _erfc(graph: Any, node: Any, name: str, _: Any) -> None:
-    """Write erfc(x), which Keras 3's exact GELU takes, as 1 - erf(x)."""
-    node.type = "Erf"
-    difference = _subtract(graph, node, name)
-    difference.input[:] = reversed(difference.input)
+    """Write erfc(x) as 1 - erf(x).
+
+    Keras 3's exact GELU takes erfc(-x c): as 1 + erf(x / d) ONNX Runtime makes one op of it.
+    """
+    product, node.type = node.inputs[0], "Erf"
+    minus, factor = product.inputs if product.type == "Mul" else (product, product)
+    if minus.type != "Neg" or not factor.is_const():
+        difference = _subtract(graph, node, name)
+        difference.input[:] = reversed(difference.input)
+        return
+    new, number = _Graph(graph, name), factor.get_tensor_value(as_list=False)
+    divided = new.op("Div", minus.input[0], new.constant(1 / number, number.dtype))
+    graph.copy_shape(node.output[0], divided)
+    graph.copy_dtype(node.output[0], divided)
+    node.input[0] = divided
+    sum_ = graph.insert_new_node_on_output("Add", node.output[0], name=utils.make_name(name))
+    sum_.input.append(new.constant(1, number.dtype))
 
 
 def _added(graph: Any, node: Any, name: str, _: Any) -> None:
@@ -31,6 +46,19 @@ def _added(graph: Any, node: Any, name: str, _: Any) -> None:
         if maker.is_const() and max(ranks) > ranks[place] == 0:
             row = maker.get_tensor_value(as_list=False).reshape(1)
             node.input[place] = _Graph(graph, name).constant(row, row.dtype)
+
+
+def _biased(graph: Any, node: Any, name: str, _: Any) -> None:
+    """Write a sum along channels; of computed ones tf2onnx forgets that they may come first.
+
+    Keras 3 takes sums with `[1, C, 1]` for such.
+    """
+    rank = len(graph.get_shape(node.input[0]) or ())
+    if node.get_attr_str("data_format") == "NCHW" and not node.inputs[1].is_const() and rank > 2:
+        after = _Graph(graph, name).constant([*range(1, rank - 1)], np.int64)
+        node.input[1] = _Graph(graph, name).op("Unsqueeze", node.input[1], after)
+        node.set_attr("data_format", "NHWC")
+    BiasAdd.version_7(graph, node)
 
 
 def _expm1(graph: Any, node: Any, name: str, _: Any) -> None:
@@ -130,8 +158,9 @@ def _spectrum(graph: Any, node: Any, name: str, _: Any) -> None:
 _WAVES: dict[str, Callable[[Any], Any]] = {"Real": np.cos, "Imag": lambda angles: -np.sin(angles)}
 # As tf2onnx takes them: functions with their arguments.
 HANDLERS: dict[str, Any] = {
-    "Add": (_added, []), "AddV2": (_added, []), "Bucketize": (_bucketize, []),
-    "CudnnRNNV3": (write_recurrent, []), "Erfc": (_erfc, []),
-    "Expm1": (_expm1, []), "Log1p": (_log1p, []), "RFFT": (_spectrum, []),
-    "TFL_BUCKETIZE": (_bucketize, []), "TFL_GELU": (_gelu, []),
+    "Add": (_added, []), "AddV2": (_added, []), "BiasAdd": (_biased, []),
+    "Bucketize": (_bucketize, []), "CudnnRNNV3": (write_recurrent, []),
+    "Einsum": (write_product, []), "Erfc": (_erfc, []), "Expm1": (_expm1, []),
+    "Log1p": (_log1p, []), "RFFT": (_spectrum, []), "TFL_BUCKETIZE": (_bucketize, []),
+    "TFL_GELU": (_gelu, []),
 }  # fmt: skip
