@@ -150,9 +150,7 @@ Figure = tuple[str, str, str]  # tool, format, scheme
 
 def study(name: str, folder: Path) -> Iterator[tuple[Figure, float | None]]:
     """Yield each file's SQNR in decibels, None where there is no answer."""
-    folder.mkdir()
-    given = (str(Path(__file__).parent), name, str(CALIBRATING), str(JUDGING))
-    run([sys.executable, "-c", _BUILD, *given], folder)
+    build(name, folder)
     expected = np.load(folder / "expected.npy")
     for (tool, format, scheme), path in files(folder):
         ratio = judge(path, folder, expected)
@@ -160,22 +158,37 @@ def study(name: str, folder: Path) -> Iterator[tuple[Figure, float | None]]:
         yield (tool, format, scheme), ratio
 
 
-def files(folder: Path) -> Iterator[tuple[Figure, Path]]:
-    """Make every file and yield where it is, if it is."""
-    for tool, techniques in OURS.items():
+def build(name: str, folder: Path) -> None:
+    """Write a network, what calibrates it and what judges it into a folder, which is made."""
+    folder.mkdir()
+    given = (str(Path(__file__).parent), name, str(CALIBRATING), str(JUDGING))
+    run([sys.executable, "-c", _BUILD, *given], folder)
+
+
+def files(
+    folder: Path, ours: Mapping[str, str] = OURS, wanted: Mapping[str, tuple[str, ...]] = FILES
+) -> Iterator[tuple[Figure, Path]]:
+    """Make every file and yield where it is, if it is.
+
+    Args:
+        folder: of the network.
+        ours: the post-training techniques by what we call ourselves with them.
+        wanted: the schemes of each format.
+    """
+    for tool, techniques in ours.items():
         out = folder / techniques
-        schemes = FILES["tflite"] if techniques == "none" else ("w8a8",)
+        schemes = wanted["tflite"] if techniques == "none" else ("w8a8",)
         command = [
             sys.executable, "-m", "edgekit", "convert", "model.keras", "--to", "tflite,onnx",
             "--scheme", ",".join(schemes), "--calibrate", "calibration.npz", "--ptq", techniques,
             "--io", "float32", "-o", str(out), "--json",
         ]  # fmt: skip
         run(command, folder)
-        for format, made in FILES.items():
+        for format, made in wanted.items():
             for scheme in [scheme for scheme in made if scheme in schemes]:
                 yield (tool, format, scheme), out / f"model.{scheme}.{format}"
     for format, script in (("tflite", _CONVERTER), ("onnx", _EXPORT)):
-        for scheme in FILES[format]:
+        for scheme in wanted[format]:
             target = folder / f"rival.{scheme}.{format}"
             given = ("model.keras", "calibration.npz", target.name)
             run([sys.executable, "-c", script, scheme, *given], folder)
