@@ -85,7 +85,8 @@ DEFAULT_SCHEMES = "f32"
     "--keep",
     multiple=True,
     metavar="PATTERN",
-    help="Of scheme mixed: layers that stay in float whatever they cost, as 'block_1_*'.",
+    help="Of scheme mixed: layers that stay in float whatever they cost, as 'block_1_*', or ops of "
+    "a kind, as BATCH_MATMUL.",
 )
 @click.option(
     "--stem",

@@ -48,6 +48,7 @@ _STATEFUL = (  # which a SavedModel may hold; of Keras models no file, see traci
     "LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN",
     "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN", "SVDF",
 )  # fmt: skip
+_SLOW = "BATCH_MATMUL"  # in integers
 _PER_CHANNEL = "FULLY_CONNECTED"  # of which older runtimes take one scale alone
 
 
@@ -157,7 +158,11 @@ def write_file(
     if any(refusal.op == _PER_CHANNEL for refusal in refused):
         refused = write(per_channel_dense=False)
         _log.warning("%s: one scale a dense layer, for %s", scheme.name, wanted.target)
-    if stateful := [op for op, _ in op_versions(path) if op in _STATEFUL]:
+    kinds = [op for op, _ in op_versions(path)]
+    if scheme.all_in_8_bits and _SLOW in kinds:
+        _log.warning("%s: LiteRT has no fast %s in 8 bits: on a CPU --scheme mixed --keep %s "
+                     "--keep SOFTMAX is faster", scheme.name, _SLOW, _SLOW)  # fmt: skip
+    if stateful := [kind for kind in kinds if kind in _STATEFUL]:
         _log.warning("%s: %s keeps its state from one inference to the next: reset the "
                      "interpreter's variables before each, or convert the .keras or .h5 file",
                      scheme.name, ", ".join(stateful))  # fmt: skip

@@ -73,7 +73,8 @@ def _layers(graph: FloatGraph, ops: Kept) -> tuple[str, ...]:
 def matching(graph: FloatGraph, patterns: Sequence[str]) -> Kept:
     """Return the ops whose layer fits one of the shell patterns, by its path or the path's end.
 
-    So `block_1_*` is found in a network that lies in another, as `base/block_1_expand`.
+    So `block_1_*` is found in a network that lies in another, as `base/block_1_expand`. The name of
+    an op, as `BATCH_MATMUL`, fits all of its kind.
 
     Raises:
         InputError: one of them fits none.
@@ -82,11 +83,13 @@ def matching(graph: FloatGraph, patterns: Sequence[str]) -> Kept:
     found: set[int] = set()
     for pattern in patterns:
         fits = {made for made, layer in layers.items() if _fits(layer, pattern)}
+        fits |= {op.outputs[0] for op in graph.ops if op.kind == pattern}
         if not fits:
             known = sorted({*layers.values()} - {""})
             near = get_close_matches(pattern, known, n=3) or known[:3]
             raise InputError(
-                f"--keep {pattern}: no such layer", expected="a pattern, as " + ", ".join(near)
+                f"--keep {pattern}: no such layer or kind of op",
+                expected="a pattern, as " + ", ".join(near),
             )
         found |= fits
     return frozenset(found)

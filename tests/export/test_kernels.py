@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,9 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+from edgekit.export.conversion import Plan, convert
+from edgekit.export.files import Wanted
 from edgekit.export.mending.kernels import with_fast_kernels
+from edgekit.export.source import Source
+from edgekit.quantize.scheme import parse_schemes
+from edgekit.quantize.techniques import Mixed
 from edgekit.quantize.tflite_file import kind_of, unpack
 
 Array = npt.NDArray[Any]
@@ -91,3 +98,27 @@ def test_a_squared_difference_is_a_difference_by_itself() -> None:
 def test_others_are_left_to_the_byte(bits: int) -> None:
     plain = quantized(lambda x: tf.nn.relu(x) * x, bits=bits)
     assert with_fast_kernels(plain) is plain
+
+
+def test_attention_in_8_bits_names_what_is_faster(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fed = keras.Input((6, 8), name="x")
+    model = keras.Model(fed, keras.layers.MultiHeadAttention(2, 4, name="y")(fed, fed))
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(100, 6, 8)).astype("f"))
+
+    def kinds_in_float(scheme: str, keep: tuple[str, ...] = ()) -> set[str]:
+        wanted = Wanted(mixed=Mixed(keep=keep))
+        plan = Plan(parse_schemes(scheme), calibrate=str(tmp_path / "x.npy"), wanted=wanted)
+        artifact = convert(Source("net", model, "keras3", {}), plan, tmp_path / scheme).artifact
+        network = unpack(artifact.path(artifact.manifest.files[0]).read_bytes())
+        (graph,) = network.subgraphs
+        return {kind_of(network, op) for op in graph.operators
+                if graph.tensors[op.outputs[0]].type == schema.TensorType.FLOAT32}  # fmt: skip
+
+    assert not {"BATCH_MATMUL", "SOFTMAX"} & kinds_in_float("w8a8")
+    (line,) = [line for line in caplog.messages if "BATCH_MATMUL" in line]
+    assert "--scheme mixed --keep BATCH_MATMUL --keep SOFTMAX" in line
+    kept = ("BATCH_MATMUL", "SOFTMAX")
+    assert {*kept} < kinds_in_float("mixed", kept)
+    assert "FULLY_CONNECTED" not in kinds_in_float("mixed", kept)

@@ -141,7 +141,11 @@ def test_equalization_makes_float_layers_needless(network: Network) -> None:
 def test_layers_are_kept_by_pattern(network: Network) -> None:
     graph = network.graph
     assert matching(graph, ["[ab]"]) == {op.outputs[0] for op in graph.ops[:2]}
-    with pytest.raises(InputError, match=r"--keep x\*: no such layer: expected a pattern, as"):
+    (softmax,) = [op.outputs[0] for op in graph.ops if op.kind == "SOFTMAX"]
+    assert matching(graph, ["SOFTMAX", "a"]) == {graph.ops[0].outputs[0], softmax}
+    with pytest.raises(
+        InputError, match=r"--keep x\*: no such layer or kind of op: expected a pattern, as"
+    ):
         matching(graph, ["x*"])
 
 
