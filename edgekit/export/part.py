@@ -122,9 +122,12 @@ class Part:
         network = self.networks["float"]
         folder = self.scratch / f"masks{bits}"
         near = with_near_masks(network, iter(self.examples), bits, folder)
+        own = near
         if bits == 8:
-            near = with_own_steps(near, iter(self.examples), self.scratch / "joints")
-        return with_integer_ops(near, self.scratch / f"wide{bits}", network.function, bits)
+            own = with_own_steps(near, iter(self.examples), self.scratch / "joints")
+        made = with_integer_ops(own, self.scratch / f"wide{bits}", network.function, bits)
+        # ONNX Runtime's quantizer needs none of these two, so that whole layers do without.
+        return replace(made, whole=near.whole)
 
     def _observe(self, network: Lowered, *, remarks: bool) -> Network | None:
         for remark in few_samples(len(self.examples)) if remarks else ():

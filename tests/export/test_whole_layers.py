@@ -11,9 +11,14 @@ import onnx
 import pytest
 import tf_keras
 
+from edgekit.export.conversion import Plan
+from edgekit.export.conversion import convert as run
 from edgekit.export.onnx import convert
+from edgekit.export.source import Source
 from edgekit.export.tracing.lowering import lower
-from edgekit.quantize.scheme import parse_scheme
+from edgekit.parity import sqnr_db
+from edgekit.parity.answers import answer
+from edgekit.quantize.scheme import parse_scheme, parse_schemes
 from edgekit.runtime import open_model
 
 STEPS, DEPTH, UNITS = 6, 4, 5
@@ -59,29 +64,29 @@ def opened(content: bytes, folder: Path) -> tuple[list[str], Any]:
 def test_float_is_keras_own(keras: Any, kind: str, tmp_path: Path) -> None:
     model, count = network(keras, kind)
     content = convert(lower(model, tmp_path / "net"), parse_scheme("f32"))
-    kinds, answer = opened(content, tmp_path)
+    kinds, ask = opened(content, tmp_path)
     assert sum(each in WHOLE for each in kinds) == count
     for given in SEQUENCES[:4]:
-        np.testing.assert_allclose(answer({"x": given})["y"], model(given), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(ask({"x": given})["y"], model(given), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "plain"])
 def test_more_steps_than_are_written_out(kind: str, tmp_path: Path) -> None:
     model, count = network(keras3, kind, 300)
-    kinds, answer = opened(convert(lower(model, tmp_path / "net"), parse_scheme("f32")), tmp_path)
+    kinds, ask = opened(convert(lower(model, tmp_path / "net"), parse_scheme("f32")), tmp_path)
     assert (sum(each in WHOLE for each in kinds), "Loop" in kinds) == (count, False)
     given = np.random.default_rng(3).normal(size=(1, 300, DEPTH)).astype(np.float32)
-    np.testing.assert_allclose(answer({"x": given})["y"], model(given), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(ask({"x": given})["y"], model(given), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "plain", "backwards", "both ways"])
 def test_a_free_batch(kind: str, tmp_path: Path) -> None:
     model, count = network(keras3, kind)
     lowered = lower(model, tmp_path / "net", {"x": (-1, STEPS, DEPTH)})
-    kinds, answer = opened(convert(lowered, parse_scheme("f32")), tmp_path)
+    kinds, ask = opened(convert(lowered, parse_scheme("f32")), tmp_path)
     assert sum(each in WHOLE for each in kinds) == count
     given = SEQUENCES[:7, 0]
-    np.testing.assert_allclose(answer({"x": given})["y"], model(given), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(ask({"x": given})["y"], model(given), rtol=1e-4, atol=1e-6)
 
 
 def test_weights_in_8_bits(tmp_path: Path) -> None:
@@ -90,7 +95,7 @@ def test_weights_in_8_bits(tmp_path: Path) -> None:
     samples = [{"x": each} for each in SEQUENCES]
     lowered = lower(model, tmp_path / "net")
     content = convert(lowered, parse_scheme("w8a8"), samples=lambda: iter(samples))
-    kinds, answer = opened(content, tmp_path)
+    kinds, ask = opened(content, tmp_path)
     assert kinds.count("LSTM") == 1
     assert "QuantizeLinear" in kinds
     rounded = []
@@ -99,6 +104,41 @@ def test_weights_in_8_bits(tmp_path: Path) -> None:
         rounded.append(np.rint(weights / scale) * scale)
     model.layers[1].set_weights([*rounded, model.layers[1].get_weights()[2]])
     expected = np.concatenate([np.asarray(model(each)) for each in SEQUENCES])
-    got = np.concatenate([answer({"x": each})["y"] for each in SEQUENCES])
+    got = np.concatenate([ask({"x": each})["y"] for each in SEQUENCES])
     # Three times in 255 steps: what the dense op reads, its weights, its answers.
     assert np.abs(got - expected).max() < 3 * np.ptp(expected) / 255
+
+
+def answered(model: Any, scheme: str, values: np.ndarray, folder: Path) -> tuple[list[str], float]:
+    """Return the ops of a model's .onnx and its SQNR in decibels."""
+    np.savez(folder / "x.npz", x=values)
+    plan = Plan(parse_schemes(scheme), ("onnx",), calibrate=str(folder / "x.npz"))
+    artifact = run(Source("net", model, "keras3", {}), plan, folder / "out").artifact
+    (file,) = artifact.manifest.files
+    path = artifact.path(file)
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    got = answer(open_model(path), file.signatures, {"x": values})["y"]
+    return kinds, sqnr_db(np.asarray(model(values)), got)
+
+
+def test_masks_that_integers_bear_come_first(tmp_path: Path) -> None:
+    """What was rewritten for 8 bits is not in a layer that is traced anew."""
+    keras3.utils.set_random_seed(0)
+    layers = keras3.layers
+    x = fed = keras3.Input((STEPS, 8), name="x")
+    x = layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)
+    model = keras3.Model(fed, layers.Dense(3, name="y")(layers.LSTM(UNITS)(x + fed)))
+    values = np.random.default_rng(0).normal(size=(100, STEPS, 8)).astype(np.float32)
+    kinds, ratio = answered(model, "w8a8", values, tmp_path)
+    assert "LSTM" not in kinds
+    assert ratio > 25
+
+
+def test_what_onnx_lacks_too_is_written(tmp_path: Path) -> None:
+    layers = keras3.layers
+    x = fed = keras3.Input((4, 4, 3), name="x")
+    x = keras3.ops.image.extract_patches(x, 2)
+    model = keras3.Model(fed, layers.LSTM(UNITS, name="y")(layers.Reshape((4, 12))(x)))
+    values = np.random.default_rng(0).normal(size=(4, 4, 4, 3)).astype(np.float32)
+    _, ratio = answered(model, "f32", values, tmp_path)
+    assert ratio > 100

@@ -41,12 +41,17 @@ class SavedFunctions:
         return name
 
     def save(self, folder: Path) -> Lowered:
-        """Save them beside the network's variables, in the free `folder`; return what they make."""
+        """Save them beside the network's variables, in the free `folder`; return what they make.
+
+        Recurrent layers as one op each are traced anew, without what was changed: so they are not.
+        """
         shutil.copytree(self._network.folder, folder)
         (folder / _PROTO).write_bytes(self._model.SerializeToString())
         loaded = tf.saved_model.load(str(folder))
         function = loaded.signatures[DEFAULT_SIGNATURE]
-        return replace(self._network, function=function, folder=folder, variables=loaded)
+        return replace(
+            self._network, function=function, folder=folder, variables=loaded, whole=None
+        )
 
 
 def saved_name(inner: Any) -> str:
