@@ -47,7 +47,8 @@ def told_omissions() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(failed)
-        logger.level, logger.propagate = own
+        logger.setLevel(own[0])
+        logger.propagate = own[1]
     for line in failed.lines:
         _log.warning("%s", line)
 

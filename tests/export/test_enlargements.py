@@ -57,6 +57,14 @@ def test_repeated_as_numpy_does(
         np.testing.assert_array_equal(answer, expected)
 
 
+def test_truths_are_repeated_as_keras_does(tmp_path: Path) -> None:
+    fed = keras.Input((3, 2, 1), dtype="bool", name="x")
+    model = keras.Model(fed, keras.ops.cast(L.UpSampling2D((1, 2))(fed), "float32"))
+    given = np.array([[0, 1], [1, 0], [1, 1]], bool).reshape(1, 3, 2, 1)
+    (answer,) = lower(model, tmp_path / "net")({"x": given}).values()
+    np.testing.assert_array_equal(answer, np.repeat(given, 2, 2))
+
+
 def test_integers_stay_integers(tmp_path: Path) -> None:
     """A network of two convolutions and what lies between: no op of it in float."""
     fed = keras.Input((6, 6, 3), name="x")

@@ -52,11 +52,11 @@ def convert(
     """
     with one_line_failures(f"{scheme.name} as ONNX"), told_omissions():
         if scheme.name == "f32":
-            return bytes(_whole(network).SerializeToString())
+            return bytes(_float(network).SerializeToString())
         if scheme.name in ("w8a8", "qat-w8a8") and tflite is not None:
             return _translated(tflite, network)
         if scheme.name == "w8a8" and samples is not None:
-            return _quantized(_whole(network), network, samples)
+            return _quantized(_float(network), network, samples)
     if scheme.name in SCHEMES:
         raise InputError(f"scheme {scheme.name}: no calibration data", do="give --calibrate DATA")
     raise InputError(
@@ -79,18 +79,12 @@ def channels_first(spec: TensorSpec) -> bool:
     return spec.layout == "NHWC"
 
 
-def _whole(network: Lowered) -> Any:
-    """Return the network in float, a recurrent layer as one op."""
-    if network.whole is None:
-        return _float(network)
-    return _translate(replace(network, function=network.whole()))
-
-
 def _float(network: Lowered) -> Any:
     """Return the network in float; it is kept beside the lowered one for the next scheme."""
     kept = network.folder.with_suffix(".onnx")
     if not kept.exists():
-        onnx.save(_translate(network), kept)
+        traced = network.function if network.whole is None else network.whole()
+        onnx.save(_translate(replace(network, function=traced)), kept)
     return onnx.load(kept)
 
 

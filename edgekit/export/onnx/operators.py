@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from tf2onnx import utils
+from tf2onnx.onnx_opset.common import BroadcastOp
 from tf2onnx.onnx_opset.nn import BiasAdd
 from tf2onnx.onnx_opset.signal import RFFTOp
 
@@ -17,7 +18,7 @@ from edgekit.export.onnx.recurrent import write_recurrent
 def _erfc(graph: Any, node: Any, name: str, _: Any) -> None:
     """Write erfc(x) as 1 - erf(x).
 
-    Keras 3's exact GELU takes erfc(-x c): as 1 + erf(x / d) ONNX Runtime makes one op of it.
+    Keras 3's exact GELU takes erfc(-c x): as 1 + erf(x / (1 / c)) ONNX Runtime makes it one op.
     """
     product, node.type = node.inputs[0], "Erf"
     minus, factor = product.inputs if product.type == "Mul" else (product, product)
@@ -45,7 +46,9 @@ def _added(graph: Any, node: Any, name: str, _: Any) -> None:
     for place, maker in enumerate(node.inputs):
         if maker.is_const() and max(ranks) > ranks[place] == 0:
             row = maker.get_tensor_value(as_list=False).reshape(1)
-            node.input[place] = _Graph(graph, name).constant(row, row.dtype)
+            made = _Graph(graph, name).constant(row, row.dtype)
+            graph.replace_input(node, node.input[place], made, place)
+    BroadcastOp.version_6(graph, node)
 
 
 def _biased(graph: Any, node: Any, name: str, _: Any) -> None:
@@ -55,8 +58,9 @@ def _biased(graph: Any, node: Any, name: str, _: Any) -> None:
     """
     rank = len(graph.get_shape(node.input[0]) or ())
     if node.get_attr_str("data_format") == "NCHW" and not node.inputs[1].is_const() and rank > 2:
-        after = _Graph(graph, name).constant([*range(1, rank - 1)], np.int64)
-        node.input[1] = _Graph(graph, name).op("Unsqueeze", node.input[1], after)
+        new = _Graph(graph, name)
+        behind = new.constant([*range(1, rank - 1)], np.int64)
+        graph.replace_input(node, node.input[1], new.op("Unsqueeze", node.input[1], behind), 1)
         node.set_attr("data_format", "NHWC")
     BiasAdd.version_7(graph, node)
 

@@ -46,18 +46,19 @@ def _enlarging(layer: Any) -> Callable[[Any], Any]:
     return enlarge
 
 
-def _repeated(maps: Any, *factors: int) -> Any:
+def _repeated(maps: Any, high: int, wide: int) -> Any:
     """Return `[N, H, W, C]` with each row and column repeated.
 
     A place is found by a product in float32, just a whole number where a row begins, which may be
     rounded to less where 41 are made of one; half a pixel further it is not.
     """
-    sides = maps.shape[1:3]
-    exact = all(_begins(*pair) for pair in zip(sides, factors, strict=True))
+    if maps.dtype == tf.bool:  # which cannot be resized
+        return tf.repeat(tf.repeat(maps, high, 1), wide, 2)
+    _, height, width, _ = maps.shape
+    exact = _begins(height, high) and _begins(width, wide)
     return tf.raw_ops.ResizeNearestNeighbor(
-        images=maps, half_pixel_centers=not exact,
-        size=[side * factor for side, factor in zip(sides, factors, strict=True)],
-    )  # fmt: skip
+        images=maps, size=[height * high, width * wide], half_pixel_centers=not exact
+    )
 
 
 def _begins(side: int, factor: int) -> bool:

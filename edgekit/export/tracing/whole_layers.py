@@ -22,6 +22,10 @@ from edgekit.export.tracing.replaced_calls import called_by
 _GATES = {"LSTM": (0, 3, 1, 2), "GRU": (0, 1, 2), "SimpleRNN": (0,)}
 _KINDS = {getattr(k.layers, name): name for k in (keras3, tf_keras) for name in _GATES}
 _MODES = {"LSTM": "lstm", "GRU": "gru"}
+_TANH, _RELU, _SIGMOID = (  # of either Keras, and no other function of the name
+    {getattr(keras.activations, name) for keras in (keras3, tf_keras)}
+    for name in ("tanh", "relu", "sigmoid")
+)
 
 
 @contextmanager
@@ -43,10 +47,9 @@ def is_whole(layer: Any) -> bool:
     if kind is None or getattr(layer, "time_major", False):
         return False
     if kind == "SimpleRNN":
-        return layer.activation.__name__ in ("relu", "tanh")
+        return layer.activation in _TANH | _RELU
     ordinary = kind == "LSTM" or layer.reset_after
-    functions = layer.activation.__name__, layer.recurrent_activation.__name__
-    return bool(ordinary and functions == ("tanh", "sigmoid"))
+    return bool(ordinary and layer.activation in _TANH and layer.recurrent_activation in _SIGMOID)
 
 
 def _calling(layer: Any) -> Callable[..., Any]:
@@ -78,7 +81,7 @@ def _marked(
         input_c=tf.expand_dims(states[1], 0),
         params=weights,
         sequence_lengths=tf.fill([count], tf.shape(given)[1] if steps is None else steps),
-        rnn_mode=_MODES.get(kind, f"rnn_{layer.activation.__name__}"),
+        rnn_mode=_MODES.get(kind, "rnn_relu" if layer.activation in _RELU else "rnn_tanh"),
         is_training=False,
     )
     last = [made.output_h, made.output_c] if kind == "LSTM" else [made.output_h]
