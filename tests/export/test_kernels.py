@@ -94,9 +94,38 @@ def test_a_squared_difference_is_a_difference_by_itself() -> None:
     assert np.abs(got - from_mean(x)).max() < 4 * step
 
 
+@pytest.mark.parametrize(("compute", "high"), [(tf.nn.relu, np.inf), (tf.nn.relu6, 6.0)])
+def test_a_relu_alone_is_a_sum(compute: Callable[[Any], Any], high: float) -> None:
+    plain = quantized(compute)
+    fast = with_fast_kernels(plain)
+    assert (kinds(plain), kinds(fast)) == ([compute.__name__.upper()], ["ADD"])
+    x, got, step = answer(fast)
+    assert np.abs(got - np.clip(x, 0, high)).max() <= step / 2 * 1.01
+    assert not got[x <= 0].any()
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "padding", "fast"),
+    [(2, 2, "VALID", True), (3, 1, "VALID", True), (2, 2, "SAME", True), (3, 2, "VALID", True),
+     (3, 1, "SAME", False),  # fewer are averaged at the edges
+     (8, 8, "VALID", False)],
+)  # fmt: skip
+def test_a_pooling_is_a_sum_of_parts(size: int, stride: int, padding: str, fast: bool) -> None:
+    def pooled(x: Any) -> Any:
+        return tf.nn.avg_pool2d(tf.reshape(x, (1, 8, 8, 4)), size, stride, padding)
+
+    plain = quantized(pooled)
+    made = with_fast_kernels(plain)
+    assert kinds(plain) == ["RESHAPE", "AVERAGE_POOL_2D"]
+    assert kinds(made) == ["RESHAPE", "DEPTHWISE_CONV_2D" if fast else "AVERAGE_POOL_2D"]
+    x, got, step = answer(made)
+    expected = np.asarray(pooled(x.astype(np.float32)))
+    assert np.abs(got - expected).max() <= step / 2 * 1.01
+
+
 @pytest.mark.parametrize("bits", [8, 16])
 def test_others_are_left_to_the_byte(bits: int) -> None:
-    plain = quantized(lambda x: tf.nn.relu(x) * x, bits=bits)
+    plain = quantized(lambda x: tf.nn.relu(x + x[:, ::-1]) * x, bits=bits)
     assert with_fast_kernels(plain) is plain
 
 

@@ -1,8 +1,9 @@
 """8-bit ops whose kernels are slow, written with ops that have fast ones, in integers all the same.
 
-XNNPACK has no 8-bit kernel of a hard swish or of a squared difference. LiteRT's own take a number
-at a time, on x86 twenty times as long as a sum's or a product's, and part a delegate's network in
-two. All steps follow from what the ops mean, so nothing is calibrated.
+XNNPACK has no 8-bit kernel of a hard swish, a squared difference, an average pooling or a ReLU that
+no other op takes in. LiteRT's own take a number at a time, on x86 from six to eighty times as long
+as what stands in their place here, and part a delegate's network in two. All steps follow from what
+the ops mean, so nothing is calibrated.
 """
 
 from __future__ import annotations
@@ -10,12 +11,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import add_tensor, code_of, kind_of, pack, store, unpack
+from edgekit.quantize.tflite_file import (
+    add_tensor,
+    code_of,
+    kind_of,
+    pack,
+    store,
+    unpack,
+)
 
 _OPTIONS = {"ADD": schema.AddOptionsT, "MUL": schema.MulOptionsT, "SUB": schema.SubOptionsT}
 _LEVELS, _HIGHEST = 255, 127  # of 8 bits, and the highest one
+_CEILINGS = {"RELU": np.inf, "RELU6": 6.0}
+_TAPS = 25  # of a pooling, beyond which a convolution is no faster
 
 
 def with_fast_kernels(content: bytes) -> bytes:
@@ -27,11 +38,82 @@ def with_fast_kernels(content: bytes) -> bytes:
         for op in graph.operators
         if (form := _FORMS.get(kind_of(model, op)))
         and graph.tensors[op.outputs[0]].type == schema.TensorType.INT8
+        and _fits(model, graph, op)
     ]
     for form, graph, op in found:
         place = graph.operators.index(op)
         graph.operators[place : place + 1] = form(model, graph, op)
     return pack(model) if found else content
+
+
+def _fits(model: Any, graph: Any, op: Any) -> bool:
+    """Whether an op of one of these kinds has what its form is for."""
+    kind, (read, *_), (answer,) = kind_of(model, op), op.inputs, op.outputs
+    if kind in _CEILINGS:
+        steps = graph.tensors[answer].quantization
+        highest = float(steps.scale[0]) * (_HIGHEST - int(steps.zeroPoint[0]))
+        ends = int(steps.zeroPoint[0]) == -_HIGHEST - 1
+        return ends and highest <= _CEILINGS[kind] + float(steps.scale[0]) / 2
+    if kind == "AVERAGE_POOL_2D":
+        options, (_, *sides, _) = op.builtinOptions, graph.tensors[read].shape
+        taps = options.filterHeight, options.filterWidth
+        strides = options.strideH, options.strideW
+        whole = all(n >= k and (n - k) % s == 0 and -(-n // s) == (n - k) // s + 1
+                    for n, k, s in zip(sides, taps, strides, strict=True))  # fmt: skip
+        return taps[0] * taps[1] <= _TAPS and (options.padding == schema.Padding.VALID or whole)
+    return True
+
+
+def _relu(model: Any, graph: Any, op: Any) -> list[Any]:
+    """Write what the answer's steps cut off, which begin at 0 and end in time, as a sum with 0.
+
+    A QUANTIZE would do so too, but XNNPACK's multiplies by a factor of 8 bits.
+    """
+    (read,), (answer,) = op.inputs, op.outputs
+    like = graph.tensors[read]
+    nothing = _stored(model, graph, like, b"/nothing", np.zeros(1, np.int8),
+                      _steps(float(like.quantization.scale[0]), 0))  # fmt: skip
+    return [_op(model, "ADD", read, nothing, answer)]
+
+
+def _average(model: Any, graph: Any, op: Any) -> list[Any]:
+    """Write a mean of a few as the sum of their equal parts, a convolution of each channel."""
+    (read,), given = op.inputs, op.builtinOptions
+    like, taps = graph.tensors[read], (given.filterHeight, given.filterWidth)
+    channels = int(like.shape[3])
+    scale = np.full(channels, 1 / (taps[0] * taps[1]) / _HIGHEST, np.float32)
+    made, options = schema.OperatorT(), schema.DepthwiseConv2DOptionsT()
+    options.depthMultiplier = options.dilationHFactor = options.dilationWFactor = 1
+    for name in ("padding", "strideH", "strideW", "fusedActivationFunction"):
+        setattr(options, name, getattr(given, name))
+    parts, none = np.full((1, *taps, channels), _HIGHEST, np.int8), np.zeros(channels, np.int32)
+    weights = _stored(model, graph, like, b"/parts", parts, _channels(scale, 3))
+    bias = _stored(model, graph, like, b"/none", none,
+                   _channels(scale * like.quantization.scale[0], 0))  # fmt: skip
+    made.opcodeIndex = code_of(model, "DEPTHWISE_CONV_2D", 3)
+    made.inputs, made.outputs = np.array([read, weights, bias], np.int32), op.outputs
+    made.builtinOptionsType = schema.BuiltinOptions.DepthwiseConv2DOptions
+    made.builtinOptions = options
+    return [made]
+
+
+def _stored(
+    model: Any, graph: Any, like: Any, name: bytes, values: npt.NDArray[Any], steps: Any
+) -> int:
+    """Return a new tensor of these values."""
+    kind = getattr(schema.TensorType, values.dtype.name.upper())
+    number = add_tensor(graph, like, name, type=kind, quantization=steps, shapeSignature=None)
+    tensor = graph.tensors[number]
+    tensor.shape, tensor.buffer = np.array(values.shape, np.int32), store(model, values)
+    return number
+
+
+def _channels(scale: Any, axis: int) -> Any:
+    """Return steps of each channel, all from 0."""
+    steps = schema.QuantizationParametersT()
+    steps.scale, steps.zeroPoint = scale, np.zeros(len(scale), np.int64)
+    steps.quantizedDimension = axis
+    return steps
 
 
 def _hard_swish(model: Any, graph: Any, op: Any) -> list[Any]:
@@ -63,11 +145,8 @@ def _squared_difference(model: Any, graph: Any, op: Any) -> list[Any]:
 
 def _constant(model: Any, graph: Any, like: Any, value: float) -> int:
     """Return a new tensor of one number, which 8 bits hold exactly."""
-    number = add_tensor(graph, like, b"/number", quantization=_steps(value / _HIGHEST, 0))
-    tensor = graph.tensors[number]
-    tensor.shape, tensor.shapeSignature = np.ones(1, np.int32), None
-    tensor.buffer = store(model, np.array([_HIGHEST], np.int8))
-    return number
+    held = np.array([_HIGHEST], np.int8)
+    return _stored(model, graph, like, b"/number", held, _steps(value / _HIGHEST, 0))
 
 
 def _steps(scale: float, zero: int) -> Any:
@@ -85,4 +164,7 @@ def _op(model: Any, kind: str, one: int, other: int, answer: int) -> Any:
     return made
 
 
-_FORMS = {"HARD_SWISH": _hard_swish, "SQUARED_DIFFERENCE": _squared_difference}
+_FORMS = {
+    "AVERAGE_POOL_2D": _average, "HARD_SWISH": _hard_swish, "RELU": _relu, "RELU6": _relu,
+    "SQUARED_DIFFERENCE": _squared_difference,
+}  # fmt: skip
