@@ -62,3 +62,12 @@ def test_the_deviation_alone(tmp_path: Path) -> None:
     layer = L.LayerNormalization(rms_scaling=True)
     _, answer = lowered(layer, tmp_path)
     np.testing.assert_allclose(answer, layer(VALUES), rtol=1e-4)
+
+
+def test_a_keras_that_normalizes_in_its_layers_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(nn, "_layer_normalization")
+    fed = keras.Input((3,), name="x")
+    lower(keras.Model(fed, L.Dense(2)(fed)), tmp_path / "net")
+    assert not hasattr(nn, "_layer_normalization")

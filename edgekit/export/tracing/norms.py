@@ -23,11 +23,14 @@ def plain_norms(model: Any) -> Iterator[None]:
     fused = [layer for layer in model._flatten_layers() if getattr(layer, "_fused", None) is True]
     for layer in fused:
         layer._fused = False
-    own, nn._layer_normalization = nn._layer_normalization, _normalized
+    own = getattr(nn, "_layer_normalization", None)  # which old Keras has not: its layers stay
+    if own is not None:
+        nn._layer_normalization = _normalized
     try:
         yield
     finally:
-        nn._layer_normalization = own
+        if own is not None:
+            nn._layer_normalization = own
         for layer in fused:
             layer._fused = True
 
