@@ -125,13 +125,8 @@ np.save(answers, np.concatenate([ask(row) for row in rows]))
 
 def main() -> int:
     """Convert, judge and count; write results/keras_networks.json."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--smoke", action="store_true", help="one network")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
-    parser.add_argument("--only", nargs="*", help="these networks")
-    options = parser.parse_args()
+    options, names = asked(__doc__)
     began = time.monotonic()
-    names = ["autoencoder"] if options.smoke else options.only or list(NETWORKS)
     with tempfile.TemporaryDirectory() as scratch:
         with ThreadPoolExecutor(WORKERS) as pool:
             studies = pool.map(lambda name: dict(study(name, Path(scratch) / name)), names)
@@ -143,6 +138,16 @@ def main() -> int:
     for row in rows:
         print(f"{row.case}: {row.metric} {row.value:.4g} {row.unit}, {row.target}: {row.met}")
     return 0
+
+
+def asked(program: str) -> tuple[argparse.Namespace, list[str]]:
+    """Return what a program over the networks is asked, given its description, and of which."""
+    parser = argparse.ArgumentParser(description=program.splitlines()[0])
+    parser.add_argument("--smoke", action="store_true", help="one network; figures mean nothing")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
+    parser.add_argument("--only", nargs="*", help="these networks")
+    options = parser.parse_args()
+    return options, ["autoencoder"] if options.smoke else options.only or list(NETWORKS)
 
 
 Figure = tuple[str, str, str]  # tool, format, scheme

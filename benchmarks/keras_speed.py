@@ -10,7 +10,6 @@ Run: python benchmarks/keras_speed.py [--smoke]    (about 25 minutes)
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -26,25 +25,19 @@ from edgekit.errors import EdgekitError
 from edgekit.profile.bench import bench
 from edgekit.profile.measurement import Options, Report
 from edgekit.profile.targets import Target, find_targets
-from keras_networks import RIVALS, WORKERS, build, files
-from keras_zoo import NETWORKS
-from results import FOLDER, Row, write_results
+from keras_networks import RIVALS, WORKERS, Figure, asked, build, files
+from results import Row, write_results
 
 OURS = "edgekit"
 FILES = {"tflite": ("f32", "w8a8"), "onnx": ("f32", "w8a8")}
 
-Made = dict[tuple[str, str, str], Path]  # by tool, format and scheme
+Made = dict[Figure, Path]
 
 
 def main() -> int:
     """Convert and time; write results/keras_speed.json."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--smoke", action="store_true", help="one network; figures mean nothing")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write")
-    parser.add_argument("--only", nargs="*", help="these networks")
-    options = parser.parse_args()
+    options, names = asked(__doc__)
     began = time.monotonic()
-    names = ["autoencoder"] if options.smoke else options.only or list(NETWORKS)
     with tempfile.TemporaryDirectory() as scratch:
         with ThreadPoolExecutor(WORKERS) as pool:  # nothing is timed yet
             made = dict(zip(names, pool.map(lambda n: make(n, Path(scratch) / n), names),

@@ -1,4 +1,4 @@
 """A .tflite's ops, mended after TensorFlow's converter.
 
-Of all runtimes: moves, bounds, steps, spectra; of ARM's kernels: neon; for speed: stem.
+Of all runtimes: moves, bounds, steps, spectra; of ARM's kernels: neon; for speed: kernels, stem.
 """

@@ -14,14 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import (
-    add_tensor,
-    code_of,
-    kind_of,
-    pack,
-    store,
-    unpack,
-)
+from edgekit.quantize.tflite_file import add_tensor, code_of, kind_of, pack, store, unpack
 
 _OPTIONS = {"ADD": schema.AddOptionsT, "MUL": schema.MulOptionsT, "SUB": schema.SubOptionsT}
 _LEVELS, _HIGHEST = 255, 127  # of 8 bits, and the highest one
@@ -146,7 +139,8 @@ def _squared_difference(model: Any, graph: Any, op: Any) -> list[Any]:
 def _constant(model: Any, graph: Any, like: Any, value: float) -> int:
     """Return a new tensor of one number, which 8 bits hold exactly."""
     held = np.array([_HIGHEST], np.int8)
-    return _stored(model, graph, like, b"/number", held, _steps(value / _HIGHEST, 0))
+    name = f"/{value:.3g}".encode()
+    return _stored(model, graph, like, name, held, _steps(value / _HIGHEST, 0))
 
 
 def _steps(scale: float, zero: int) -> Any:

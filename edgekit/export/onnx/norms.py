@@ -107,8 +107,8 @@ class _Graph:
         told = attributes_of(node)
         pooled = node.op_type == "GlobalAveragePool"
         axes = [*range(2, rank)] if pooled else [axis % rank for axis in told.get("axes", ())]
-        whole = len(axes) == 1 and told.get("keepdims", 1)
-        return (str(node.input[0]), axes[0]) if whole else ("", 0)
+        known = len(axes) == 1 and self.shapes[node.input[0]][axes[0]] > 0
+        return (str(node.input[0]), axes[0]) if known and told.get("keepdims", 1) else ("", 0)
 
     def _reader(self, node: Any, kind: str) -> Any:
         """Return the op of a kind that alone reads what a node answers."""
