@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.families.gp.estimator import GaussianProcess
-from edgekit.tasks.regress import Z95
+from edgekit.tasks.intervals import Z95
 from results import FOLDER, Row, write_results
 
 PACKAGE = "statsmodels==0.15.0"

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from edgekit.families.phylogeny import Config
 from edgekit.families.phylogeny.data import Simulated, simulate
-from edgekit.tasks.classify import wilson_interval
+from edgekit.tasks.intervals import area_under_curve, wilson_interval
 from edgekit.tasks.perfect import conflict_free, conflicts
-from edgekit.tasks.phylogeny import area_under_curve, signed
+from edgekit.tasks.phylogeny import signed
 from phylogeny import RUNS as KEPT
 from phylogeny import answers, artifact, minutes, preset, trained
 from results import FOLDER, Row, write_results

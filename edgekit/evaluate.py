@@ -16,9 +16,12 @@ from edgekit.runtime import RUNTIMES, Session
 from edgekit.runtime.sandbox import open_isolated
 from edgekit.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 from edgekit.tasks import Params, Score, Task, task
+from edgekit.tasks.arrays import Arrays, holds_inputs
 
 SCHEMA = 1
 _FLOAT = "f32"
+
+Tensors = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def evaluate(
         InputError: a damaged artifact, data that does not fit it, or no file to evaluate.
     """
     artifact.check()
-    params = artifact.manifest.task
+    params = _asked(artifact, source)
     the_task = task(params)
     examples = the_task.read(source, params)
     found = []
@@ -87,23 +90,48 @@ def answer(
     """Return the task's answer to one thing: encode, run, decode.
 
     Raises:
-        InputError: the model takes more than one input, or the task cannot read what it gives.
+        InputError: the model takes more than one input and the thing is not arrays by name, or the
+            task cannot read what the model gives.
     """
-    if len(signature.inputs) != 1:
-        names = ", ".join(spec.name for spec in signature.inputs)
-        raise InputError(f"task {params['name']}", got=f"inputs {names}", expected="one input")
-    (spec,) = signature.inputs
-    tensor = the_task.encode(thing, spec, params)
-    raw = _run(session, spec, tensor)
+    given = _by_input(thing, signature.inputs, params)
+    tensors = {
+        spec.name: the_task.encode(given[spec.name], spec, params) for spec in signature.inputs
+    }
+    raw = _run(session, signature.inputs, tensors)
     outputs = {spec.name: spec.dequantize(raw[spec.name]) for spec in signature.outputs}
     return the_task.decode(outputs, params, thing)
 
 
-def _run(session: Session, spec: TensorSpec, tensor: npt.NDArray[Any]) -> dict[str, Any]:
-    """Run one inference, or one for each row where the file's batch is fixed at 1."""
-    if spec.shape[0] != 1 or len(tensor) <= 1:
-        return session({spec.name: tensor})
-    parts = [session({spec.name: tensor[i : i + 1]}) for i in range(len(tensor))]
+def _by_input(thing: Any, inputs: Sequence[TensorSpec], params: Params) -> Mapping[str, Any]:
+    """Return what goes into each input."""
+    if isinstance(thing, Arrays):
+        return thing.of(inputs)
+    if len(inputs) != 1:
+        names = ", ".join(spec.name for spec in inputs)
+        raise InputError(f"task {params['name']}", got=f"inputs {names}", expected="one input",
+                         do="give an .npz with an array for each")  # fmt: skip
+    return {inputs[0].name: thing}
+
+
+def _run(session: Session, inputs: Sequence[TensorSpec], tensors: Tensors) -> dict[str, Any]:
+    """Run one inference, or several where the file's batch is fixed and there are more rows.
+
+    Raises:
+        InputError: the rows of the inputs are not as many, or do not fill the last batch.
+    """
+    if all(_agree(spec.shape, tensors[spec.name].shape) for spec in inputs):
+        return session(tensors)
+    rows = {spec.name: len(tensors[spec.name]) for spec in inputs if spec.shape}
+    batch = max(spec.shape[0] for spec in inputs if spec.shape)
+    count = max(rows.values())
+    if len(set(rows.values())) > 1 or count % batch:
+        told = ", ".join(f"{size} of {name}" for name, size in rows.items())
+        raise InputError("rows of the inputs", got=told,
+                         expected=f"as many in each, and whole batches of {batch}")  # fmt: skip
+    parts = [
+        session({name: tensor[i : i + batch] for name, tensor in tensors.items()})
+        for i in range(0, count, batch)
+    ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -131,6 +159,7 @@ def to_json(evaluations: Sequence[Evaluation], data: str) -> dict[str, Any]:
     rows = [e.row() for e in evaluations]
     for row in rows:
         row["delta_points"] = delta_points(row, rows)
+        row["change"] = change(row, rows)
     return {"schema": SCHEMA, "kind": "evaluation", "data": data, "rows": rows}
 
 
@@ -139,12 +168,43 @@ def delta_points(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> f
 
     The float file of the same format is the one to compare with, else that of the other.
     """
-    floats = [r for r in rows if r["scheme"] == _FLOAT and r["metric"] == row["metric"]]
-    same = [r for r in floats if r["format"] == row["format"]] or floats
-    if row["unit"] != "1" or not same:
+    same = _float_row(row, rows)
+    if row["unit"] != "1" or same is None:
         return None
     # Shares of n examples: 1e-9 is rounding, never a difference.
-    return round(100 * float(row["value"] - same[0]["value"]), 9)
+    return round(100 * float(row["value"] - same["value"]), 9)
+
+
+def change(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return how an error in its own unit differs from the float file's: nats, else new / old - 1.
+
+    None for shares, which `delta_points` tells, and where there is no float file or no error in it.
+    """
+    same = _float_row(row, rows)
+    if row["unit"] == "1" or same is None:
+        return None
+    more = float(row["value"] - same["value"])
+    if row["unit"] == "nats":
+        return more
+    return more / float(same["value"]) if same["value"] else None
+
+
+def _float_row(
+    row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    floats = [r for r in rows if r["scheme"] == _FLOAT and r["metric"] == row["metric"]]
+    same = [r for r in floats if r["format"] == row["format"]] or floats
+    return same[0] if same else None
+
+
+def _asked(artifact: Artifact, source: str) -> Params:
+    """Return the artifact's task, or `tensors` where the data holds its inputs by their names."""
+    params = artifact.manifest.task
+    signatures = artifact.manifest.files[0].signatures if artifact.manifest.files else {}
+    entry = signatures.get(DEFAULT_SIGNATURE)
+    if entry is None or not holds_inputs(source, entry.inputs):
+        return params
+    return {**params, "name": "tensors"}
 
 
 def _chosen(artifact: Artifact, scheme: str | None, runtime: str | None) -> list[ModelFile]:

@@ -75,7 +75,7 @@ Params = dict[str, Any]
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Save a picture of each answer there: NAME-labelled.png, NAME-boxes.png, NAME-band.png "
-    "over one input, or NAME-overlay.png and NAME-mask.png.",
+    "over one input, or NAME-overlay.png and NAME-mask.png; of arrays NAME-answers.npz.",
 )
 @click.option(
     "--labels",
@@ -86,8 +86,8 @@ Params = dict[str, Any]
 @click.option(
     "--task",
     "task_name",
-    type=click.Choice(["classify", "detect", "segment"]),
-    help="For a bare file: what it answers. [default: classify]",
+    type=click.Choice(["classify", "detect", "segment", "tensors"]),
+    help="For a bare file: what it answers. [default: tensors to arrays, else classify]",
 )
 @click.option("--mean", metavar="M[,M,M]", help="For a bare file: (pixel - mean) / std goes in.")
 @click.option("--std", metavar="S[,S,S]", help="See --mean.")
@@ -98,12 +98,13 @@ def command(
     threads: int, place: str | None, save: Path | None, labels: Path | None,
     task_name: str | None, mean: str | None, std: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Answer pictures or tables with an artifact, or pictures with a bare .tflite or .onnx file.
+    """Answer pictures, tables or arrays with an artifact, or with a bare .tflite or .onnx file.
 
     Pictures get labels, boxes, or a label for each pixel; the rows of a CSV a mean, its deviation
     and a 95% band; a mutation matrix (.csv, .tsv, .h5ad) gets words; rows of observations get
     actions, and a policy plays whole episodes with --env. One that adapts plays tasks there that it
-    did not learn on, several trajectories of each.
+    did not learn on, several trajectories of each. Arrays (.npy, or .npz by the names of several
+    inputs) go into any model as they are, in real values, and its outputs come back.
 
     The model is opened in a sandbox; an artifact's files are compared with their SHA-256 before. A
     bare file says nothing of its labels nor of how pixels become its input: give --labels, --mean
@@ -122,13 +123,18 @@ def command(
         return
     if not inputs:
         raise InputError("run: no INPUT", expected="at least one, or --env NAME for a policy")
+    raw = _raw(inputs)
+    if raw and task_name not in (None, "tensors"):
+        raise InputError("--task", got=task_name, expected="tensors, for arrays")
     hints = {"--labels": labels, "--task": task_name, "--mean": mean, "--std": std}
     chosen = (
         _from_artifact(Path(model), scheme, runtime, hints)
         if Path(model).is_dir()
-        else _from_file(Path(model), scheme, labels, task_name, mean, std)
+        else _from_file(Path(model), scheme, labels, "tensors" if raw else task_name, mean, std)
     )
     chosen.params["top"] = top
+    if raw:
+        chosen.params["name"] = "tensors"
     the_task = task(chosen.params)
     copies = _copies(inputs, save, the_task.SUFFIXES)
     with _open(chosen, place, runtime, threads) as session:
@@ -191,13 +197,39 @@ def _answer(
     things = [the_task.load(Path(name)) for name in inputs]
     answers = [answer(the_task, session, signature, thing, model.params) for thing in things]
     if copies:
-        from edgekit.tasks.drawing import save_png
-
         for thing, found, of_one in zip(things, answers, copies, strict=True):
-            for copy, picture in zip(of_one, the_task.draw(thing, found), strict=True):
-                save_png(copy, picture)
+            for copy, content in zip(of_one, the_task.draw(thing, found), strict=True):
+                _save(copy, content)
     rows = [the_task.describe(found) for found in answers]
     return rows, [the_task.lines(found) for found in answers]
+
+
+def _save(copy: Path, content: Any) -> None:
+    """Write arrays by name, or a picture."""
+    if isinstance(content, Mapping):
+        from edgekit.tasks.arrays import save_npz
+
+        save_npz(copy, content)
+    else:
+        from edgekit.tasks.drawing import save_png
+
+        save_png(copy, content)
+
+
+def _raw(inputs: Sequence[str]) -> bool:
+    """Whether the inputs are arrays, which go in as they are, whatever the model is for.
+
+    Raises:
+        InputError: some are and some are not.
+    """
+    from edgekit.tasks.arrays import SUFFIXES
+
+    arrays = [Path(name).suffix.lower() in SUFFIXES for name in inputs]
+    if any(arrays) and not all(arrays):
+        raise InputError("run: inputs", got=f"{inputs[arrays.index(True)]} beside "
+                         f"{inputs[arrays.index(False)]}", expected="arrays alone, or none",
+                         do="run them apart")  # fmt: skip
+    return all(arrays)
 
 
 def _from_artifact(
@@ -239,7 +271,8 @@ def _from_file(
         from edgekit.tasks.detect import bare
 
         params |= bare(params["labels"])
-    return _Model(path, params, lambda session: _bare(session, path, *values))
+    pictures = params["name"] != "tensors" or mean is not None
+    return _Model(path, params, lambda session: _bare(session, path, *values, pictures=pictures))
 
 
 def _copies(
@@ -248,9 +281,7 @@ def _copies(
     """Return where the copies of each input go: known to differ before anything runs."""
     if save is None:
         return []
-    copies = [
-        tuple(save / f"{Path(name).stem}-{suffix}.png" for suffix in suffixes) for name in inputs
-    ]
+    copies = [tuple(save / f"{Path(name).stem}-{suffix}" for suffix in suffixes) for name in inputs]
     for copy, *_ in copies:
         if [first for first, *_ in copies].count(copy) > 1:
             raise InputError(f"--save: two copies would be called {copy}", do="save them apart")
@@ -276,6 +307,8 @@ def _bare(
     path: Path,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
+    *,
+    pictures: bool,
 ) -> Signature:
     """Return the file's signature with what the options say of its input."""
     from edgekit.signature import DEFAULT_SIGNATURE, Signature
@@ -285,7 +318,8 @@ def _bare(
         raise InputError(f"{path}: signatures", got=names, expected=DEFAULT_SIGNATURE)
     found = session.signatures[DEFAULT_SIGNATURE]
     inputs = tuple(
-        replace(spec, layout=_layout(spec.shape), mean=mean, std=std) for spec in found.inputs
+        replace(spec, layout=_layout(spec.shape) if pictures else None, mean=mean, std=std)
+        for spec in found.inputs
     )
     return Signature(inputs, found.outputs)
 

@@ -109,6 +109,12 @@ DEFAULT_SCHEMES = "f32"
 )
 @click.option("--mean", metavar="M[,M,M]", help="Pixel mean of the model's pictures.")
 @click.option("--std", metavar="S[,S,S]", help="Pixel standard deviation, as 127.5.")
+@click.option(
+    "--task",
+    type=click.Choice(["classify", "segment", "tensors"]),
+    help="Of a model of your own: what it answers. [default: classify if a picture gets a row of "
+    "scores, else tensors]",
+)
 @click.option("--labels", type=click.Path(path_type=Path), metavar="FILE", help="One class a line.")
 @click.option(
     "--shape",

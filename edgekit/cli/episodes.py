@@ -38,7 +38,7 @@ def tell_episodes(
     played = play_isolated(artifact, wish, scheme=scheme, runtime=runtime, threads=threads)
     copy = None
     if save:
-        copy = str(save / f"{folder.resolve().name}-{SUFFIXES[0]}.png")
+        copy = str(save / f"{folder.resolve().name}-{SUFFIXES[0]}")
         save_png(Path(copy), player.draw(played))
     told = {name: value for name, value in played.items() if name not in _DRAWN}
     data = {"schema": SCHEMA, "kind": "episodes", "environment": wish.environment,

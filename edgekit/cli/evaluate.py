@@ -27,7 +27,8 @@ OnExample = Callable[[str, int, int], None]  # (file, examples done, examples)
     "--data",
     required=True,
     metavar="DATA",
-    help="Its test split: class folders, an .npz, digits, pictures with masks, scenes, or a table.",
+    help="Its test split: class folders, an .npz, digits, pictures with masks, scenes, or a table. "
+    "An .npz by the names of inputs and outputs is taken as it is.",
 )
 @click.option("--file", "scheme", metavar="SCHEME", help="Only this file, as w8a8.")
 @click.option("--runtime", help="litert, tflite-runtime or onnxruntime; by format if not given.")
@@ -51,6 +52,9 @@ def command(
     scales: str | None, mirror: bool, output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Score each file of an artifact on data with known answers.
+
+    Of a network of your own the metric follows from what is true: integers are classes, 0 and 1 of
+    the output's shape two classes, other numbers get RMSE and MAE.
 
     Intervals are 95% (Wilson's, or the bootstrap's). The difference from the float file is in
     points of 100. With --scales or --mirror ARTIFACT is the training run of a segmenter: a file
@@ -114,6 +118,15 @@ def _figure(row: dict[str, Any], value: float, digits: int) -> str:
     return f"{100 * value:.{digits}f}" if row["unit"] == "1" else f"{value:.4g}"
 
 
+def _change(row: dict[str, Any]) -> str:
+    """Return the difference from the float file: points of shares, else nats or percent."""
+    if row["delta_points"] is not None:
+        return f"{row['delta_points']:+.2f}"
+    if row["change"] is None:
+        return ""
+    return f"{row['change']:+.3g} nats" if row["unit"] == "nats" else f"{row['change']:+.1%}"
+
+
 @contextmanager
 def _progress() -> Iterator[OnExample | None]:
     """Show on a terminal how far each file is."""
@@ -143,7 +156,9 @@ def _table(result: dict[str, Any]) -> Table:
 
     rows = result["rows"]
     how = f", {rows[0]['runtime']}" if rows[0]["format"] == "keras" else ""
-    told = f"{rows[0]['n']} examples of {result['data']}{how}; 95% intervals; points v f32"
+    shares = all(row["unit"] == "1" for row in rows)
+    beside = "points v f32" if shares else "beside f32 in points, % or nats"
+    told = f"{rows[0]['n']} examples of {result['data']}{how}; 95% intervals; {beside}"
     table = Table(
         caption=Text(one_line(told)),
         box=None,
@@ -151,8 +166,7 @@ def _table(result: dict[str, Any]) -> Table:
     )
     table.add_column("file", overflow="fold")
     table.add_column("metric", no_wrap=True)
-    shares = all(row["unit"] == "1" for row in rows)
-    for title in ("%" if shares else "value", "95%", "points"):
+    for title in ("%" if shares else "value", "95%", "points" if shares else "v f32"):
         table.add_column(title, justify="right", no_wrap=True)
     for row, name in zip(rows, short_names([row["file"] for row in rows]), strict=True):
         table.add_row(
@@ -162,6 +176,6 @@ def _table(result: dict[str, Any]) -> Table:
             ("-" if row["unit"] == "1" else " to ").join(
                 _figure(row, end, 1) for end in row["interval"] or ()
             ),
-            "" if row["delta_points"] is None else f"{row['delta_points']:+.2f}",
+            _change(row),
         )
     return table

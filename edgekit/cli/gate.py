@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 )
 @click.option("--max-drop", default=0.5, show_default=True, help="Of a metric, in points of 100.")
 @click.option(
+    "--max-rise",
+    default="5%",
+    show_default=True,
+    help="Of an error, as RMSE; of a density's logarithm in nats.",
+)
+@click.option(
     "--allow-unclear", is_flag=True, help="Pass where noise hides whether a limit is kept."
 )
 @click.option(
@@ -39,7 +45,8 @@ if TYPE_CHECKING:
 @output_options
 def command(
     base: str, new: str, place: str | None, rounds: int, max_slowdown: str, max_instructions: str,
-    max_drop: float, allow_unclear: bool, allow_different_device: bool, as_json: bool,
+    max_drop: float, max_rise: str, allow_unclear: bool, allow_different_device: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Compare the results NEW with BASE: JSON files of bench and evaluate, or folders of them.
 
@@ -56,6 +63,7 @@ def command(
         max_slowdown=parse_share("--max-slowdown", max_slowdown),
         max_instructions=parse_share("--max-instructions", max_instructions),
         max_drop=max_drop,
+        max_rise=parse_share("--max-rise", max_rise),
         allow_different_device=allow_different_device,
     )
     verdicts = compare(*_results(base, new, place, rounds), limits)

@@ -17,9 +17,9 @@ import numpy as np
 
 from edgekit.artifact import REFERENCE, Artifact, Manifest, ModelFile, write_artifact
 from edgekit.errors import InputError
-from edgekit.export.description import describe_file, describe_task, describe_tools
+from edgekit.export.description import check_task, describe_file, describe_task, describe_tools
 from edgekit.export.entries import merge_signatures, merge_tflite, name_signature
-from edgekit.export.files import Made, Wanted, complete, names_axis
+from edgekit.export.files import Made, Wanted, complete, in_one_channel, names_axis
 from edgekit.export.part import REFERENCE_EXAMPLES, Part
 from edgekit.export.source import Source
 from edgekit.export.tracing.lowering import Arrays
@@ -87,6 +87,7 @@ def convert(source: Source, plan: Plan, folder: str | Path) -> Conversion:
     with tempfile.TemporaryDirectory(prefix="edgekit-") as scratch:
         parts = _open_parts(source, plan, Path(scratch))
         signature = merge_signatures({name: part.signature for name, part in parts.items()})
+        check_task(source.task, signature)
         _check_labels(source, signature)
         examples = _examples(signature, source, plan)
         check_started = time.process_time()
@@ -247,7 +248,11 @@ def _write(
 def _check_labels(source: Source, signature: Signature) -> None:
     """Compare the labels with the scores before anything is converted."""
     labels = (source.task or {}).get("labels")
-    if labels is None or not names_axis(signature, source):
+    if labels is None:
+        return
+    if in_one_channel(signature, source) and len(labels) != 2:
+        raise InputError("labels", got=len(labels), expected="2: of one channel both classes")
+    if not names_axis(signature, source):
         return
     shapes = [list(spec.shape) for spec in signature.outputs]
     if len(shapes) != 1 or shapes[0][-1:] != [len(labels)]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgekit import __version__, parity
 from edgekit.artifact import ModelFile, reference_inputs
@@ -28,14 +30,53 @@ TOOLS = ("tensorflow", "tf_keras", "keras", "tf2onnx", "onnxruntime", "ai-edge-l
 
 
 def describe_task(source: Source, signature: Signature, reference: Arrays) -> dict[str, Any]:
-    """Return the source's task, or what its shapes suggest, and what a classifier's scores are."""
-    task = dict(source.task or {"name": "classify" if _scores_pictures(signature) else "tensors"})
+    """Return the source's task, or what its shapes suggest, and what its scores are."""
+    suggested = "classify" if _scores_pictures(signature) else "tensors"
+    task = {"name": suggested, **(source.task or {})}
     if task["name"] == "classify":
         scores = reference[f"float/{signature.outputs[0].name}"]
-        sums = scores.reshape(len(scores), -1).sum(axis=1)
-        probable = scores.min() >= 0 and np.allclose(sums, 1, atol=1e-3)
-        task["scores"] = "probabilities" if probable else "logits"
+        task["scores"] = _kind(scores.reshape(len(scores), -1))
+    if task["name"] == "segment" and "answer" not in task:  # a user's own
+        maps = reference[f"float/{signature.outputs[0].name}"]
+        task["answer"] = "labels" if maps.dtype.kind in "iu" else _kind(maps)
     return task
+
+
+def check_task(task: Mapping[str, Any] | None, signature: Signature) -> None:
+    """Compare a task that was asked for with the network's shapes, before anything is converted.
+
+    Raises:
+        InputError: it answers something else.
+    """
+    name = (task or {}).get("name")
+    if name == "classify" and not _scores_pictures(signature):
+        expected = "one picture to one row of scores"
+    elif name == "segment" and not _maps_pictures(signature):
+        expected = "one picture to one map, [1, H, W] or [1, H, W, classes]"
+    else:
+        return
+    ends = [
+        ", ".join(f"{spec.name} {list(spec.shape)}" for spec in specs)
+        for specs in (signature.inputs, signature.outputs)
+    ]
+    raise InputError(f"task {name}", got=" to ".join(ends), expected=expected,
+                     do="leave out --task, and run and evaluate with arrays")  # fmt: skip
+
+
+def _kind(scores: npt.NDArray[Any]) -> str:
+    """Return "probabilities" or "logits"; the last axis is classes, or the second of two."""
+    one = scores.shape[-1] == 1
+    sums = np.ones(1) if one else scores.sum(axis=-1)
+    likely = scores.min() >= 0 and (scores.max() <= 1 if one else np.allclose(sums, 1, atol=1e-3))
+    return "probabilities" if likely else "logits"
+
+
+def _maps_pictures(signature: Signature) -> bool:
+    """Whether one picture goes in and one map of classes or of their scores comes out."""
+    pictures = [spec.layout is not None for spec in signature.inputs]
+    maps = [len(spec.shape) == (3 if np.dtype(spec.dtype).kind in "iu" else 4)
+            for spec in signature.outputs]  # fmt: skip
+    return pictures == [True] and maps == [True]
 
 
 def _scores_pictures(signature: Signature) -> bool:

@@ -193,11 +193,18 @@ def complete(path: Path, signature: Signature, made: Made, scheme: Scheme, sourc
 def names_axis(signature: Signature, source: Source) -> bool:
     """Whether labels name the last axis of the only output.
 
-    Those of a map of labels name its values; a detector's name those of one output of several.
+    Those of a map of labels name its values; a detector's name those of one output of several; of
+    two classes in one channel both have a name.
     """
-    if (source.task or {}).get("name") == "detect":
+    if (source.task or {}).get("name") == "detect" or in_one_channel(signature, source):
         return False
     return not any(np.dtype(spec.dtype).kind in "iu" for spec in signature.outputs)
+
+
+def in_one_channel(signature: Signature, source: Source) -> bool:
+    """Whether a segmenter tells two classes by the score of the second."""
+    sizes = [spec.shape[-1] for spec in signature.outputs]
+    return (source.task or {}).get("name") == "segment" and sizes == [1]
 
 
 def _as_onnx(

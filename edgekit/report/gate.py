@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
@@ -27,6 +28,7 @@ class Limits:
     max_slowdown: float = 0.05  # of p50, as a share
     max_instructions: float = 0.01  # more of one inference, as a share
     max_drop: float = 0.5  # of a metric, in points of 100
+    max_rise: float = 0.05  # of an error in its own unit, as a share; of nats in nats
     allow_different_device: bool = False  # or runtime, version, threads
 
 
@@ -39,7 +41,7 @@ class Verdict:
     unit: str
     base: float
     new: float
-    change: float  # new / base - 1 for times and instructions, points of 100 lost for metrics
+    change: float  # points of 100 lost for shares, nats more, new / base - 1 for all else
     interval: Interval | None  # of the change
     limit: float
     outcome: Outcome
@@ -77,12 +79,13 @@ def compare(base: Results, new: Results, limits: Limits) -> list[Verdict]:
 def _pairs(
     base: Sequence[Row], new: Sequence[Row], within: Callable[[Row], tuple[Hashable, ...]]
 ) -> list[tuple[Row, Row]]:
-    """Match rows by file name, else by scheme, else because there is one of each."""
+    """Match rows by file name, else by scheme, else because there is one file in each."""
     if len(base) == len(new) == 1:
         return [(base[0], new[0])]
+    alone = all(len({row.file for row in rows}) == 1 for rows in (base, new))
     pairs = []
     for row in base:
-        matches = [n for n in new if n.file == row.file and within(n) == within(row)]
+        matches = [n for n in new if (alone or n.file == row.file) and within(n) == within(row)]
         if not matches and row.scheme:
             matches = [
                 n
@@ -217,6 +220,8 @@ def _compare_scores(base: Score, new: Score, limits: Limits) -> Verdict:
                 expected=str(getattr(base, name)),
                 do="evaluate both on the same data",
             )
+    if base.better == "lower" and base.unit not in ("1", "%"):
+        return _compare_errors(base, new, limits.max_rise)
     sign = 1 if base.better == "higher" else -1
     old, fresh = _points(base), _points(new)
     drop = sign * (old - fresh)
@@ -232,6 +237,25 @@ def _compare_scores(base: Score, new: Score, limits: Limits) -> Verdict:
     )
     return Verdict(
         new.file, base.metric, "points", old, fresh, drop, interval, limits.max_drop, outcome,
+        sentence,
+    )  # fmt: skip
+
+
+def _compare_errors(base: Score, new: Score, limit: float) -> Verdict:
+    """Compare two errors such as RMSE by their ratio; nats are logarithms, of which it is e^x."""
+    nats = base.unit == "nats"
+    rise = new.value - base.value
+    change = rise if nats or not rise else rise / base.value if base.value else math.inf
+    outcome: Outcome = "ok" if change <= limit * (1 + 1e-9) else "failed"
+    told = f"{abs(change):.3g} nats" if nats else f"{abs(change):.1%}"
+    how = f"{'rose' if change > 0 else 'fell'} by {told}" if change else "unchanged"
+    allowed = f"{limit:g} nats more" if nats else f"{limit:+.1%}"
+    sentence = (
+        f"{new.file}: {base.metric} {how}, {base.value:.4g} -> {new.value:.4g} {base.unit}; "
+        f"allowed is {allowed}"
+    )
+    return Verdict(
+        new.file, base.metric, base.unit, base.value, new.value, change, None, limit, outcome,
         sentence,
     )  # fmt: skip
 

@@ -97,12 +97,9 @@ def convert(request: Mapping[str, Any]) -> dict[str, Any]:
         sha256=request["sha256"],
         dial={name: request.get(name) for name in DIAL},
     )
-    task = source.task
-    if request["labels"]:
-        task = {**(task or {"name": "classify"}), "labels": request["labels"]}
     source = replace(
         source,
-        task=task,
+        task=_task(source.task, request),
         mean=_tuple(request["mean"]) or source.mean,
         std=_tuple(request["std"]) or source.std,
     )
@@ -130,6 +127,23 @@ def convert(request: Mapping[str, Any]) -> dict[str, Any]:
         "checking_cpu_s": done.checking_cpu_s,
         "not_made": {name: str(error) for name, error in done.not_made.items()},
     }
+
+
+def _task(known: Mapping[str, Any] | None, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the source's task with the labels, or what is asked for of a model of the user's own.
+
+    Raises:
+        InputError: the model says itself what it answers.
+    """
+    asked = request["task"]
+    if known and asked:
+        raise InputError("--task", got=asked, expected="a model of your own",
+                         do=f"leave it out: {request['model']} says {known['name']}")  # fmt: skip
+    named = {"name": asked} if asked else known or {}
+    if asked == "segment":  # as Keras' own resizing does it
+        named = {**named, "fit": "stretch", "align_corners": False}
+    labels = {"labels": request["labels"]} if request["labels"] else {}
+    return {**named, **labels} or None
 
 
 def _post_training(request: Mapping[str, Any]) -> PostTraining:

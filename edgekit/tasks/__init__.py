@@ -59,10 +59,10 @@ class Task(Protocol):
         """Return what must be known to read the lines, if anything."""
         ...
 
-    SUFFIXES: tuple[str, ...]  # of the names of drawn copies
+    SUFFIXES: tuple[str, ...]  # of the names of saved answers
 
-    def draw(self, thing: Any, answer: Any) -> tuple[npt.NDArray[Any], ...]:
-        """Return a picture of the answer for each suffix, `[H, W, 3]` uint8 or indices `[H, W]`."""
+    def draw(self, thing: Any, answer: Any) -> tuple[Any, ...]:
+        """Return for each suffix a picture, `[H, W, 3]` uint8 or indices, or arrays by name."""
         ...
 
     def read(self, source: str, params: Params) -> Sequence[tuple[Any, Any]]:
@@ -102,3 +102,4 @@ register("segment", "edgekit.tasks.segment")
 register("detect", "edgekit.tasks.detect")
 register("phylogeny", "edgekit.tasks.phylogeny")
 register("control", "edgekit.tasks.control")
+register("tensors", "edgekit.tasks.tensors")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +22,10 @@ from edgekit.tasks.images import (
     resize,
     with_channels,
 )
+from edgekit.tasks.intervals import wilson_interval
 
-SUFFIXES = ("labelled",)  # of drawn copies' names
+SUFFIXES = ("labelled.png",)  # of drawn copies\' names
 TOP = 5
-_Z95 = 1.959963984540054  # the normal distribution's 97.5% point
 # How far the sum of quantized probabilities may lie above 1: some of them were rounded up.
 _SUM_SLACK = 0.1
 
@@ -73,7 +72,7 @@ def encode(thing: Pixels, spec: TensorSpec, params: Params) -> npt.NDArray[Any]:
             raise InputError(
                 f"input {spec.name}: how pixels become {spec.dtype} is not known",
                 expected="mean and std, (pixel - mean) / std",
-                do="give --mean and --std as the network was trained",
+                do="give --mean and --std as the network was trained, to convert or to run",
             )
         tensor: npt.NDArray[Any] = pixels
     else:
@@ -172,15 +171,6 @@ def score(answers: Sequence[Answer], truths: Sequence[int]) -> list[Score]:
         told = "".join("01"[hit] for hit in hits)
         scores.append(Score(f"top-{k} accuracy", share, interval, len(hits), hits=told))
     return scores
-
-
-def wilson_interval(hits: int, n: int, z: float = _Z95) -> tuple[float, float]:
-    """Return the score interval of a share (Wilson 1927, JASA 22:209), 95% by default."""
-    share = hits / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    # At the ends the formula meets 0 and 1, and rounding would miss them.
-    return (0.0 if hits == 0 else centre - reach, 1.0 if hits == n else centre + reach)
 
 
 class Examples(Sequence[tuple[Pixels, int]]):

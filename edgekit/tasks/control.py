@@ -18,7 +18,7 @@ from edgekit.signature import DEFAULT_SIGNATURE, TensorSpec
 from edgekit.tasks import Params, Score
 from edgekit.tasks.tables import Table, read_table
 
-SUFFIXES = ("trajectories",)  # of drawn copies' names
+SUFFIXES = ("trajectories.png",)  # of drawn copies\' names
 SHOWN = 12  # rows on the screen
 
 

@@ -26,7 +26,7 @@ from edgekit.tasks.boxes import CANDIDATES, best_pairs, suppress
 from edgekit.tasks.framing import Frame
 from edgekit.tasks.images import Pixels, read_image, with_channels
 
-SUFFIXES = ("boxes",)  # of drawn copies' names
+SUFFIXES = ("boxes.png",)  # of drawn copies\' names
 SHOWN = 0.3  # least score of a box that is listed or drawn
 _GREY = 128  # behind a picture whose input has no mean
 _RESAMPLES = 200  # of the bootstrap

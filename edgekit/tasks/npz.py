@@ -97,7 +97,7 @@ def _pixels(array: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint8]:
                 f"{where}: not pixels",
                 got=f"values from {array.min():.4g} to {array.max():.4g}",
                 expected="whole numbers from 0 to 255",
-                do="scale them and store uint8",
+                do="scale them and store uint8, or call the array as the model's input is called",
             )
     pixels = array.astype(np.uint8)
     return pixels if pixels.ndim == 4 else pixels[..., None]

@@ -18,9 +18,9 @@ import numpy.typing as npt
 from edgekit.errors import InputError
 from edgekit.signature import TensorSpec
 from edgekit.tasks import Params, Score
-from edgekit.tasks.classify import wilson_interval
 from edgekit.tasks.elimination import eliminate, log_odds
 from edgekit.tasks.genotypes import Genotypes, read_genotypes
+from edgekit.tasks.intervals import area_under_curve, wilson_interval
 from edgekit.tasks.perfect import UNKNOWN, conflict_free, newick, nll
 from edgekit.tasks.phylogeny_answers import (
     Answer,
@@ -32,10 +32,10 @@ from edgekit.tasks.phylogeny_answers import (
     lines,
 )
 
-__all__ = ["SUFFIXES", "area_under_curve", "decode", "describe", "draw", "encode", "lines", "load",
+__all__ = ["SUFFIXES", "decode", "describe", "draw", "encode", "lines", "load",
            "read", "remark", "score", "signed"]  # fmt: skip
 
-SUFFIXES = ("corrected",)  # of drawn copies' names
+SUFFIXES = ("corrected.png",)  # of drawn copies\' names
 
 
 def signed(values: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
@@ -195,12 +195,3 @@ def _corrections(answers: Sequence[Corrected]) -> list[Score]:
         Score("changes", float(np.mean([len(a.flips) for a in answers])), None, n, "entries",
               "lower"),
     ]  # fmt: skip
-
-
-def area_under_curve(values: npt.NDArray[Any], truths: npt.NDArray[Any]) -> float:
-    """Return the probability that a true example has the larger value; ties count half."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (counts.cumsum() - (counts - 1) / 2)[inverse.ravel()]
-    positive = int(truths.sum())
-    above = ranks[np.asarray(truths, bool)].sum() - positive * (positive + 1) / 2
-    return float(above / (positive * (len(truths) - positive)))

@@ -20,13 +20,12 @@ from edgekit.errors import InputError, MissingExtraError
 from edgekit.files import file_sha256
 from edgekit.signature import TensorSpec
 from edgekit.tasks import Params, Score
+from edgekit.tasks.intervals import Z95, bootstrap_mean
 from edgekit.tasks.tables import Table, read_table
 
-SUFFIXES = ("band",)  # of drawn copies' names
-Z95 = 1.959963984540054  # the normal distribution's 97.5% point
+SUFFIXES = ("band.png",)  # of drawn copies\' names
 SHOWN = 12  # rows on the screen
 _LEAST_STD = 1e-12  # relative; below it a density is a spike and its logarithm means nothing
-_RESAMPLES = 1000  # of the bootstrap
 
 
 @dataclass(frozen=True)
@@ -239,18 +238,10 @@ def score(answers: Sequence[Answer], truths: npt.ArrayLike) -> list[Score]:
     inside = (below <= truth) & (truth <= beyond)
     unit = first.unit or "target units"
     squares = (truth - mean) ** 2
-    low, high = _bootstrap(squares)
+    low, high = bootstrap_mean(squares)
     return [
         Score("RMSE", math.sqrt(squares.mean()), (math.sqrt(low), math.sqrt(high)), len(mean),
               unit, "lower"),
-        Score("NLPD", float(density.mean()), _bootstrap(density), len(mean), "nats", "lower"),
-        Score("95% coverage", float(inside.mean()), _bootstrap(inside), len(mean)),
+        Score("NLPD", float(density.mean()), bootstrap_mean(density), len(mean), "nats", "lower"),
+        Score("95% coverage", float(inside.mean()), bootstrap_mean(inside), len(mean)),
     ]  # fmt: skip
-
-
-def _bootstrap(values: npt.NDArray[Any]) -> tuple[float, float]:
-    """Return the 95% interval of the mean."""
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(values), (_RESAMPLES, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), (0.025, 0.975))
-    return float(low), float(high)

@@ -1,7 +1,9 @@
 """Segmentation: a picture to a class for each of its pixels.
 
 `params` of a manifest: "labels" by index; "resolution", the network's height and width in pixels;
-"align_corners", how its answer lies over them; "answer": labels, logits or probabilities.
+"align_corners", how its answer lies over them; "fit": whether a picture is stretched to the input
+("stretch") or laid in undistorted; "answer": labels, logits or probabilities. Two classes may be
+one channel, the score of the second.
 """
 
 from __future__ import annotations
@@ -19,12 +21,12 @@ from edgekit.signature import TensorSpec
 from edgekit.tasks import Params, Score, classify
 from edgekit.tasks.framing import Frame
 from edgekit.tasks.images import Pixels, read_image, with_channels
+from edgekit.tasks.intervals import RESAMPLES, percentiles
 from edgekit.tasks.masks import VOID, read_masked_images
 
-SUFFIXES = ("overlay", "mask")  # of drawn copies' names
+SUFFIXES = ("overlay.png", "mask.png")  # of drawn copies' names
 _SHADE = 0.55  # of a class's colour over the picture
 _ROWS = 64  # of the picture at a time: every pixel has a score a class
-_RESAMPLES = 1000  # of the bootstrap
 _GREY = 128  # behind a picture whose input has no mean
 
 Counts = npt.NDArray[np.int64]
@@ -50,14 +52,14 @@ def load(path: Path) -> Pixels:
 def encode(thing: Pixels, spec: TensorSpec, params: Params) -> npt.NDArray[Any]:
     """Return the picture `[H, W, C]` as the tensor of batch 1 that `spec` describes.
 
-    It is scaled to fit, undistorted, and its mean stands behind it; then as for classification.
+    It is stretched, or scaled to fit with its mean behind it; then as for classification.
 
     Raises:
         InputError: the spec is no picture's, or does not say how pixels become values.
     """
     height, width, channels = classify.picture_size(spec)
     pixels = with_channels(thing, channels)
-    if height > 0 and width > 0:
+    if height > 0 and width > 0 and not _stretched(params):
         fill = np.rint(_GREY if spec.mean is None else spec.mean)
         pixels = Frame(pixels.shape[:2], (height, width)).fill(pixels, fill)
     return classify.encode(pixels, spec, params)
@@ -66,8 +68,9 @@ def encode(thing: Pixels, spec: TensorSpec, params: Params) -> npt.NDArray[Any]:
 def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: Pixels) -> Mask:
     """Return the mask in the pixels of `thing`, the picture `[H, W, C]`.
 
-    Scores are interpolated bilinearly and the largest wins, of equal ones the lowest index. Labels
-    are taken from the nearest place.
+    Scores are interpolated bilinearly and the largest wins, of equal ones the lowest index; a lone
+    channel must be above a half if it holds probabilities, above 0 if logits. Labels are taken
+    from the nearest place.
 
     Raises:
         InputError: not one map, labels that the model does not name, NaN or infinity.
@@ -82,8 +85,10 @@ def decode(outputs: Mapping[str, npt.NDArray[Any]], params: Params, thing: Pixel
         )
     labels = tuple(params.get("labels") or ())
     _check_labels(raw, scores, labels)
+    if raw.shape[3:] == (1,):
+        raw = np.concatenate([np.full_like(raw, _least(params)), raw], axis=3)
     side = params.get("resolution") or max(raw.shape[1:3])
-    frame = Frame(thing.shape[:2], (side, side))
+    frame = Frame(thing.shape[:2], (side, side), _stretched(params))
     rows, columns = frame.places(raw.shape[1:3], align_corners=params.get("align_corners", True))
     if scores:
         return Mask(_largest(raw[0], rows, columns), labels)
@@ -166,20 +171,21 @@ def score(answers: Sequence[Mask], truths: Sequence[Pixels]) -> list[Score]:
     """
     if not answers:
         raise InputError("segment: no examples", expected="at least one")
-    classes = 1 + max(
-        max(int(a.classes.max()), int(t[t != VOID].max(initial=0)))
-        for a, t in zip(answers, truths, strict=True)
-    )
-    counts = np.stack(
-        [confusion(t, a.classes, classes) for a, t in zip(answers, truths, strict=True)]
-    )
+    return score_maps([answer.classes for answer in answers], truths)
+
+
+def score_maps(found: Sequence[Pixels], truths: Sequence[Pixels]) -> list[Score]:
+    """Return `score`'s figures of maps `[H, W]`, the classes found and the true ones."""
+    pairs = list(zip(found, truths, strict=True))
+    classes = 1 + max(max(int(a.max()), int(t[t != VOID].max(initial=0))) for a, t in pairs)
+    counts = np.stack([confusion(t, a, classes) for a, t in pairs])
     rng = np.random.default_rng(0)
     drawn = [
-        counts[rng.integers(0, len(counts), len(counts))].sum(axis=0) for _ in range(_RESAMPLES)
+        counts[rng.integers(0, len(counts), len(counts))].sum(axis=0) for _ in range(RESAMPLES)
     ]
     return [
-        Score(name, figure(counts.sum(axis=0)), _interval([figure(c) for c in drawn]), len(counts))
-        for name, figure in (("mIOU", mean_iou), ("pixel accuracy", pixel_accuracy))
+        Score(name, of(counts.sum(axis=0)), percentiles([of(c) for c in drawn]), len(counts))
+        for name, of in (("mIOU", mean_iou), ("pixel accuracy", pixel_accuracy))
     ]
 
 
@@ -202,9 +208,13 @@ def pixel_accuracy(counts: Counts) -> float:
     return float(np.trace(counts) / counts.sum()) if counts.any() else 0.0
 
 
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    low, high = np.quantile(values, (0.025, 0.975))
-    return float(low), float(high)
+def _stretched(params: Params) -> bool:
+    return params.get("fit") == "stretch"
+
+
+def _least(params: Params) -> float:
+    """Return what the score of the second of two classes must exceed."""
+    return 0.5 if params.get("answer") == "probabilities" else 0.0
 
 
 def _shares(answer: Mask) -> list[tuple[int, float]]:
@@ -217,11 +227,10 @@ def _check_labels(raw: npt.NDArray[Any], scores: bool, labels: Sequence[str]) ->
     if scores and not np.isfinite(raw).all():
         count = int((~np.isfinite(raw)).sum())
         raise InputError("segment: NaN or infinity", got=f"{count} of {raw.size} scores")
-    if scores and labels and len(labels) != raw.shape[3]:
-        raise InputError(
-            "segment: labels do not fit", got=f"{len(labels)} labels",
-            expected=f"{raw.shape[3]}, one a class",
-        )  # fmt: skip
+    classes = max(raw.shape[3], 2) if scores else 0
+    if scores and labels and len(labels) != classes:
+        raise InputError("segment: labels do not fit", got=f"{len(labels)} labels",
+                         expected=f"{classes}, one a class")  # fmt: skip
     limit = len(labels) or VOID
     if not scores and not 0 <= raw.min() <= raw.max() < limit:
         raise InputError(

@@ -129,6 +129,44 @@ def test_percent_and_share_are_units(tmp_path: Path) -> None:
         compare(bare, bare, Limits())
 
 
+@pytest.mark.parametrize(
+    ("unit", "old", "new", "outcome", "text"),
+    [
+        ("mm", 2.0, 2.1, "ok", "rose by 5.0%, 2 -> 2.1 mm; allowed is +5.0%"),
+        ("mm", 2.0, 2.12, "failed", "rose by 6.0%"), ("mm", 2.0, 1.0, "ok", "fell by 50.0%"),
+        ("entries", 0.0, 0.0, "ok", "unchanged"), ("entries", 0.0, 0.5, "failed", "rose by inf%"),
+        # Of a logarithm the difference counts, and its sign says nothing.
+        ("nats", -0.10, -0.06, "ok", "rose by 0.04 nats, -0.1 -> -0.06 nats"),
+        ("nats", -0.02, 0.04, "failed", "rose by 0.06 nats"),
+    ],
+)  # fmt: skip
+def test_errors_in_their_own_unit(
+    unit: str, old: float, new: float, outcome: str, text: str, tmp_path: Path
+) -> None:
+    def errors(name: str, value: float) -> Results:
+        return results(
+            tmp_path, name, evaluation_json({"m.tflite": value}, unit=unit, better="lower")
+        )
+
+    (verdict,) = compare(errors("base", old), errors("new", new), Limits(max_rise=0.05))
+    assert verdict.outcome == outcome
+    assert text in verdict.sentence
+
+
+def test_one_file_in_each_needs_no_common_name(tmp_path: Path) -> None:
+    """Two metrics of f32 beside two of w8a8: each beside its own."""
+    raws = {}
+    for name, shift in (("m.f32.tflite", 0.0), ("m.w8a8.tflite", 0.01)):
+        one, other = (
+            evaluation_json({name: value - shift}, metric=metric)
+            for metric, value in (("top-1 accuracy", 0.9), ("top-5 accuracy", 0.99))
+        )
+        raws[name] = results(tmp_path, name, {**one, "rows": one["rows"] + other["rows"]})
+    verdicts = compare(raws["m.f32.tflite"], raws["m.w8a8.tflite"], Limits(max_drop=2))
+    assert [v.measure for v in verdicts] == ["top-1 accuracy", "top-5 accuracy"]
+    assert [v.change for v in verdicts] == pytest.approx([1.0, 1.0])
+
+
 def test_other_data_is_refused(tmp_path: Path) -> None:
     base = results(tmp_path, "base", evaluation_json({"m.tflite": 0.9}, n=1000))
     fresh = results(tmp_path, "new", evaluation_json({"m.tflite": 0.9}, n=999))

@@ -144,12 +144,6 @@ def test_accuracy_counts_hits_among_the_first_guesses() -> None:
         classify.score([], [])
 
 
-@pytest.mark.parametrize(("hits", "n"), [(0, 10), (1, 10), (5, 10), (349, 360), (10, 10), (1, 1)])
-def test_interval_is_wilsons(hits: int, n: int) -> None:
-    expected = scipy.stats.binomtest(hits, n).proportion_ci(method="wilson")
-    assert classify.wilson_interval(hits, n) == pytest.approx(tuple(expected), abs=1e-12)
-
-
 def npz(path: Path, **arrays: object) -> str:
     x = pixels(4, 2, 2, 1)
     np.savez(path, x_train=x, y_train=[0, 1, 0, 1], x_test=x, y_test=[1, 0, 1, 1], **arrays)

@@ -19,7 +19,7 @@ from edgekit.families.phylogeny.network import build
 from edgekit.families.phylogeny.policy import train_policy
 from edgekit.families.run import CALIBRATION, Run, claim, write_run
 from edgekit.files import write_file
-from edgekit.tasks.phylogeny import area_under_curve
+from edgekit.tasks.intervals import area_under_curve
 from edgekit.train.checkpoint import save_weights
 from edgekit.train.distribute import choose_strategy, shard
 from edgekit.train.loop import Predict, seed_everything
