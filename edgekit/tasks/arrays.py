@@ -147,5 +147,8 @@ def save_npz(path: Path, by_name: Mapping[str, Array]) -> None:
         InputError: the place cannot be written.
     """
     content = io.BytesIO()
-    np.savez_compressed(content, **dict(by_name))
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, array in by_name.items():  # np.savez knows no array called "file"
+            with file.open(f"{name}.npy", "w") as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)  # type: ignore[no-untyped-call]
     write_file(path, content.getvalue())
