@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tf_keras as keras
 
 from edgekit.artifact import Artifact, open_artifact
 from edgekit.export.conversion import Plan, convert
@@ -38,6 +39,9 @@ OTHERS: dict[str, dict[str, dict[str, Any]]] = {
     "phylogeny": {"elimination": {"problem": "elimination", "alpha": 0.01, "beta": 0.1}},
     "pearl": {"sparse": {"sparse": True, "spread": True, "widen": 1.4, "latent": 2}},
 }
+
+# Segmenters that are no family's: by name, the labels; two are one channel.
+OWN = {"own-segmenter": ("sky", "land", "sea"), "own-two": ("other", "thing")}
 
 
 def main() -> None:
@@ -81,6 +85,9 @@ def _sources(only: str | None, named: list[str] | None) -> Iterator[tuple[Source
         for name, config, preset, schemes in _configurations(kind):
             if not named or name in named:
                 yield untrained(kind, config, name, preset), schemes
+    for name, labels in {} if only else OWN.items():
+        if not named or name in named:
+            yield _own(name, labels), SCHEMES
 
 
 def _configurations(kind: Family) -> Iterator[tuple[str, Any, str, tuple[str, ...]]]:
@@ -90,6 +97,21 @@ def _configurations(kind: Family) -> Iterator[tuple[str, Any, str, tuple[str, ..
         yield f"{kind.name}-{ending}", replace(kind.tiny, **changes), "tiny", SCHEMES[:1]
     if kind.name == EXACT[0]:
         yield EXACT[1], kind.preset(EXACT[1]).config, EXACT[1], SCHEMES[:1]
+
+
+def _own(name: str, labels: tuple[str, ...]) -> Source:
+    """Return a segmenter as users have them: stretched pictures, half-pixel places, a small map."""
+    keras.utils.set_random_seed(0)
+    channels = 1 if len(labels) == 2 else len(labels)
+    answer = {"name": "segment", "fit": "stretch", "align_corners": False, "labels": labels,
+              "answer": "probabilities"}  # fmt: skip
+    network = keras.Sequential([
+        keras.Input((24, 32, 3), name="image"),
+        keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
+        keras.layers.Conv2D(channels, 1, activation="sigmoid" if channels == 1 else "softmax"),
+    ])  # fmt: skip
+    return Source(name, network, "tf_keras", {"source": name}, task=answer, mean=(127.5,),
+                  std=(127.5,))  # fmt: skip
 
 
 def _examples(source: Source, folder: Path) -> str:

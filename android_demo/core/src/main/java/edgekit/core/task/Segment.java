@@ -64,17 +64,23 @@ public final class Segment implements Task<Picture, Segment.Mask> {
     private final List<String> labels;
     private final int resolution; // 0 where it is not told
     private final boolean alignCorners;
+    private final boolean stretched;
+    private final float least; // what the only channel of two classes must exceed
     private PictureEncoder encoder;
 
     Segment(Fields params) {
         labels = params.strings("labels");
         resolution = params.has("resolution") ? (int) params.integer("resolution", 1, 1 << 16) : 0;
         alignCorners = !params.has("align_corners") || params.flag("align_corners");
+        stretched = "stretch".equals(params.string("fit", "letterbox", "letterbox", "stretch"));
+        String answer = params.string("answer", "logits", "labels", "logits", "probabilities");
+        least = "probabilities".equals(answer) ? 0.5f : 0;
     }
 
     @Override
     public void bind(Tensor input) {
-        encoder = new PictureEncoder(input, PictureEncoder.Fit.LETTERBOX);
+        encoder = new PictureEncoder(input,
+                stretched ? PictureEncoder.Fit.STRETCH : PictureEncoder.Fit.LETTERBOX);
     }
 
     @Override
@@ -95,7 +101,7 @@ public final class Segment implements Task<Picture, Segment.Mask> {
         }
         int side = resolution > 0 ? resolution : Math.max(shape[1], shape[2]);
         Frame frame = new Frame(new int[] {picture.height, picture.width}, new int[] {side, side},
-                false);
+                stretched);
         double[] rows = frame.places(0, shape[1], alignCorners);
         double[] columns = frame.places(1, shape[2], alignCorners);
         Mask mask = new Mask(picture.height, picture.width, labels);
@@ -137,9 +143,10 @@ public final class Segment implements Task<Picture, Segment.Mask> {
         int height = map.shape[1];
         int width = map.shape[2];
         int classes = map.shape[3];
-        if (!labels.isEmpty() && labels.size() != classes) {
+        int named = Math.max(classes, 2);
+        if (!labels.isEmpty() && labels.size() != named) {
             throw new InputError("segment: labels do not fit").got(labels.size() + " labels")
-                    .expected(classes + ", one a class");
+                    .expected(named + ", one a class");
         }
         float[] scores = map.finite("segment");
         float[] line = new float[width * classes];
@@ -156,13 +163,13 @@ public final class Segment implements Task<Picture, Segment.Mask> {
                 int right = Math.min(left + 1, width - 1);
                 float part = (float) (columns[x] - left);
                 int best = 0;
-                float most = Float.NEGATIVE_INFINITY;
+                float most = classes == 1 ? least : Float.NEGATIVE_INFINITY;
                 for (int c = 0; c < classes; c++) {
                     float value = line[left * classes + c] * (1 - part)
                             + line[right * classes + c] * part;
                     if (value > most) {
                         most = value;
-                        best = c;
+                        best = classes == 1 ? 1 : c;
                     }
                 }
                 mask.classes[o++] = (byte) best;
