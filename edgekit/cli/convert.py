@@ -230,12 +230,13 @@ def _read_labels(path: Path) -> list[str]:
 
 def _table(files: Any) -> Any:
     from edgekit.cli.tables import parity_cell, short_names, table
+    from edgekit.report.numbers import millions
 
     rows = [
         (
             name,
             f"{f.size_bytes / 1e3:,.1f}",
-            "unknown" if f.madds is None else f"{f.madds / 1e6:.2f}",
+            "unknown" if f.madds is None else millions(f.madds),
             *parity_cell(f),
         )
         for f, name in zip(files, short_names([f.path for f in files]), strict=True)

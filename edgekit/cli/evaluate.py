@@ -172,7 +172,7 @@ def _table(result: dict[str, Any]) -> Table:
         table.add_row(
             Text(one_line(name)),
             row["metric"].removesuffix(" accuracy"),
-            _figure(row, row["value"], 2),
+            _figure(row, row["value"], 2) + ("" if shares or row["unit"] != "1" else "%"),
             ("-" if row["unit"] == "1" else " to ").join(
                 _figure(row, end, 1) for end in row["interval"] or ()
             ),

@@ -116,7 +116,9 @@ def summarize(entries: list[Entry]) -> Table:
     """
     letters, names = conditions(entries), metrics(entries)
     parity = any(e.parity for e in entries)
-    columns = ["file", "scheme", "size, MB", "params, M", "MAdds, M", *names]
+    heads = {m: _unit(m, entries) for m in names}
+    columns = ["file", "scheme", "size, MB", "params, M", "MAdds, M"]
+    columns += [f"{m}, {unit}" if unit else m for m, unit in heads.items()]
     columns += ["parity"] * parity
     for c, letter in letters.items():
         columns += [f"p50, ms, {c.kind} {letter}", f"peak, MB, {c.kind} {letter}"]
@@ -126,7 +128,7 @@ def summarize(entries: list[Entry]) -> Table:
         yield UNKNOWN if e.size_bytes is None else megabytes(e.size_bytes)
         yield UNKNOWN if e.params is None else millions(e.params)
         yield UNKNOWN if e.madds is None else millions(e.madds)
-        yield from (_score_text(e.scores.get(m)) for m in names)
+        yield from (_score_text(e.scores.get(m), unit) for m, unit in heads.items())
         if parity:
             yield _parity_text(e.parity)
         for c in letters:
@@ -217,13 +219,20 @@ def _figure(value: Any, name: str = "") -> str:
     return UNKNOWN if value is None else str(value)
 
 
-def _score_text(score: Score | None) -> str:
+def _unit(metric: str, entries: Sequence[Entry]) -> str:
+    """Return the unit of all values of a metric, if they are no shares."""
+    units = {e.scores[metric].unit for e in entries if metric in e.scores}
+    return units.pop() if len(units) == 1 and not units & {"1", "%"} else ""
+
+
+def _score_text(score: Score | None, told: str) -> str:
+    """Return a score with its interval, and with its unit where the heading has not `told` it."""
     if score is None:
         return UNKNOWN
     percent = score.unit in ("1", "%")
     factor = 100 if score.unit == "1" else 1
     digits = (lambda v: f"{v * factor:.2f}") if percent else significant
-    text = digits(score.value) + ("%" if percent else f" {score.unit}")
+    text = digits(score.value) + ("%" if percent else "" if told else f" {score.unit}")
     if score.interval:
         text += f" ({digits(score.interval[0])}–{digits(score.interval[1])})"
     return text
