@@ -124,6 +124,8 @@ def _run(session: Session, inputs: Sequence[TensorSpec], tensors: Tensors) -> di
     rows = {spec.name: len(tensors[spec.name]) for spec in inputs if spec.shape}
     batch = max(spec.shape[0] for spec in inputs if spec.shape)
     count = max(rows.values())
+    if batch == 1 and session.takes_rows and len(set(rows.values())) == 1:
+        return session(tensors)
     if len(set(rows.values())) > 1 or count % batch:
         told = ", ".join(f"{size} of {name}" for name, size in rows.items())
         raise InputError("rows of the inputs", got=told,

@@ -34,6 +34,8 @@ class DeviceSession:
         SetupError: no Python or no room there, or the device was lost.
     """
 
+    takes_rows = True  # a process there costs more than an inference
+
     def __init__(
         self,
         path: Path,

@@ -28,6 +28,9 @@ class Session(Protocol):
         """The entry points of the file."""
         ...
 
+    takes_rows: bool
+    """Whether one call may hold many rows for a file of batch 1: each is then an inference."""
+
     @property
     def facts(self) -> Mapping[str, Any]:
         """Runtime, its version, threads, and how many of the nodes a delegate took."""

@@ -19,6 +19,8 @@ Invoke = Callable[[Arrays], dict[str, npt.NDArray[Any]]]
 class InterpreterSession:
     """A Session over a TFLite interpreter; see `edgekit.runtime.Session`."""
 
+    takes_rows = False
+
     def __init__(
         self, path: Path, package: Any, runtime: str, version: str, threads: int, keep_tensors: bool
     ) -> None:

@@ -31,6 +31,8 @@ _FATAL = 4  # the exception carries the reason; the log would say it a second ti
 class OnnxSession:
     """A Session over ONNX Runtime; see `edgekit.runtime.Session`."""
 
+    takes_rows = False
+
     def __init__(self, path: Path, threads: int, keep_tensors: bool) -> None:
         self._path = path
         options = onnxruntime.SessionOptions()

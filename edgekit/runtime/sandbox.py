@@ -82,6 +82,8 @@ def run_isolated(
 class IsolatedSession:
     """A Session whose model lives in a child process; see `edgekit.runtime.Session`."""
 
+    takes_rows = False
+
     def __init__(self, path: Path, request: Mapping[str, Any], limits: Limits) -> None:
         self._path = path
         self._child = ChildProcess(str(path), str(request["runtime"]), limits)

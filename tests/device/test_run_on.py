@@ -38,15 +38,39 @@ def by_hand() -> list[int]:
     return [int(i) for i in (real @ WEIGHTS.T.astype(np.float64)).argmax(1)]
 
 
-def test_through_ssh(
-    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+@pytest.fixture
+def pi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A board that ssh://pi reaches, and the file where its Python writes what it is asked."""
     put_on_path(monkeypatch, tmp_path / "bin", {"ssh": HERE})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "edgekit/venv").mkdir(parents=True)
-    python = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
+    asked = tmp_path / "asked"
+    python = f'#!/bin/sh\necho "$@" >> {asked}\nexec {sys.executable} "$@"\n'
     write_client(tmp_path / "edgekit/venv/bin", "python", python)
+    return asked
+
+
+def test_rows_of_an_array_are_one_call(
+    artifact: Artifact, pi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bytes are pixels, as the manifest says; each row is an inference of a batch of 1."""
+    np.save(tmp_path / "both.npy", PIXELS[..., np.newaxis])
+    command = ["run", str(artifact.folder), str(tmp_path / "both.npy"), "--json"]
+    assert run([*command, "--on", "ssh://pi"]) == 0
+    (there,) = json.loads(capsys.readouterr().out)["answers"]
+    (output,) = there["answer"]
+    real = (PIXELS.reshape(2, 16).astype(np.float64) - 127.5) / 127.5
+    np.testing.assert_allclose(output["values"], real @ WEIGHTS.T.astype(np.float64), rtol=1e-5)
+    calls = [line for line in pi.read_text().splitlines() if line == "worker.py config.json"]
+    assert len(calls) == 1
+    assert run(command) == 0
+    (here,) = json.loads(capsys.readouterr().out)["answers"]
+    assert here["answer"] == there["answer"]
+
+
+def test_through_ssh(
+    artifact: Artifact, pi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pictures = [str(tmp_path / f"{i}.png") for i in range(2)]
     assert run(["run", str(artifact.folder), *pictures, "--on", "ssh://pi", "--json"]) == 0
     there = json.loads(capsys.readouterr().out)
