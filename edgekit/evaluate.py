@@ -20,6 +20,7 @@ from edgekit.tasks.arrays import Arrays, holds_inputs
 
 SCHEMA = 1
 _FLOAT = "f32"
+_AT_ONCE = 64  # examples that go to a device together
 
 Tensors = dict[str, npt.NDArray[Any]]
 
@@ -34,6 +35,7 @@ class Evaluation:
     sha256: str
     runtime: str
     score: Score
+    device: str = "local"
 
     def row(self) -> dict[str, Any]:
         """Return it as one flat row of JSON types."""
@@ -49,6 +51,7 @@ def evaluate(
     runtime: str | None = None,
     threads: int = 1,
     on_example: Callable[[str, int, int], None] | None = None,
+    opened: Callable[[ModelFile], Session] | None = None,
 ) -> list[Evaluation]:
     """Return the task's metrics on the test split of `source` for each file of `artifact`.
 
@@ -59,6 +62,7 @@ def evaluate(
         runtime: only the files that it opens; by default each in that of its format.
         threads: of the runtime.
         on_example: called with the file's path, how many examples are done and how many there are.
+        opened: opens a file elsewhere, as on a device; `runtime` and `threads` are then its own.
 
     Raises:
         InputError: a damaged artifact, data that does not fit it, or no file to evaluate.
@@ -69,16 +73,20 @@ def evaluate(
     examples = the_task.read(source, params)
     found = []
     for file in _chosen(artifact, scheme, runtime):
-        session = open_isolated(artifact.path(file), runtime=runtime, threads=threads)
+        session = (
+            opened(file)
+            if opened
+            else open_isolated(artifact.path(file), runtime=runtime, threads=threads)
+        )
         try:
             specs = described(session.signatures, file.signatures, str(artifact.path(file)))
             on_done = partial(on_example, file.path) if on_example else None
             scores = _score(the_task, session, specs, params, examples, on_done)
         finally:
             session.close()
-        name = str(session.facts["runtime"])
+        name, device = str(session.facts["runtime"]), str(session.facts.get("device", "local"))
         found += [
-            Evaluation(file.path, file.format, file.scheme, file.sha256, name, score)
+            Evaluation(file.path, file.format, file.scheme, file.sha256, name, score, device)
             for score in scores
         ]
     return found
@@ -93,11 +101,16 @@ def answer(
         InputError: the model takes more than one input and the thing is not arrays by name, or the
             task cannot read what the model gives.
     """
+    raw = _run(session, signature.inputs, _encode(the_task, signature, thing, params))
+    return _decode(the_task, signature, raw, thing, params)
+
+
+def _encode(the_task: Task, signature: Signature, thing: Any, params: Params) -> Tensors:
     given = _by_input(thing, signature.inputs, params)
-    tensors = {
-        spec.name: the_task.encode(given[spec.name], spec, params) for spec in signature.inputs
-    }
-    raw = _run(session, signature.inputs, tensors)
+    return {spec.name: the_task.encode(given[spec.name], spec, params) for spec in signature.inputs}
+
+
+def _decode(the_task: Task, signature: Signature, raw: Tensors, thing: Any, params: Params) -> Any:
     outputs = {spec.name: spec.dequantize(raw[spec.name]) for spec in signature.outputs}
     return the_task.decode(outputs, params, thing)
 
@@ -230,13 +243,33 @@ def _score(
     on_done: Callable[[int, int], None] | None,
 ) -> list[Score]:
     answers, truths = [], []
-    for number in range(len(examples)):
-        thing, truth = examples[number]
-        answers.append(answer(the_task, session, signature, thing, params))
-        truths.append(truth)
+    at_once = _AT_ONCE if session.takes_rows else 1
+    for first in range(0, len(examples), at_once):
+        chosen = [examples[i] for i in range(first, min(first + at_once, len(examples)))]
+        things = [thing for thing, _ in chosen]
+        answers += _answers(the_task, session, signature, things, params)
+        truths += [truth for _, truth in chosen]
         if on_done:
-            on_done(number + 1, len(examples))
+            on_done(len(answers), len(examples))
     return the_task.score(answers, truths)
+
+
+def _answers(
+    the_task: Task, session: Session, signature: Signature, things: Sequence[Any], params: Params
+) -> list[Any]:
+    """Return an answer for each thing, in one call where each is a row of its own."""
+    if len(things) == 1:
+        return [answer(the_task, session, signature, things[0], params)]
+    encoded = [_encode(the_task, signature, thing, params) for thing in things]
+    if any(len(tensor) != 1 for tensors in encoded for tensor in tensors.values()):
+        return [answer(the_task, session, signature, thing, params) for thing in things]
+    raw = session(
+        {name: np.concatenate([tensors[name] for tensors in encoded]) for name in encoded[0]}
+    )
+    return [
+        _decode(the_task, signature, {n: v[i : i + 1] for n, v in raw.items()}, thing, params)
+        for i, thing in enumerate(things)
+    ]
 
 
 def _merged(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ OnExample = Callable[[str, int, int], None]  # (file, examples done, examples)
 @click.option("--file", "scheme", metavar="SCHEME", help="Only this file, as w8a8.")
 @click.option("--runtime", help="litert, tflite-runtime or onnxruntime; by format if not given.")
 @click.option("--threads", type=int, help="Of the runtime.  [default: 1]")
+@click.option("--on", "place", metavar="DEVICE", help="Answer there: ssh://, adb: or qemu:CORE.")
 @click.option(
     "--scales",
     metavar="LIST",
@@ -49,7 +51,7 @@ OnExample = Callable[[str, int, int], None]  # (file, examples done, examples)
 @output_options
 def command(
     artifact: str, data: str, scheme: str | None, runtime: str | None, threads: int | None,
-    scales: str | None, mirror: bool, output: Path | None, as_json: bool,
+    place: str | None, scales: str | None, mirror: bool, output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Score each file of an artifact on data with known answers.
 
@@ -67,13 +69,14 @@ def command(
         check_file_place(output)
     with _progress() as on_example:
         if scales is not None or mirror:
-            _refuse(file=scheme, runtime=runtime, threads=threads)
+            _refuse(file=scheme, runtime=runtime, threads=threads, on=place)
             asked = "1" if scales is None else scales
             found = _at_scales(artifact, data, asked, mirror, on_example)
         else:
             found = _files(
-                artifact, data, scheme, runtime, 1 if threads is None else threads, on_example
-            )
+                artifact, data, scheme, runtime, 1 if threads is None else threads, on_example,
+                place,
+            )  # fmt: skip
     result = to_json(found, data)
     if output:
         write_file(output, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
@@ -82,15 +85,28 @@ def command(
 
 def _files(
     artifact: str, data: str, scheme: str | None, runtime: str | None, threads: int,
-    on_example: OnExample | None,
+    on_example: OnExample | None, place: str | None,
 ) -> list[Evaluation]:  # fmt: skip
     from edgekit.artifact import open_artifact
     from edgekit.evaluate import evaluate
 
-    return evaluate(
-        open_artifact(artifact), data, scheme=scheme, runtime=runtime, threads=threads,
+    model = open_artifact(artifact)
+    asked = partial(
+        evaluate, model, data, scheme=scheme, runtime=runtime, threads=threads,
         on_example=on_example,
     )  # fmt: skip
+    if place is None:
+        return asked()
+    from edgekit.device import open_device
+    from edgekit.profile.on_device import DeviceSession
+
+    with open_device(place) as device:
+        return asked(
+            opened=lambda file: DeviceSession(
+                model.path(file), device, file.signatures, sha256=file.sha256, runtime=runtime,
+                threads=threads,
+            )
+        )  # fmt: skip
 
 
 def _at_scales(
@@ -156,6 +172,8 @@ def _table(result: dict[str, Any]) -> Table:
 
     rows = result["rows"]
     how = f", {rows[0]['runtime']}" if rows[0]["format"] == "keras" else ""
+    if rows[0]["device"] != "local":
+        how += f" on {rows[0]['device']}"
     shares = all(row["unit"] == "1" for row in rows)
     beside = "points v f32" if shares else "beside f32 in points, % or nats"
     told = f"{rows[0]['n']} examples of {result['data']}{how}; 95% intervals; {beside}"

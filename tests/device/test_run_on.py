@@ -68,6 +68,31 @@ def test_rows_of_an_array_are_one_call(
     assert here["answer"] == there["answer"]
 
 
+def test_an_evaluation_there(
+    artifact: Artifact, pi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hundred pictures are two calls, and score as here and as by hand."""
+    rng = np.random.default_rng(4)
+    pixels, truths = rng.integers(0, 256, (100, 4, 4, 1), np.uint8), rng.integers(0, 3, 100)
+    names = ["dark", "middle", "bright"]
+    data = str(tmp_path / "data.npz")
+    few = {"x_train": pixels[:3], "y_train": np.arange(3)}
+    np.savez(data, x_test=pixels, y_test=truths, classes=names, **few)
+    command = ["evaluate", str(artifact.folder), "--data", data, "--json"]
+    rows = []
+    for place in (["--on", "ssh://pi"], []):
+        assert run([*command, *place]) == 0
+        (row,) = json.loads(capsys.readouterr().out)["rows"]
+        rows.append(row)
+    real = (pixels.reshape(100, 16).astype(np.float64) - 127.5) / 127.5
+    hits = (real @ WEIGHTS.T.astype(np.float64)).argmax(1) == truths
+    assert rows[0]["hits"] == "".join("01"[hit] for hit in hits.astype(int))
+    assert [row.pop("device") for row in rows] == ["ssh://pi", "local"]
+    assert rows[0] == rows[1]
+    calls = [line for line in pi.read_text().splitlines() if line == "worker.py config.json"]
+    assert len(calls) == 2
+
+
 def test_through_ssh(
     artifact: Artifact, pi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
