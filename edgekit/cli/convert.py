@@ -230,18 +230,18 @@ def _read_labels(path: Path) -> list[str]:
 
 def _table(files: Any) -> Any:
     from edgekit.cli.tables import parity_cell, short_names, table
-    from edgekit.report.numbers import millions
+    from edgekit.report.numbers import counted
 
     rows = [
         (
             name,
             f"{f.size_bytes / 1e3:,.1f}",
-            "unknown" if f.madds is None else millions(f.madds),
+            "unknown" if f.madds is None else counted(f.madds),
             *parity_cell(f),
         )
         for f, name in zip(files, short_names([f.path for f in files]), strict=True)
     ]
-    return table(("file", "kB", "M MAdds", "SQNR dB", "cosine", "parity"), rows)
+    return table(("file", "kB", "MAdds", "SQNR dB", "cosine", "parity"), rows)
 
 
 def _drops(kept: dict[str, Any]) -> list[str]:

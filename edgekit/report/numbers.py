@@ -22,6 +22,15 @@ def millions(count: float | None) -> str:
     return significant(None if count is None else count / 1e6)
 
 
+def counted(count: int) -> str:
+    """Return a count with a prefix where it is long: 12, 48.7 k, 301 M, 2.74 G."""
+    for power, prefix in ((9, "G"), (6, "M"), (3, "k")):
+        text = significant(count / 10**power)
+        if float(text) >= 1:
+            return f"{text} {prefix}"
+    return str(count)
+
+
 def decibels(ratio: float, unit: str = "") -> str:
     """Return a signal-to-noise ratio; one of 999 is that of equal answers, of -999 of none."""
     if abs(ratio) == 999:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgekit.report.numbers import decibels, megabytes, millions, significant
+from edgekit.report.numbers import counted, decibels, megabytes, millions, significant
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,15 @@ def test_units() -> None:
     assert megabytes(3_610_798) == "3.61"
     assert megabytes(None) == "?"
     assert millions(300_774_272) == "301"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0"), (8, "8"), (999, "999"), (1000, "1.00 k"), (48_672, "48.7 k"), (999_960, "1.00 M"),
+     (300_775_552, "301 M"), (2_740_709_056, "2.74 G")],
+)  # fmt: skip
+def test_counts_have_a_prefix(count: int, text: str) -> None:
+    assert counted(count) == text
 
 
 def test_decibels_of_equal_answers_are_no_number() -> None:
