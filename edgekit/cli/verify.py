@@ -95,7 +95,7 @@ def _verify_pair(a: Path, b: Path, as_json: bool, options: dict[str, Any]) -> No
         closing(open_isolated(a, runtime=options["runtime"])) as one,
         closing(open_isolated(b, runtime=options["runtime"])) as other,
     ):
-        gate = GATES[options["gate"] or ("w8a8" if _integer(one) or _integer(other) else "f32")]
+        gate = GATES[options["gate"] or _gate_of_types(a, b)]
         parities = compare_sessions(one, other, _examples(one, other, options), gate)
     emit({"file": str(b), **figures(parities)}, as_json, _table({str(b): parities}))
     _fail_if_any({str(b): parities})
@@ -130,13 +130,13 @@ def _real_inputs(one: Session, other: Session, options: dict[str, Any]) -> list[
     return specs
 
 
-def _integer(session: Session) -> bool:
-    """Whether a file's answers come in integers, or were."""
-    return any(
-        spec.scale is not None
-        for signature in session.signatures.values()
-        for spec in (*signature.inputs, *signature.outputs)
-    )
+def _gate_of_types(*paths: Path) -> str:
+    """Return the gate that the files' types suggest: that of the one which rounds most."""
+    from edgekit.profile.graph import read_graph
+    from edgekit.profile.precision import coarsest
+
+    found = {coarsest(read_graph(path)) for path in paths}
+    return next(name for name in ("w8a8", "f16", "f32") if name in found)
 
 
 def _verify_layers(artifact: Artifact, as_json: bool, options: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ def out_of_range(calibration: Calibration, works: Sequence[Work]) -> list[str]:
     if beyond > MADDS_LIMIT:
         raise InputError(
             f"core {calibration.core}: outside the calibration",
-            got=f"{madds / 1e6:.1f}M MAdds",
+            got=f"{madds / 1e6:.1f}M MAdds" if madds >= 1e5 else f"{madds:,} MAdds",
             expected=covered,
         )
     return [f"{madds / 1e6:.0f}M MAdds, the points cover {covered}"]

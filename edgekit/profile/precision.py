@@ -91,6 +91,16 @@ def by_type(graph: Graph) -> list[tuple[str, int]]:
     return Counter(op.computes for op in precisions(graph)).most_common()
 
 
+def coarsest(graph: Graph) -> str:
+    """Return the scheme whose tolerance fits what is rounded most: "w8a8", "f16" or "f32"."""
+    ops = precisions(graph)
+    types = {part for op in ops for told in (op.weights, op.reads, op.writes)
+             for part in told.split("/")}  # fmt: skip
+    if any(op.computes in ("integer", "dynamic") or op.weights in _INTEGERS for op in ops):
+        return "w8a8"
+    return "f16" if "float16" in types else "f32"
+
+
 def types_text(graph: Graph) -> str:
     """Return one line: how many ops compute in what, from which weights, and the islands."""
     counts = by_type(graph)

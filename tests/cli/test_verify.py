@@ -155,11 +155,13 @@ def test_two_files_of_two_formats(
     assert answer["outputs"][0]["max_error"] < 1e-4
 
 
-def test_float_and_integers(capsys: pytest.CaptureFixture[str]) -> None:
-    files = ("two/net.f32.tflite", "two/net.w8a8.tflite")
+@pytest.mark.parametrize("file", ["net.w8a8.tflite", "net.w8a8.onnx"])
+def test_float_and_integers(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Integers inside decide, also where what goes in and comes out is float."""
+    files = ("two/net.f32.tflite", f"two/{file}")
     verify(*files, "--data", "images.npy")
     verify(*files, "--data", "images.npy", "--gate", "f32", code=1)
-    assert "net.w8a8.tflite: output e2 out of its gate" in capsys.readouterr().err
+    assert f"{file}: output e2 out of its gate" in capsys.readouterr().err
 
 
 def test_two_files_that_cannot_be_paired(
