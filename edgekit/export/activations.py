@@ -23,6 +23,11 @@ _ARITHMETIC = {"Multiply", "Add", "Subtract", "Divide", "TrueDivide", "TFOpLambd
 _QUANTIZED = "QuantizeWrapper"  # how the classes begin that tfmot puts around a layer
 
 
+def is_fake_quantized(model: Any) -> bool:
+    """Whether tfmot put its rounding around layers of a Keras model."""
+    return any(type(layer).__name__.startswith(_QUANTIZED) for layer in model._flatten_layers())
+
+
 @dataclass(frozen=True, eq=False)
 class _Call:
     """One call of a layer while the network is traced."""

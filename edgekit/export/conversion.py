@@ -155,11 +155,6 @@ def _jobs(source: Source, plan: Plan) -> list[tuple[str, Scheme]]:
     for scheme in plan.schemes:
         if plan.wanted.io_dtype and scheme.activation_bits:
             scheme.check_io(plan.wanted.io_dtype)
-        if scheme.learned and source.learned is None:
-            raise InputError(
-                f"scheme {scheme.name}: {source.name} has no learned ranges",
-                do="train with --qat, or take w8a8",
-            )
         if scheme.mixed and source.entries:
             raise InputError(f"scheme {scheme.name}: not made of several entry points",
                              got=", ".join(source.entries), do="take w8a8")  # fmt: skip

@@ -13,6 +13,10 @@ import numpy as np
 from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.files import Made, Ready, Wanted, prepare_file, write_file
+from edgekit.export.rewriting.fake_quantization import (
+    is_fake_quantized,
+    without_fake_quantization,
+)
 from edgekit.export.rewriting.integer_ops import with_integer_ops
 from edgekit.export.rewriting.joints import with_own_steps
 from edgekit.export.rewriting.lacking import with_known_ops
@@ -150,7 +154,13 @@ def _lower(
 ) -> dict[str, Lowered]:
     lower_it = lower_function if source.kind == "saved_model" else lower
     networks = {"float": lower_it(source.model, scratch / "float", shapes)}
-    if any(scheme.learned for scheme in schemes):
+    learned = [scheme.name for scheme in schemes if scheme.learned]
+    if source.learned is None and is_fake_quantized(networks["float"]):
+        networks = _without_rounding(source, networks["float"], learned, scratch)
+    elif learned and source.learned is None:
+        raise InputError(f"scheme {learned[0]}: {source.name} has no learned ranges",
+                         do="train with --qat, or take w8a8")  # fmt: skip
+    elif learned:
         names = name_outputs(source.model)
         networks["qat"] = lower(source.learned, scratch / "qat", shapes, names)
     for bits, build in source.integer.items():
@@ -160,6 +170,17 @@ def _lower(
         name: _with_normalisation(with_known_ops(network, scratch / f"{name}-known"), source)
         for name, network in networks.items()
     }
+
+
+def _without_rounding(
+    source: Source, network: Lowered, learned: list[str], scratch: Path
+) -> dict[str, Lowered]:
+    """Return the float network of one that its author fake-quantized, and that itself if needed."""
+    if not learned:
+        _log.warning("%s: fake-quantized; these files leave its rounding and its learned ranges "
+                     "out, --scheme qat-w8a8 keeps them", source.name)  # fmt: skip
+    plain = {"float": without_fake_quantization(network, scratch / "plain")}
+    return {**plain, "qat": network} if learned else plain
 
 
 def _network_of(scheme: Scheme, source: Source) -> str:

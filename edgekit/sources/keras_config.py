@@ -24,7 +24,8 @@ _MODULES = re.compile(
     r"|losses|metrics|mixed_precision|models|ops|optimizers|quantizers|regularizers)"
     r"(\.[a-z0-9_]+)*"
     r"|tensorflow\.python\.ops\.init_ops_v2"
-    r"|tensorflow_model_optimization\.python\.core\.quantization\.keras(\.[a-z0-9_]+)*"
+    r"|tensorflow_model_optimization\.python\.core\.(clustering|quantization|sparsity)\.keras"
+    r"(\.[a-z0-9_]+)*"
 )
 _TOP_LEVEL = {"DTypePolicy", "FloatDTypePolicy", "QuantizedDTypePolicy", "Functional", "Model",
               "Sequential"}  # fmt: skip

@@ -16,6 +16,7 @@ from edgekit.sources.screening import KerasFile, screen
 from edgekit.sources.weights import check_finite, keras_weights
 
 _QUANTIZED = {"QuantizeWrapper", "QuantizeWrapperV2", "QuantizeLayer"}
+_PRUNED, _CLUSTERED = "PruneLowMagnitude", "ClusterWeights"
 
 
 def load(path: Path, *, trust: bool = False) -> Source:
@@ -58,11 +59,18 @@ def load(path: Path, *, trust: bool = False) -> Source:
 
 
 def _load_tf_keras(file: KerasFile, trust: bool) -> Any:
-    options = {"compile": False, "safe_mode": not trust}
-    if file.classes & _QUANTIZED:
-        with tfmot.quantization.keras.quantize_scope():
-            return tf_keras.models.load_model(str(file.path), **options)
-    return tf_keras.models.load_model(str(file.path), **options)
+    """Return the model, without what tfmot put around layers to prune or cluster them."""
+    with (
+        tfmot.quantization.keras.quantize_scope(),
+        tfmot.sparsity.keras.prune_scope(),
+        tfmot.clustering.keras.cluster_scope(),
+    ):
+        model = tf_keras.models.load_model(str(file.path), compile=False, safe_mode=not trust)
+        if _PRUNED in file.classes:
+            model = tfmot.sparsity.keras.strip_pruning(model)
+        if _CLUSTERED in file.classes:
+            model = tfmot.clustering.keras.strip_clustering(model)
+    return model
 
 
 def _load_keras3(file: KerasFile, trust: bool) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,8 @@ def compare_with_source(
 def compare(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Load the source and compare; see `compare_with_source`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from edgekit.export.activations import layer_activations
+    from edgekit.export.activations import is_fake_quantized, layer_activations
+    from edgekit.export.rewriting.fake_quantization import unrounded
     from edgekit.export.tracing.lowering import name_outputs
 
     artifact = open_artifact(request["folder"])
@@ -97,12 +98,18 @@ def compare(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     source = load(request["model"], trust=request["trust"], seed=provenance.get("seed", 0))
     if not request["given"]:
         _check_unchanged(provenance, source.provenance)
-    model = source.learned if file.network == "qat" else source.model
-    if model is None:
+    model = source.model
+    rounding: AbstractContextManager[None] = nullcontext()
+    if file.network != "qat":
+        rounding = unrounded()
+    elif source.learned is not None:
+        model = source.learned
+    elif not is_fake_quantized(model):
         raise InputError(f"{request['model']}: no learned ranges", expected="a run with --qat")
     theirs, _ = artifact.reference(file.network)
     own, _ = artifact.reference_of(file)
-    layers = layer_activations(model, _few(theirs), name_outputs(source.model))
+    with rounding:
+        layers = layer_activations(model, _few(theirs), name_outputs(source.model))
     path = artifact.path(file)
     with closing(open_isolated(path, runtime=request["runtime"], keep_tensors=True)) as session:
         tensors = artifact.undo_changes(file, answer(session, file.signatures, _few(own)))
