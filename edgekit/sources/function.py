@@ -12,6 +12,7 @@ import tf_keras
 
 from edgekit.errors import EdgekitError, InputError
 from edgekit.export.source import Source
+from edgekit.sources.keras_quantized import without_quantization
 from edgekit.sources.weights import check_finite, keras_weights
 
 
@@ -39,7 +40,7 @@ def load(text: str) -> Source:
     kind = "tf_keras" if isinstance(model, tf_keras.Model) else "keras3"
     keras = tf_keras if kind == "tf_keras" else keras3
     provenance = {"source": text, "keras_version": keras.__version__}
-    return Source(name=name, model=model, kind=kind, provenance=provenance)
+    return without_quantization(Source(name=name, model=model, kind=kind, provenance=provenance))
 
 
 def _import(module: str, text: str) -> Any:

@@ -12,6 +12,7 @@ import tf_keras
 from edgekit.errors import EdgekitError, InputError, SetupError
 from edgekit.export.source import Source
 from edgekit.files import file_sha256
+from edgekit.sources.keras_quantized import without_quantization
 from edgekit.sources.screening import KerasFile, screen
 from edgekit.sources.weights import check_finite, keras_weights
 
@@ -45,7 +46,7 @@ def load(path: Path, *, trust: bool = False) -> Source:
             do=_remedy(file),
         ) from None
     check_finite(keras_weights(model), path)
-    return Source(
+    source = Source(
         name=path.stem,
         model=model,
         kind=file.writer,
@@ -56,6 +57,7 @@ def load(path: Path, *, trust: bool = False) -> Source:
             "trusted": trust,
         },
     )
+    return without_quantization(source)
 
 
 def _load_tf_keras(file: KerasFile, trust: bool) -> Any:
