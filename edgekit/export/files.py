@@ -15,6 +15,7 @@ from edgekit import __version__
 from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.mending.bounds import mend_bounds
+from edgekit.export.mending.factors import with_mended_factors
 from edgekit.export.mending.kernels import with_fast_kernels
 from edgekit.export.mending.moves import mend_moves
 from edgekit.export.mending.neon import mend_for_neon
@@ -48,7 +49,7 @@ _STATEFUL = (  # which a SavedModel may hold; of Keras models no file, see traci
     "LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN",
     "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN", "SVDF",
 )  # fmt: skip
-_SLOW = "BATCH_MATMUL"  # in integers
+_SLOW = ("SOFTMAX", "RSQRT")  # in integers; attention and norms are full of them
 _PER_CHANNEL = "FULLY_CONNECTED"  # of which older runtimes take one scale alone
 
 
@@ -148,7 +149,7 @@ def write_file(
         if scheme.activation_bits:
             content = mend_steps(mend_bounds(mend_moves(content)))
         if scheme.activation_bits == 8:
-            content = mend_for_neon(content)
+            content = with_mended_factors(mend_for_neon(content))
         if wanted.pairs(scheme, "tflite"):
             content = pair_stem(content)
         path.write_bytes(tails.join(content, "tflite"))
@@ -159,9 +160,11 @@ def write_file(
         refused = write(per_channel_dense=False)
         _log.warning("%s: one scale a dense layer, for %s", scheme.name, wanted.target)
     kinds = [op for op, _ in op_versions(path)]
-    if scheme.all_in_8_bits and _SLOW in kinds:
-        _log.warning("%s: LiteRT has no fast %s in 8 bits: on a CPU --scheme mixed --keep %s "
-                     "--keep SOFTMAX is faster", scheme.name, _SLOW, _SLOW)  # fmt: skip
+    slow = [kind for kind in _SLOW if kind in kinds]
+    if scheme.all_in_8_bits and slow and "BATCH_MATMUL" in kinds:
+        _log.warning("%s: LiteRT has no fast %s in 8 bits: on a CPU --scheme mixed %s is faster",
+                     scheme.name, " or ".join(slow),
+                     " ".join(f"--keep {kind}" for kind in slow))  # fmt: skip
     if stateful := [kind for kind in kinds if kind in _STATEFUL]:
         _log.warning("%s: %s keeps its state from one inference to the next: reset the "
                      "interpreter's variables before each, or convert the .keras or .h5 file",

@@ -1,4 +1,4 @@
-"""Biases of zero, and factors that spare the lowest step: by hand, and by what they answer."""
+"""Biases of zero: by hand, and by what they answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 from edgekit.artifact import open_artifact
 from edgekit.cli import run
 from edgekit.export.mending.neon import mend_for_neon
-from edgekit.quantize.tflite_file import kind_of, pack, unpack
+from edgekit.quantize.tflite_file import kind_of, unpack
 from edgekit.runtime.sandbox import open_isolated
 from edgekit.signature import main_signature
 
@@ -111,53 +111,3 @@ def test_convert_writes_no_dense_op_in_8_bits_without(runtime: str, tmp_path: Pa
             (spec,) = main_signature(file.signatures)[1].inputs
             given = {spec.name: spec.quantize(np.zeros((1, 3), np.float32))}
             assert np.isfinite(next(iter(session(given).values()))).all()
-
-
-class Multiplied(keras.Model):
-    """Two activations multiplied, both of them zero here and there and never below."""
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        first, second = tf.split(tf.nn.relu(inputs), 2, axis=-1)
-        return tf.matmul(first, second, transpose_b=True)
-
-
-def multiplied() -> bytes:
-    model = Multiplied()
-    model(np.zeros((1, 4, 32), np.float32))
-    return in_8_bits(model, (4, 32))
-
-
-def test_a_factor_is_put_on_steps_that_spare_the_lowest() -> None:
-    plain, mended = unpack(multiplied()), unpack(mend_for_neon(multiplied()))
-    before, after = (next(op for op in m.subgraphs[0].operators if kind_of(m, op) == "BATCH_MATMUL")
-                     for m in (plain, mended))  # fmt: skip
-    old = plain.subgraphs[0].tensors[before.inputs[1]].quantization
-    new = mended.subgraphs[0].tensors[after.inputs[1]].quantization
-    assert list(old.zeroPoint) == [-128]
-    assert list(new.zeroPoint) == [-127]
-    assert new.scale[0] == pytest.approx(old.scale[0] * 255 / 253)
-    assert after.inputs[0] == before.inputs[0]
-
-
-@pytest.mark.parametrize("zero", [-128, -127, -1, 0, 64, 127])
-def test_every_value_of_a_factor_stays_within_half_a_step(zero: int) -> None:
-    model = unpack(multiplied())
-    op = next(op for op in model.subgraphs[0].operators if kind_of(model, op) == "BATCH_MATMUL")
-    model.subgraphs[0].tensors[op.inputs[1]].quantization.zeroPoint = np.array([zero])
-    mended = unpack(mend_for_neon(pack(model)))
-    (new,) = (t.quantization for t in mended.subgraphs[0].tensors if t.name.endswith(b"/spared"))
-    scale = float(model.subgraphs[0].tensors[op.inputs[1]].quantization.scale[0])
-    values = (np.arange(-128, 128) - zero) * scale
-    steps = np.round(values / new.scale[0]) + new.zeroPoint[0]
-    assert steps.min() >= -127
-    assert steps.max() <= 127
-    kept = (steps - new.zeroPoint[0]) * new.scale[0]
-    assert np.abs(kept - values).max() <= 0.501 * new.scale[0]
-
-
-def test_a_product_stays_what_it_was_within_its_factors_rounding() -> None:
-    plain = multiplied()
-    inputs = np.random.default_rng(4).integers(-128, 128, (20, 1, 4, 32), np.int8)
-    found, expected = answers(mend_for_neon(plain), inputs), answers(plain, inputs)
-    assert expected.std() > 20
-    np.testing.assert_allclose(found, expected, atol=2)

@@ -1,4 +1,5 @@
 """A .tflite's ops, mended after TensorFlow's converter.
 
-Of all runtimes: moves, bounds, steps, spectra; of ARM's kernels: neon; for speed: kernels, stem.
+Of all runtimes: moves, bounds, steps, spectra; of ARM's kernels: neon, factors; for speed: factors,
+kernels, stem.
 """
