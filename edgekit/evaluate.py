@@ -261,7 +261,7 @@ def _answers(
     if len(things) == 1:
         return [answer(the_task, session, signature, things[0], params)]
     encoded = [_encode(the_task, signature, thing, params) for thing in things]
-    if any(len(tensor) != 1 for tensors in encoded for tensor in tensors.values()):
+    if any(tensor.shape[:1] != (1,) for tensors in encoded for tensor in tensors.values()):
         return [answer(the_task, session, signature, thing, params) for thing in things]
     raw = session(
         {name: np.concatenate([tensors[name] for tensors in encoded]) for name in encoded[0]}

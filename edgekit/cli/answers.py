@@ -130,7 +130,7 @@ def command(
     chosen = (
         _from_artifact(Path(model), scheme, runtime, hints)
         if Path(model).is_dir()
-        else _from_file(Path(model), scheme, labels, "tensors" if raw else task_name, mean, std)
+        else _from_file(Path(model), scheme, labels, task_name, mean, std, pictures=not raw)
     )
     chosen.params["top"] = top
     if raw:
@@ -258,9 +258,9 @@ def _from_artifact(
 
 def _from_file(
     path: Path, scheme: str | None, labels: Path | None, task_name: str | None, mean: str | None,
-    std: str | None,
+    std: str | None, *, pictures: bool,
 ) -> _Model:  # fmt: skip
-    """Return a bare file, by what the options say of it."""
+    """Return a bare file, by what the options say of it, and whether pictures go in."""
     if scheme is not None:
         raise InputError("--file", got=scheme, do="leave it out: the model is one file")
     if (mean is None) != (std is None):
@@ -271,8 +271,8 @@ def _from_file(
         from edgekit.tasks.detect import bare
 
         params |= bare(params["labels"])
-    pictures = params["name"] != "tensors" or mean is not None
-    return _Model(path, params, lambda session: _bare(session, path, *values, pictures=pictures))
+    shown = pictures or mean is not None
+    return _Model(path, params, lambda session: _bare(session, path, *values, pictures=shown))
 
 
 def _copies(

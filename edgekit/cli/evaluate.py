@@ -29,7 +29,7 @@ OnExample = Callable[[str, int, int], None]  # (file, examples done, examples)
     required=True,
     metavar="DATA",
     help="Its test split: class folders, an .npz, digits, pictures with masks, scenes, or a table. "
-    "An .npz by the names of inputs and outputs is taken as it is.",
+    "An .npz by the names of inputs and outputs is taken as it is, bytes of pictures as pixels.",
 )
 @click.option("--file", "scheme", metavar="SCHEME", help="Only this file, as w8a8.")
 @click.option("--runtime", help="litert, tflite-runtime or onnxruntime; by format if not given.")

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.export.source import Source
+from edgekit.export.tracing.lowering import functional
 
 _POLICY = "QuantizedDTypePolicy"
 _INT8 = "int8"
@@ -29,6 +30,7 @@ def without_quantization(source: Source) -> Source:
 
 def _as_float(model: Any) -> Any:
     """Return the same network of float layers, whose weights are the integers by their scales."""
+    functional(model)  # or the line that says why a subclassed one will not do
     values: dict[str, npt.NDArray[Any]] = {v.path: np.asarray(v) for v in model.variables}
     for layer in model._flatten_layers():
         if _mode(layer) == _INT8:
