@@ -117,8 +117,8 @@ def read_examples(path: Path) -> Examples:
         InputError: not such a file, its arrays differ in length, or are empty.
     """
     arrays = read_arrays(path)
-    if "" in arrays.by_name:
-        raise InputError(f"{path}: inputs alone", expected="an .npz with what is true beside them")
+    if len(arrays.by_name) < 2:
+        raise InputError(f"{path}: one array", expected="an .npz with what is true beside it")
     chosen = {name.removesuffix("_test"): array for name, array in arrays.by_name.items()
               if not name.endswith("_train")}  # fmt: skip
     lengths = {name: len(array) if array.ndim else 0 for name, array in chosen.items()}
