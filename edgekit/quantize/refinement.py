@@ -26,7 +26,16 @@ from edgekit.quantize.reconstruction import measure as measure_moments
 from edgekit.quantize.replay import Values, run_op, steps
 from edgekit.quantize.rounding import round_together
 from edgekit.quantize.sensitivity import measure
-from edgekit.quantize.tflite_file import add_tensor, code_of, kind_of, pack, store, unpack
+from edgekit.quantize.tflite_file import (
+    add_tensor,
+    code_of,
+    kind_of,
+    pack,
+    steps_of,
+    steps_of_channels,
+    store,
+    unpack,
+)
 from edgekit.quantize.weight_steps import (
     answers_of,
     largest_steps,
@@ -161,12 +170,12 @@ def _held(model: Any, graph: Any, raw: Any, rows: Array, seen: Moments) -> tuple
     own = own.T if last else own
     held = add_tensor(
         graph, weights, b"/rest", buffer=store(model, own),
-        quantization=_symmetric(steps, weights.quantization.quantizedDimension),
+        quantization=steps_of_channels(steps, weights.quantization.quantizedDimension),
     )  # fmt: skip
     bias = add_tensor(
         graph, weights, b"/rest_bias", shape=np.array([len(steps)], np.int32),
         type=schema.TensorType.INT64, buffer=store(model, shift),
-        quantization=_symmetric(bias_steps),
+        quantization=steps_of_channels(bias_steps),
     )  # fmt: skip
     return held, bias
 
@@ -175,8 +184,8 @@ def _both(model: Any, graph: Any, raw: Any, held: tuple[int, int], rest: Rest) -
     """Return an op without its activation, the second one, and the ADD that has it."""
     (place,) = raw.outputs
     answer = graph.tensors[place]
-    first = add_tensor(graph, answer, b"/first", quantization=_symmetric([rest.first_most / _MOST]))
-    second = add_tensor(graph, answer, b"/rest", quantization=_symmetric([rest.most / _MOST]))
+    first = add_tensor(graph, answer, b"/first", quantization=steps_of(rest.first_most / _MOST, 0))
+    second = add_tensor(graph, answer, b"/rest", quantization=steps_of(rest.most / _MOST, 0))
     activation = raw.builtinOptions.fusedActivationFunction
     raw.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.NONE
     other = copy.deepcopy(raw)
@@ -195,11 +204,3 @@ def _add(model: Any, inputs: tuple[int, int], output: int, activation: int) -> A
     made.builtinOptions.fusedActivationFunction = activation
     made.builtinOptions.potScaleInt16 = False  # scales are no powers of two
     return made
-
-
-def _symmetric(scales: Any, dimension: int = 0) -> Any:
-    found = schema.QuantizationParametersT()
-    found.scale = np.asarray(scales, np.float32)
-    found.zeroPoint = np.zeros(len(found.scale), np.int64)
-    found.quantizedDimension = dimension
-    return found

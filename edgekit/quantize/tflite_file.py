@@ -29,6 +29,22 @@ def kind_of(model: Any, op: Any) -> str:
     return _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
+def steps_of(scale: float, zero: int) -> Any:
+    """Return what says that a whole tensor has these steps."""
+    steps = schema.QuantizationParametersT()
+    steps.scale, steps.zeroPoint = np.array([scale], np.float32), np.array([zero], np.int64)
+    return steps
+
+
+def steps_of_channels(scales: npt.ArrayLike, axis: int = 0) -> Any:
+    """Return what says that each channel along an axis has steps of its own, all from 0."""
+    steps = schema.QuantizationParametersT()
+    steps.scale = np.asarray(scales, np.float32)
+    steps.zeroPoint = np.zeros(len(steps.scale), np.int64)
+    steps.quantizedDimension = axis
+    return steps
+
+
 def store(model: Any, values: npt.NDArray[Any]) -> int:
     """Return the number of a new buffer."""
     buffer = schema.BufferT()

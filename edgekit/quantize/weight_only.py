@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.tflite_file import add_tensor, code_of, pack, store, unpack
+from edgekit.quantize.tflite_file import add_tensor, code_of, pack, steps_of_channels, store, unpack
 from edgekit.quantize.weight_steps import on_grid, ops_by_answer, rows_of, shaped
 
 Array = npt.NDArray[Any]
@@ -51,7 +51,7 @@ def hold_weights(
         if name in steps:
             integers = shaped(source, op, on_grid(rows_of(source, op), steps[name]))
             axis = integers.ndim - 1 if op.kind == "DEPTHWISE_CONV_2D" else 0
-            _hold(model, graph, raw, integers.astype(np.int8), _scales(steps[name], axis))
+            _hold(model, graph, raw, integers.astype(np.int8), steps_of_channels(steps[name], axis))
         elif name in half and _fits_half(source.weights(op)):
             _hold(model, graph, raw, source.weights(op).astype(np.float16))
     return pack(model)
@@ -65,13 +65,6 @@ def _holds(graph: Any, op: Any) -> bool:
     """Whether an op has float weights that no other op reads."""
     readers = sum(op.inputs[1] in other.inputs for other in graph.operators)
     return graph.tensors[op.inputs[1]].type == schema.TensorType.FLOAT32 and readers == 1
-
-
-def _scales(steps: Array, axis: int) -> Any:
-    found = schema.QuantizationParametersT()
-    found.scale, found.zeroPoint = steps.astype(np.float32), np.zeros(len(steps), np.int64)
-    found.quantizedDimension = axis
-    return found
 
 
 def _hold(model: Any, graph: Any, op: Any, values: Array, scales: Any = None) -> None:

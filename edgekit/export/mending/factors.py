@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import add_tensor, conversion, kind_of, pack, unpack
+from edgekit.quantize.tflite_file import add_tensor, conversion, kind_of, pack, steps_of, unpack
 
 _LOWEST, _HIGHEST, _STEPS = -128, 127, 255  # of 8 bits
 _SPARED = 253  # steps from -127 to 127, less one for a zero point that is no whole number
@@ -55,14 +55,8 @@ def _wanted(model: Any, graph: Any, op: Any) -> Any | None:
     scale, zero = float(second.quantization.scale[0]), int(second.quantization.zeroPoint[0])
     reach = max(zero - _LOWEST, _HIGHEST - zero)  # steps from zero to the farther end
     if 2 * reach <= _COARSER * _STEPS and (zero or computed[0]):
-        return _steps(scale * reach / _HIGHEST, 0)
+        return steps_of(scale * reach / _HIGHEST, 0)
     if not computed[0]:
         return None
     below = math.ceil((zero - _LOWEST) * _SPARED / _STEPS)
-    return _steps(scale * _STEPS / _SPARED, _LOWEST + 1 + below)
-
-
-def _steps(scale: float, zero: int) -> Any:
-    steps = schema.QuantizationParametersT()
-    steps.scale, steps.zeroPoint = np.array([scale], np.float32), np.array([zero], np.int64)
-    return steps
+    return steps_of(scale * _STEPS / _SPARED, _LOWEST + 1 + below)

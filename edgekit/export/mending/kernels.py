@@ -14,7 +14,16 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import add_tensor, code_of, kind_of, pack, store, unpack
+from edgekit.quantize.tflite_file import (
+    add_tensor,
+    code_of,
+    kind_of,
+    pack,
+    steps_of,
+    steps_of_channels,
+    store,
+    unpack,
+)
 
 _OPTIONS = {"ADD": schema.AddOptionsT, "MUL": schema.MulOptionsT, "SUB": schema.SubOptionsT}
 _LEVELS, _HIGHEST = 255, 127  # of 8 bits, and the highest one
@@ -65,7 +74,7 @@ def _relu(model: Any, graph: Any, op: Any) -> list[Any]:
     (read,), (answer,) = op.inputs, op.outputs
     like = graph.tensors[read]
     nothing = _stored(model, graph, like, b"/nothing", np.zeros(1, np.int8),
-                      _steps(float(like.quantization.scale[0]), 0))  # fmt: skip
+                      steps_of(float(like.quantization.scale[0]), 0))  # fmt: skip
     return [_op(model, "ADD", read, nothing, answer)]
 
 
@@ -80,9 +89,9 @@ def _average(model: Any, graph: Any, op: Any) -> list[Any]:
     for name in ("padding", "strideH", "strideW", "fusedActivationFunction"):
         setattr(options, name, getattr(given, name))
     parts, none = np.full((1, *taps, channels), _HIGHEST, np.int8), np.zeros(channels, np.int32)
-    weights = _stored(model, graph, like, b"/parts", parts, _channels(scale, 3))
+    weights = _stored(model, graph, like, b"/parts", parts, steps_of_channels(scale, 3))
     bias = _stored(model, graph, like, b"/none", none,
-                   _channels(scale * like.quantization.scale[0], 0))  # fmt: skip
+                   steps_of_channels(scale * like.quantization.scale[0], 0))  # fmt: skip
     made.opcodeIndex = code_of(model, "DEPTHWISE_CONV_2D", 3)
     made.inputs, made.outputs = np.array([read, weights, bias], np.int32), op.outputs
     made.builtinOptionsType = schema.BuiltinOptions.DepthwiseConv2DOptions
@@ -101,21 +110,13 @@ def _stored(
     return number
 
 
-def _channels(scale: Any, axis: int) -> Any:
-    """Return steps of each channel, all from 0."""
-    steps = schema.QuantizationParametersT()
-    steps.scale, steps.zeroPoint = scale, np.zeros(len(scale), np.int64)
-    steps.quantizedDimension = axis
-    return steps
-
-
 def _hard_swish(model: Any, graph: Any, op: Any) -> list[Any]:
     """Write x relu6(x + 3) / 6 (Howard et al. 2019, 5.2) with a sum that 8 bits hold to 0 and 6."""
     (read,), (answer,) = op.inputs, op.outputs
     like = graph.tensors[read]
     three, sixth = (_constant(model, graph, like, value) for value in (3.0, 1 / 6))
-    sum_ = add_tensor(graph, like, b"/plus_3", quantization=_steps(6 / _LEVELS, -_HIGHEST - 1))
-    gate = add_tensor(graph, like, b"/gate", quantization=_steps(1 / _LEVELS, -_HIGHEST - 1))
+    sum_ = add_tensor(graph, like, b"/plus_3", quantization=steps_of(6 / _LEVELS, -_HIGHEST - 1))
+    gate = add_tensor(graph, like, b"/gate", quantization=steps_of(1 / _LEVELS, -_HIGHEST - 1))
     return [
         _op(model, "ADD", read, three, sum_),
         _op(model, "MUL", sum_, sixth, gate),
@@ -128,7 +129,7 @@ def _squared_difference(model: Any, graph: Any, op: Any) -> list[Any]:
     (one, other), (answer,) = op.inputs, op.outputs
     told = graph.tensors[answer].quantization
     largest = float(told.scale[0]) * (_HIGHEST - int(told.zeroPoint[0]))
-    steps = _steps(np.sqrt(largest) / _HIGHEST, 0)
+    steps = steps_of(np.sqrt(largest) / _HIGHEST, 0)
     difference = add_tensor(graph, graph.tensors[answer], b"/root", quantization=steps)
     return [
         _op(model, "SUB", one, other, difference),
@@ -140,13 +141,7 @@ def _constant(model: Any, graph: Any, like: Any, value: float) -> int:
     """Return a new tensor of one number, which 8 bits hold exactly."""
     held = np.array([_HIGHEST], np.int8)
     name = f"/{value:.3g}".encode()
-    return _stored(model, graph, like, name, held, _steps(value / _HIGHEST, 0))
-
-
-def _steps(scale: float, zero: int) -> Any:
-    steps = schema.QuantizationParametersT()
-    steps.scale, steps.zeroPoint = np.array([scale], np.float32), np.array([zero], np.int64)
-    return steps
+    return _stored(model, graph, like, name, held, steps_of(value / _HIGHEST, 0))
 
 
 def _op(model: Any, kind: str, one: int, other: int, answer: int) -> Any:

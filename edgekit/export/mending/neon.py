@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import add_tensor, kind_of, pack, store, unpack
+from edgekit.quantize.tflite_file import add_tensor, kind_of, pack, steps_of_channels, store, unpack
 
 
 def mend_for_neon(content: bytes) -> bytes:
@@ -43,9 +43,9 @@ def _add_zeros(model: Any, graph: Any, op: Any) -> int:
     """Return the number of a bias in the steps that its op sums in."""
     entering, weights = (graph.tensors[i] for i in op.inputs[:2])
     units = int(weights.shape[0])
-    steps = schema.QuantizationParametersT()
-    steps.scale = np.float32(entering.quantization.scale[0]) * weights.quantization.scale
-    steps.zeroPoint = np.zeros(len(steps.scale), np.int64)
+    steps = steps_of_channels(
+        np.float32(entering.quantization.scale[0]) * weights.quantization.scale
+    )
     zeros = store(model, np.zeros(units, np.int32))
     bias = add_tensor(
         graph, weights, b"/bias", shape=np.array([units], np.int32), shapeSignature=None,

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import add_tensor, conversion, kind_of, pack, unpack
+from edgekit.quantize.tflite_file import add_tensor, conversion, kind_of, pack, steps_of, unpack
 
 _SHIFTS = {schema.TensorType.INT8: 20, schema.TensorType.INT16: 15}
 _SUMS = ("ADD", "SUB")
@@ -87,9 +87,7 @@ def _least(graph: Any, op: Any) -> float:
 def _coarsen(model: Any, graph: Any, op: Any) -> None:
     """Let a sum answer in the least step that it can."""
     (answer,) = op.outputs
-    steps = schema.QuantizationParametersT()
-    steps.scale = np.array([_least(graph, op) * _ROOM], np.float32)
-    steps.zeroPoint = np.zeros(1, np.int64)
+    steps = steps_of(_least(graph, op) * _ROOM, 0)
     coarse = add_tensor(graph, graph.tensors[answer], b"/coarse", quantization=steps)
     op.outputs = np.array([coarse], np.int32)
     _put_behind(graph, op, conversion(model, graph, "QUANTIZE", coarse, answer))
