@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import sys
 import warnings
@@ -69,13 +70,17 @@ def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
     """Return the comma-separated numbers of an option.
 
     Raises:
-        InputError: one is no number.
+        InputError: one is no number, or is not finite.
     """
+    if text is None:
+        return None
     try:
-        return None if text is None else tuple(float(part) for part in text.split(","))
+        values = tuple(float(part) for part in text.split(","))
     except ValueError:
-        expected = "numbers, as 127.5 or 123.7,116.3,103.5"
-        raise InputError(option, got=text, expected=expected) from None
+        values = (math.nan,)
+    if not all(map(math.isfinite, values)):
+        raise InputError(option, got=text, expected="numbers, as 127.5 or 123.7,116.3,103.5")
+    return values
 
 
 class _OneLine(logging.Formatter):

@@ -95,7 +95,8 @@ def _places(found: Array, classes: Array) -> list[Score]:
     """Return how many places of `[N, ...]` have the right class; of maps mIOU, too."""
     if found.ndim == 1:
         return [_share("accuracy", found == classes)]
-    if found.ndim == 3 and found.max() < VOID and classes.max() <= VOID:
+    low, high = (min(found.min(), classes.min()), max(found.max() + 1, classes.max()))
+    if found.ndim == 3 and 0 <= low <= high <= VOID:
         return score_maps(list(found.astype(np.uint8)), list(classes.astype(np.uint8)))
     right = (found == classes).reshape(len(found), -1).mean(axis=1)
     return [Score("accuracy", float(right.mean()), bootstrap_mean(right), len(right))]

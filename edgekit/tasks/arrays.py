@@ -117,10 +117,12 @@ def read_examples(path: Path) -> Examples:
         InputError: not such a file, its arrays differ in length, or are empty.
     """
     arrays = read_arrays(path)
-    if len(arrays.by_name) < 2:
-        raise InputError(f"{path}: one array", expected="an .npz with what is true beside it")
     chosen = {name.removesuffix("_test"): array for name, array in arrays.by_name.items()
               if not name.endswith("_train")}  # fmt: skip
+    if len(chosen) < 2:
+        told = ", ".join(filter(None, chosen)) or "none"
+        raise InputError(f"{path}: arrays to judge on", got=told,
+                         expected="an .npz of inputs with what is true beside them")  # fmt: skip
     lengths = {name: len(array) if array.ndim else 0 for name, array in chosen.items()}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
         raise InputError(f"{path}: arrays", do="give one row of each array for every example",

@@ -334,6 +334,7 @@ def test_target_refuses_by_name(
         (["mine:two", "--labels", "mine.py", "--to", "onnx"], "expected one for each score of the"),
         (["mine:not_a_number"], "of the model itself: got NaN or infinity on noise"),
         (["mine:picture", "--mean", "a"], "--mean: got a"),
+        (["mine:picture", "--mean", "nan", "--std", "1"], "--mean: got nan"),
         (["[/red].keras"], "[/red].keras: no such file or folder"),
     ],
 )

@@ -259,7 +259,8 @@ def test_files_that_are_no_arrays(
 @pytest.mark.parametrize(
     ("arrays", "line"),
     [
-        ({"row": (4, 10)}, "one array: expected an .npz with what is true beside it"),
+        ({"row": (4, 10)}, "arrays to judge on: got row, expected an .npz of inputs with what"),
+        ({"x_train": (4, 10), "y_train": (4,)}, "arrays to judge on: got none"),
         ({"row": (4, 10), "z": (4,)}, "no array for an output: got row, z, expected progression"),
         ({"row": (4, 10), "progression": (4, 2)}, "does not fit the output: got float32 [1, 2]"),
         ({"row": (4, 10), "y": (5,)}, "arrays: got 4 of row, 5 of y"),

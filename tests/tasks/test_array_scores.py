@@ -121,3 +121,11 @@ def test_what_does_not_fit_is_one_line(answers: Any, truths: Any, line: str) -> 
         pair("d.npz: truth of y", answers, truths)
     assert line in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_negative_class_is_never_taken_for_void() -> None:
+    """A map of classes that the network itself chose, beside one that says -1 somewhere."""
+    found = np.array([[[0, 1], [1, 1]]])
+    scores = scored(found, np.array([[[0, -1], [1, 1]]]))
+    assert list(scores) == ["accuracy"]
+    assert scores["accuracy"].value == 0.75
