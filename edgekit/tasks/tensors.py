@@ -72,8 +72,8 @@ def encode(thing: Values | Pixels, spec: TensorSpec, params: Params) -> Array:
         raise _unfit(thing, spec)
     if array.dtype == np.uint8 and spec.layout and spec.mean and spec.std:
         array = _normalized(array, spec)
-    elif array.dtype.kind == "f" and spec.scale is None and np.dtype(spec.dtype).kind in "iu":
-        raise _unfit(thing, spec)
+    elif spec.scale is None and np.dtype(spec.dtype).kind in "iu":
+        _check_integers(thing, spec)
     if bad := int((~np.isfinite(array)).sum()):
         raise InputError(f"{thing.where}: input {spec.name}", got=f"{bad} NaN or infinite values",
                          do="remove or mend them")  # fmt: skip
@@ -175,6 +175,17 @@ def _unfit(thing: Values, spec: TensorSpec) -> InputError:
         got=f"{thing.array.dtype} {list(thing.array.shape)}",
         expected=f"{kind} [" + ", ".join(["N", *("any" if n < 0 else str(n) for n in sizes)]) + "]",
     )
+
+
+def _check_integers(thing: Values, spec: TensorSpec) -> None:
+    """Refuse what a plain integer input, as of tokens, could only take as another number."""
+    if thing.array.dtype.kind == "f":
+        raise _unfit(thing, spec)
+    limits, low, high = np.iinfo(spec.dtype), int(thing.array.min()), int(thing.array.max())
+    if not limits.min <= low <= high <= limits.max:
+        raise InputError(f"{thing.where}: input {spec.name}", got=f"numbers from {low} to {high}",
+                         expected=f"{limits.min} to {limits.max}, as {spec.dtype} holds"
+                         )  # fmt: skip
 
 
 def _normalized(pixels: Array, spec: TensorSpec) -> Array:
