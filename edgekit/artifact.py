@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.changed_channels import CHANGES, undo
 from edgekit.errors import InputError
 from edgekit.files import check_place, file_sha256, replace_folder
 from edgekit.signature import Signature, TensorSpec
@@ -131,25 +132,14 @@ class Artifact:
         """Return a file's tensors as the source has them, where quantization changed channels.
 
         Some were made twice, the copies behind the others; some were multiplied by a factor a
-        channel after something was added; some were pruned, and are a constant.
+        channel after something was added; some were pruned, and are a constant. A tensor of as
+        many channels on no axis is left out.
         """
-        arrays, undone = self._reference_arrays(), dict(tensors)
-        for tensor, copies in _under(f"copies/{file.path}", arrays).items():
-            if tensor in undone:
-                undone[tensor] = undone[tensor][..., : -len(copies)]
-        for tensor, factors in _under(f"factors/{file.path}", arrays).items():
-            if tensor in undone:
-                undone[tensor] = undone[tensor] / factors
-        for tensor, added in _under(f"shifts/{file.path}", arrays).items():
-            if tensor in undone:
-                undone[tensor] = undone[tensor] - added
-        for tensor, constants in _under(f"constants/{file.path}", arrays).items():
-            if tensor in undone:
-                left = undone[tensor]
-                whole = np.broadcast_to(constants, (*left.shape[:-1], len(constants))).copy()
-                whole[..., np.isnan(constants)] = left
-                undone[tensor] = whole
-        return undone
+        arrays = self._reference_arrays()
+        return undo(
+            tensors, *(_under(f"{kind}/{file.path}", arrays) for kind in CHANGES),
+            of_onnx=file.format == "onnx",
+        )  # fmt: skip
 
     def _reference_arrays(self) -> Arrays:
         if not self.manifest.reference:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.artifact import Arrays, Artifact, ModelFile, open_artifact
+from edgekit.changed_channels import channel_axis
 from edgekit.errors import InputError
 from edgekit.parity.answers import answer
 from edgekit.parity.diagnosis import Written, ends_of
@@ -156,8 +157,9 @@ def _in_source_terms(
     ends = {}
     for name, one in written.items():
         found = ends_of(one.spec) if one.spec else None
-        if found is not None and one.spec and one.spec.shape and one.spec.shape[-1] > 0:
-            ends[name] = np.repeat(found, one.spec.shape[-1], axis=1)
+        if found is not None and one.spec and one.spec.shape:
+            axis = channel_axis(one.spec.shape, of_onnx=file.format == "onnx")
+            ends[name] = np.repeat(found, max(one.spec.shape[axis], 0), axis=1)
     undone = artifact.undo_changes(file, ends)
     changed = {name: found for name, found in undone.items() if found is not ends[name]}
     return {name: replace(one, ends=changed.get(name)) for name, one in written.items()}
