@@ -59,8 +59,9 @@ DEFAULT_SCHEMES = "f32"
     default="none",
     show_default=True,
     metavar="TECHNIQUES",
-    help="For w8a8, w8a16 and mixed: best, which takes those that suit each; or some of prune, "
-    "align, shift, equalize, split, steps, headroom, refine, reconstruct, round, bias; or none.",
+    help="For w8a8, w8a16 and mixed: best, which takes those that suit each; or some of collapse, "
+    "prune, align, shift, equalize, split, steps, headroom, refine, reconstruct, round, bias; or "
+    "none.",
 )
 @click.option(
     "--ranges",

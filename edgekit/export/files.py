@@ -32,7 +32,7 @@ from edgekit.profile.tflite import op_versions
 from edgekit.quantize.calibration import Calibration
 from edgekit.quantize.headroom import widen
 from edgekit.quantize.held_out import hold_up
-from edgekit.quantize.mixed import choose
+from edgekit.quantize.mixed import choose, matching
 from edgekit.quantize.network import Changes, Network
 from edgekit.quantize.post_training import Prepared, prepare
 from edgekit.quantize.quantizer import quantize
@@ -253,7 +253,8 @@ def prepare_file(
     if options.judged and not scheme.mixed:
         options = hold_up(observed, options)
     unserving = tuple(technique for technique in named if technique not in options.techniques)
-    changed = transform(observed, options)
+    spared = matching(observed.graph, wanted.mixed.keep) if scheme.mixed else ()
+    changed = transform(observed, options, spared)
     kept = None
     if scheme.mixed:
         choice = choose(changed, options, wanted.mixed)

@@ -230,6 +230,26 @@ class FloatGraph:
         other._model.signatureDefs = None
         return FloatGraph(other.pack())
 
+    def merged(
+        self, pair: tuple[int, int], weights: npt.NDArray[Any], bias: npt.NDArray[Any]
+    ) -> FloatGraph:
+        """Return a copy in which the first of two ops, with these weights, stands for both.
+
+        Args:
+            pair: numbers of linear ops, of which the second alone reads the first.
+            weights: of the first's shape, but for the output channels.
+            bias: `[channels]`.
+        """
+        other = self.copy()
+        first, second = (other._graph.operators[number] for number in pair)
+        other.set_constant(int(first.inputs[1]), weights)
+        other.set_constant(int(first.inputs[2]), bias)
+        first.outputs = second.outputs
+        fused = second.builtinOptions.fusedActivationFunction
+        first.builtinOptions.fusedActivationFunction = fused
+        other._graph.operators.remove(second)
+        return FloatGraph(other.pack())
+
     def behind(self, number: int) -> tuple[bytes, tuple[int, ...], tuple[int, ...]]:
         """Return a file of the ops behind that number, what must be fed to it, what it answers.
 

@@ -1,7 +1,8 @@
 """Post-training quantization: a float network made ready for the ordinary quantizer.
 
-Eleven techniques, each of which can be left out, and a range for every activation:
+Twelve techniques, each of which can be left out, and a range for every activation:
 
+collapse     two linear ops made one                       (collapse)
 prune        constant channels moved into biases           (pruning)
 align        pixels on the steps of the input              (alignment)
 shift        channels around zero                          (shifting)

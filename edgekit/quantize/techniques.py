@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from edgekit.errors import InputError
 
 TECHNIQUES = (
-    "prune", "align", "shift", "equalize", "split", "steps", "headroom", "refine", "reconstruct",
-    "round", "bias",
+    "collapse", "prune", "align", "shift", "equalize", "split", "steps", "headroom", "refine",
+    "reconstruct", "round", "bias",
 )  # fmt: skip
 # Those that serve files of 8-bit weights beside activations of 16 bits, and those for these alone.
 WEIGHTS: tuple[str, ...] = ("steps", "headroom", "refine", "reconstruct", "round", "bias")
@@ -16,7 +16,7 @@ WIDE = ("headroom", "refine")
 RANGES = ("minmax", "percentile", "mse", "effect")  # the estimators of `ranges`
 BEST = "best"  # stands for WEIGHTS in files of 16-bit activations, and in others for these:
 _BEST_8: tuple[str, ...] = (
-    "prune", "align", "shift", "equalize", "split", "steps", "round", "bias",
+    "collapse", "prune", "align", "shift", "equalize", "split", "steps", "round", "bias",
 )  # fmt: skip
 
 

@@ -1,15 +1,16 @@
-"""What changes a network channel by channel, still in float: the first half of the techniques."""
+"""What changes a network, still in float, mostly channel by channel: half of the techniques."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from edgekit.quantize.alignment import align
 from edgekit.quantize.clipping import clip
+from edgekit.quantize.collapse import collapse
 from edgekit.quantize.equalization import equalize
 from edgekit.quantize.float_graph import FloatGraph
 from edgekit.quantize.network import Array, Changes, Network
@@ -24,14 +25,20 @@ from edgekit.quantize.weight_steps import step_finder
 _log = logging.getLogger("edgekit")
 
 
-def transform(network: Network, options: PostTraining) -> Network:
-    """Return the network changed channel by channel, as the options say: still in float."""
+def transform(network: Network, options: PostTraining, spared: Collection[int] = ()) -> Network:
+    """Return the network changed channel by channel, as the options say: still in float.
+
+    Ops that are to be spared, by their first output, are not made one with others.
+    """
     graph, observed = network.graph.copy(), dict(network.observed)
+    if "collapse" in options.techniques:
+        graph = collapse(graph, observed, network.examples, options, spared)
+    given = multiply_adds(graph)
     changed = _change_channels(graph, observed, options)
     network = _aligned(replace(network, graph=graph, observed=observed, before=network), options)
     if options.ranges == "effect":
         network = replace(network, ranges=clip(graph, network.examples) | {**network.ranges})
-    copies = _split(network, changed[0], options) if "split" in options.techniques else {}
+    copies = _split(network, given, changed[0], options) if "split" in options.techniques else {}
     changes = Changes(
         *({graph.name(tensor): values for tensor, values in each.items()}
           for each in (*changed, copies))
@@ -76,11 +83,13 @@ def _aligned(network: Network, options: PostTraining) -> Network:
 
 
 def _split(
-    network: Network, pruned: Mapping[int, Array], options: PostTraining
+    network: Network, given: int, pruned: Mapping[int, Array], options: PostTraining
 ) -> dict[int, Array]:
-    """Make channels twice in the network's graph; return which, by tensor."""
+    """Make channels twice in the network's graph; return which, by tensor.
+
+    `given` are the multiply-adds before channels were pruned.
+    """
     estimate, ranges = ESTIMATORS[options.ranges], network.ranges
-    given = multiply_adds(network.before.graph if network.before else network.graph)
     limit = round(given * (1 + options.extra_madds / 100))
     copies = split(
         network.graph, network.examples, limit - multiply_adds(network.graph),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgekit.cli import run
+from edgekit.profile.graph import read_graph
 
 MODULE = """
 import numpy as np
@@ -44,7 +45,8 @@ def network():
         layer.set_weights(weights)
     return made
 """
-ALL = "prune,align,shift,equalize,split,steps,round,bias"
+FORMATS = "tflite,onnx"
+ALL = "collapse,prune,align,shift,equalize,split,steps,round,bias"
 
 
 @pytest.fixture(autouse=True)
@@ -58,19 +60,21 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_layer_is_told_as_the_source_has_it(capsys: pytest.CaptureFixture[str]) -> None:
     more = ("--scheme", "w8a8", "--calibrate", "image.npy", "--ptq", ALL, "--ranges", "effect")
-    assert run(["convert", "bottleneck:network", *more, "-o", "out"]) == 0
+    assert run(["convert", "bottleneck:network", *more, "--to", FORMATS, "-o", "out"]) == 0
     with np.load("out/reference.npz") as kept:
         changes = {name.split("/")[0] for name in kept}
     assert {"constants", "shifts", "factors", "copies"} <= changes
     capsys.readouterr()
     assert run(["verify", "out", "--per-layer", "--json"]) == 0
-    (file,) = json.loads(capsys.readouterr().out)
-    told = {layer["layer"]: layer for layer in file["layers"]}
-    changed = {"one_filter", "one_project", "one_add", "other_filter", "scores"}
-    assert changed <= set(told)
-    assert {layer["verdict"] for layer in told.values()} == {"ok"}
-    # Shares of what is cut off are told in the source's values too.
-    assert max(layer["saturation"] for layer in told.values()) < 0.02
+    files = json.loads(capsys.readouterr().out)
+    assert len(files) == len(FORMATS.split(","))
+    for file in files:
+        told = {layer["layer"]: layer for layer in file["layers"]}
+        changed = {"one_filter", "one_project", "one_add", "other_filter", "scores"}
+        assert changed <= set(told)
+        assert {layer["verdict"] for layer in told.values()} == {"ok"}
+        # Shares of what is cut off are told in the source's values too.
+        assert max(layer["saturation"] or 0 for layer in told.values()) < 0.02
 
 
 def test_a_split_without_pruning_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,4 +132,21 @@ def test_best_stands_alone(capsys: pytest.CaptureFixture[str]) -> None:
     more = ("--scheme", "w8a8", "--calibrate", "image.npy", "--ptq", "best,bias")
     assert run(["convert", "bottleneck:network", *more, "-o", "out"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "--ptq best: no such technique: expected none, best alone, or some of prune" in line
+    assert "--ptq best: no such technique: expected none, best alone, or some of collapse" in line
+
+
+def test_a_layer_that_is_kept_is_not_made_one_with_another() -> None:
+    Path("pair.py").write_text(
+        "import tf_keras as keras\n"
+        "def network():\n"
+        "    image = keras.Input((8, 8, 3), name='image')\n"
+        "    x = keras.layers.Conv2D(4, 1, name='first')(image)\n"
+        "    return keras.Model(image, keras.layers.Conv2D(5, 1, name='second')(x))\n"
+    )
+    more = ("--calibrate", "image.npy", "--ptq", "collapse,round", "--scheme", "w8a8,mixed")
+    assert run(["convert", "pair:network", *more, "--keep", "first", "-o", "out"]) == 0
+    kinds = {path.name.split(".")[1]: [op.kind for op in read_graph(path).ops]
+             for path in Path("out").glob("*.tflite")}  # fmt: skip
+    assert {scheme: found.count("conv") for scheme, found in kinds.items()} == {
+        "w8a8": 1, "mixed": 2,
+    }  # fmt: skip
