@@ -24,7 +24,7 @@ from edgekit.export.part import REFERENCE_EXAMPLES, Part
 from edgekit.export.source import Source
 from edgekit.export.tracing.lowering import Arrays
 from edgekit.parity import gate_of
-from edgekit.quantize.calibration import Calibration, open_calibration, random_examples
+from edgekit.quantize.calibration import Calibration, Data, open_calibration, random_examples
 from edgekit.quantize.scheme import SCHEMES, Scheme
 from edgekit.signature import DEFAULT_SIGNATURE, Signature
 
@@ -40,7 +40,7 @@ class Plan:
 
     schemes: tuple[Scheme, ...]
     formats: tuple[str, ...] = ("tflite",)
-    calibrate: str | None = None  # see open_calibration
+    calibrate: Data | None = None  # see open_calibration
     samples: int = 100  # calibration examples, at the most
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of open inputs
     wanted: Wanted = field(default_factory=Wanted)  # of every file
@@ -158,7 +158,7 @@ def _jobs(source: Source, plan: Plan) -> list[tuple[str, Scheme]]:
         if scheme.mixed and source.entries:
             raise InputError(f"scheme {scheme.name}: not made of several entry points",
                              got=", ".join(source.entries), do="take w8a8")  # fmt: skip
-        if scheme.calibrated and not (plan.calibrate or source.data):
+        if scheme.calibrated and _data(source, plan) is None:
             raise InputError(
                 f"scheme {scheme.name}: no calibration data",
                 do="give --calibrate DATA: pictures like those that the model will see",
@@ -259,10 +259,14 @@ def _check_labels(source: Source, signature: Signature) -> None:
 
 
 def _examples(signature: Signature, source: Source, plan: Plan) -> Calibration:
-    if data := plan.calibrate or source.data:
+    if (data := _data(source, plan)) is not None:
         return open_calibration(data, signature.inputs, plan.samples)
     _log.info("%s: compared with its source on noise, since no data is given", source.name)
     return random_examples(signature.inputs, REFERENCE_EXAMPLES, plan.seed)
+
+
+def _data(source: Source, plan: Plan) -> Data | None:
+    return source.data if plan.calibrate is None else plan.calibrate
 
 
 def _packed(arrays: Arrays) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +20,11 @@ from edgekit.tasks.classify import encode
 from edgekit.tasks.images import Pixels, read_labelled_images, read_pictures
 from edgekit.tasks.masks import holds_masks, read_masked_images
 
+MEMORY = "arrays in memory"
 ENOUGH = 100  # fewer samples leave the ranges uncertain
 
 Example = dict[str, npt.NDArray[Any]]
+Data = str | Path | npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]
 Pictures = tuple[int, Callable[[int], Pixels]]  # how many, and one by its number
 
 _DAMAGE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -69,15 +71,15 @@ class Calibration:
 
 
 def open_calibration(
-    source: str | Path, inputs: Sequence[TensorSpec], limit: int = ENOUGH
+    source: Data, inputs: Sequence[TensorSpec], limit: int = ENOUGH
 ) -> Calibration:
     """Open calibration data for a network with these inputs.
 
     Args:
         source: pictures (a folder, with or without class folders), a name or file of labelled
-            pictures, an .npy of one input's values `[N, ...]` or an .npz with an array an input.
-            Where the input is not named, uint8 for a picture are pixels; everything else is taken
-            as it is.
+            pictures, an .npy of one input's values `[N, ...]` or an .npz with an array an input; or
+            such an array itself, or several by the input's name. Where the input is not named,
+            uint8 for a picture are pixels; everything else is taken as it is.
         inputs: the network's inputs; a picture needs `mean` and `std`.
         limit: how many examples to take at the most, spread evenly over the source.
 
@@ -85,8 +87,9 @@ def open_calibration(
         InputError: nothing there, wrong shape or type, or pictures without a declared
             normalisation.
     """
-    path = Path(source)
-    if path.suffix == ".npy":
+    if not isinstance(source, str | Path):
+        calibration = _from_memory(source, inputs, limit)
+    elif (path := Path(source)).suffix == ".npy":
         calibration = _from_array(str(source), _load(path), inputs, limit)
     elif path.suffix == ".npz" and (array := _lone_array(path, inputs)) is not None:
         calibration = _from_array(str(source), array, inputs, limit)
@@ -95,8 +98,23 @@ def open_calibration(
     else:
         calibration = _from_pictures(str(source), _pictures(source), inputs, limit)
     if not len(calibration):
-        raise InputError(f"{source}: no calibration examples", got="an empty set")
+        raise InputError(f"{calibration.origin}: no calibration examples", got="an empty set")
     return calibration
+
+
+def _from_memory(
+    arrays: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]],
+    inputs: Sequence[TensorSpec],
+    limit: int,
+) -> Calibration:
+    if not isinstance(arrays, Mapping):
+        return _from_array(MEMORY, np.asarray(arrays), inputs, limit)
+    if missing := [spec.name for spec in inputs if spec.name not in arrays]:
+        raise InputError(
+            f"{MEMORY}: no array for input {', '.join(missing)}", got=", ".join(arrays) or "none",
+            expected="the inputs' names",
+        )  # fmt: skip
+    return _from_arrays(MEMORY, {k: np.asarray(v) for k, v in arrays.items()}, inputs, limit)
 
 
 def random_examples(inputs: Sequence[TensorSpec], count: int, seed: int) -> Calibration:

@@ -1,4 +1,4 @@
-"""A function of the user's own that returns a Keras model: MODULE:FUNCTION."""
+"""A Keras model in memory, or a function of the user's own that returns one: MODULE:FUNCTION."""
 
 from __future__ import annotations
 
@@ -32,14 +32,29 @@ def load(text: str) -> Source:
         raise
     except (Exception, SystemExit) as error:
         raise InputError(f"{text}: failed", got=_brief(error)) from None
+    return source_of(model, name, text)
+
+
+def source_of(model: Any, name: str, origin: str | None = None) -> Source:
+    """Return a Keras model in memory, of Keras 2 (tf_keras) or 3, as what `convert` takes.
+
+    Args:
+        model: built, so that its inputs have shapes.
+        name: of the files.
+        origin: what the manifest says that it comes from; memory if not given.
+
+    Raises:
+        InputError: no Keras model, not built, or with weights that are no numbers.
+    """
+    text = origin or name
     if not isinstance(model, tf_keras.Model | keras3.Model):
-        raise InputError(f"{text}: returned {type(model).__name__}", expected="a Keras model")
+        raise InputError(f"{text}: no Keras model", got=type(model).__name__)
     if not model.built:
         raise InputError(f"{text}: a model without input shape", do="build or call it first")
     check_finite(keras_weights(model), text)
     kind = "tf_keras" if isinstance(model, tf_keras.Model) else "keras3"
     keras = tf_keras if kind == "tf_keras" else keras3
-    provenance = {"source": text, "keras_version": keras.__version__}
+    provenance = {"source": origin or "memory", "keras_version": keras.__version__}
     return without_quantization(Source(name=name, model=model, kind=kind, provenance=provenance))
 
 

@@ -106,7 +106,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, Any]:
     plan = Plan(
         schemes=parse_schemes(request["schemes"]),
         formats=tuple(dict.fromkeys(request["formats"].split(","))),
-        calibrate=request["calibrate"],
+        calibrate=request["calibrate"] or None,
         samples=request["samples"],
         shapes=parse_shapes(request["shapes"]),
         wanted=Wanted(
