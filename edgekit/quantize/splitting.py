@@ -1,7 +1,8 @@
 """Splitting: channels made twice, half a step apart, so that together they have half the step.
 
-Rounding x and x + D/2 to steps of D and taking the mean of what is left is rounding x to steps of
-D/2: a ninth bit, for the channels that the answers depend on most. Channels are made twice and the
+Rounding x - D/4 and x + D/4 to steps of D and taking the mean of what is left is rounding x to
+steps of D/2: a ninth bit, for the channels that the answers depend on most. Where an activation
+cuts x off, both are cut off, and nothing is to be taken back. Channels are made twice and the
 weights of what reads them divided between both as in Zhao et al., arXiv:1901.09504, section 3.3,
 there against outliers.
 
@@ -32,7 +33,6 @@ FindSteps = Callable[[Array], Array]
 FindRange = Callable[[int, npt.NDArray[np.float32]], Range]
 
 _UNITS = 4096  # in which multiply-adds are counted where they are dealt out
-_UNCUT = 0.6  # of a channel's error that goes with a copy: 3/4 where nothing is cut off
 _JUDGED = 3  # examples, spread over all: the places of a map are as many more
 
 
@@ -41,7 +41,7 @@ class Gain:
     """What making channels of one tensor twice brings."""
 
     noise: Array  # that the answers lose, [C]
-    shift: Array  # of the copies, [C]: half a step, or 0 where that would not help
+    shift: Array  # from one to the other, [C]: half a step, or 0 where that would not help
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,33 +137,26 @@ def _gain(
 ) -> Gain:  # fmt: skip
     """Return what each channel of `exact`, which `op` answers, brings.
 
-    Means are left out, since the biases behind will take them back. Where the activation cuts x
-    off, both copies are the same and their mean is a quarter of a step away, over whole areas; so
-    what is left in the answers of channels that are often cut off is seen, and not reckoned.
+    Means are left out, since the biases behind will take them back.
     """
-    half = grid(range_)[0] / 2
+    quarter = grid(range_)[0] / 4
     floor = -np.inf if op.activation == "none" else 0.0
-    moved = np.clip(exact + half, floor, CEILINGS[op.activation])
-    if op.activation != "none":
-        moved = np.where(exact > 0, moved, 0)
+    ceiling = CEILINGS[op.activation]
+    bent = (exact <= floor) | (exact >= ceiling)  # by far, as it seems: both copies are as one
+    lower, upper = (np.where(bent, exact, np.clip(exact + by, floor, ceiling))
+                    for by in (-quarter, quarter))  # fmt: skip
     once = fake_quantize(exact, range_)
-    twice = (once + fake_quantize(moved, range_) - half) / 2
+    twice = (fake_quantize(lower, range_) + fake_quantize(upper, range_)) / 2
     axes = tuple(range(exact.ndim - 1))
     once, twice = (rounded - (rounded - exact).mean(axis=axes) for rounded in (once, twice))
     left, error = (np.square(rounded - exact).sum(axis=axes) for rounded in (twice, once))
     share = 1 - left / np.maximum(error, 1e-30)
-
-    def noise_of(channel: int, rounded: npt.NDArray[np.float32]) -> float:
-        changed = exact.copy()
-        changed[..., channel] = rounded[..., channel]
-        return cost(changed)
-
     lost = np.zeros(len(share))
     for channel in np.flatnonzero(share > 0):
-        now, uncut = noise_of(channel, once), share[channel] > _UNCUT
-        lost[channel] = now * share[channel] if uncut else now - noise_of(channel, twice)
-    lost = np.maximum(lost, 0.0)
-    return Gain(lost, np.where(lost > 0, half, 0.0))
+        changed = exact.copy()
+        changed[..., channel] = once[..., channel]
+        lost[channel] = cost(changed) * share[channel]
+    return Gain(lost, np.where(lost > 0, 2 * quarter, 0.0))
 
 
 def _blocks(graph: FloatGraph, chain: Chain, gains: dict[int, Gain]) -> Iterator[Block]:
@@ -203,16 +196,18 @@ def _copy(
     graph: FloatGraph, chain: Chain, chosen: Channels, shifts: list[Array], find_steps: FindSteps
 ) -> None:
     """Make channels twice, the copies behind the others and `shifts` [K] higher, one a maker."""
-    before = np.zeros(len(chosen))  # how much higher the copies of what a maker reads are
+    before = np.zeros(len(chosen))  # from one to the other of what a maker reads
     for op, shift in zip(chain.makers, shifts, strict=True):
         weights, bias = graph.weights(op), graph.bias(op)
-        copies = bias[chosen] + shift
+        apart = shift / 2
         if op.kind == "DEPTHWISE_CONV_2D":
             taps = weights[..., chosen]
-            copies -= before * taps.reshape(-1, len(chosen)).sum(axis=0)
+            apart = apart - before / 2 * taps.reshape(-1, len(chosen)).sum(axis=0)
             graph.set_constant(op.inputs[1], np.concatenate([weights, taps], axis=-1))
         else:
             graph.set_constant(op.inputs[1], np.concatenate([weights, weights[chosen]]))
+        copies = bias[chosen] + apart
+        bias[chosen] -= apart
         graph.set_constant(op.inputs[2], np.concatenate([bias, copies]))
         before = shift
     for tensor in chain.tensors:
@@ -225,5 +220,5 @@ def _copy(
         second = np.rint(whole / 2 / grid_steps) * grid_steps
         weights[..., chosen] = whole - second
         graph.set_constant(op.inputs[1], np.concatenate([weights, second], axis=-1))
-        taken = second.reshape(len(second), -1, len(chosen)).sum(axis=1) @ before
-        graph.set_constant(op.inputs[2], graph.bias(op) - taken)
+        more = (2 * second - whole).reshape(len(second), -1, len(chosen)).sum(axis=1)
+        graph.set_constant(op.inputs[2], graph.bias(op) - more @ before / 2)

@@ -66,11 +66,13 @@ def test_the_channel_that_matters_is_made_twice_half_a_step_apart() -> None:
     first, second = graph.ops
     assert [list(channels) for channels in found.values()] == [[1]]
     assert graph.weights(first)[:, 0, 0].tolist() == [[1, 0], [0, 1], [0, 1]]
-    assert graph.bias(first) == pytest.approx([0, 0, STEP / 2])
-    # 127 steps are 63 and 64 of them, so that both lie on the grid; half a step is taken back.
+    assert graph.bias(first) == pytest.approx([0, -STEP / 4, STEP / 4])
+    # 127 steps are 63 and 64 of them, so that both lie on the grid: a quarter of a step too much.
     assert graph.weights(second).reshape(-1).tolist() == [1, 63, 64]
-    assert graph.bias(second) == pytest.approx([-64 * STEP / 2], rel=1e-5)
+    assert graph.bias(second) == pytest.approx([-STEP / 4], rel=1e-5)
     assert answers(graph.pack(), PICTURES) == pytest.approx(network(PICTURES).numpy(), rel=1e-5)
+    # Where the activation cuts both off, it is but that quarter that is taken for nothing.
+    assert answers(graph.pack(), -PICTURES) == pytest.approx(-STEP / 4, rel=1e-5)
 
 
 @pytest.mark.usefixtures("one_by_one")
@@ -78,10 +80,13 @@ def test_both_together_round_to_half_the_step() -> None:
     graph, _ = made_twice(two_layers(np.eye(2), np.array([[0.0], [2.0]])), ONE_MORE)
     first, _ = graph.ops
     bias = graph.bias(first)
-    values = np.linspace(1, 5, 1001).astype(np.float32)
-    once, twice = (fake_quantize(values + bias[c], (0.0, 6.0)) - bias[c] for c in (1, 2))
-    assert np.abs(once - values).max() == pytest.approx(STEP / 2, rel=0.02)
-    assert np.abs((once + twice) / 2 - values).max() == pytest.approx(STEP / 4, rel=0.02)
+    values = np.linspace(-1, 7, 8001).astype(np.float32)
+    cut = np.clip(values, 0, 6)
+    one, other = (fake_quantize(np.clip(values + bias[c], 0, 6), (0.0, 6.0)) for c in (1, 2))
+    assert np.abs(one - cut - bias[1]).max() == pytest.approx(STEP / 2, rel=0.05)
+    error = np.abs((one + other) / 2 - cut)
+    assert error.max() == pytest.approx(STEP / 4, rel=0.05)
+    assert error[(values < -STEP) | (values > 6 + STEP)].max() == 0  # nothing where both are cut
 
 
 @pytest.mark.usefixtures("one_by_one")
@@ -100,9 +105,11 @@ def test_a_filter_in_between_has_its_copies_too() -> None:
     assert [len(channels) for channels in found.values()] == [2, 2]
     (chosen, _), (expand, depthwise, _) = found.values(), graph.ops
     assert graph.shape(expand.outputs[0])[-1] == graph.weights(depthwise).shape[-1] == 6
-    assert graph.bias(expand)[4:] == pytest.approx(np.full(2, 0.5 + STEP / 2))
-    taken = STEP / 2 * taps[..., chosen, 0].sum(axis=(0, 1))
-    assert graph.bias(depthwise)[4:] == pytest.approx(0.5 + STEP / 2 - taken)
+    assert graph.bias(expand)[4:] == pytest.approx(np.full(2, 0.5 + STEP / 4))
+    assert graph.bias(expand)[chosen] == pytest.approx(np.full(2, 0.5 - STEP / 4))
+    taken = STEP / 4 * taps[..., chosen, 0].sum(axis=(0, 1))
+    assert graph.bias(depthwise)[4:] == pytest.approx(0.5 + STEP / 4 - taken)
+    assert graph.bias(depthwise)[chosen] == pytest.approx(0.5 - STEP / 4 + taken)
     assert answers(graph.pack(), pictures) == pytest.approx(network(pictures).numpy(), abs=1e-4)
 
 
