@@ -286,7 +286,7 @@ def test_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load("my_models:three").kind == "keras3"
     for text, says in {
         "my_models:open": "without input shape",
-        "my_models:none": "returned NoneType",
+        "my_models:none": "no Keras model: got NoneType",
         "my_models:fails": "got ValueError: no luck",
         "my_models:number": "no function number",
         "my_models:missing": "no function missing",
