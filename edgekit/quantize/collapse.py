@@ -79,7 +79,8 @@ def linear_pairs(graph: FloatGraph) -> Iterator[Pair]:
             continue
         (reader,) = readers
         if op.activation == "none" and _mixes(graph, reader) and reader.inputs[0] == between:
-            pointwise = graph.weights(reader)[0].size == graph.shape(between)[-1]
+            places, answer = graph.shape(between), graph.shape(reader.outputs[0])
+            pointwise = graph.weights(reader)[0].size == places[-1] and answer[:-1] == places[:-1]
             if op.kind == reader.kind and pointwise and reader.strides == (1, 1):
                 yield number, graph.ops.index(reader)
 
