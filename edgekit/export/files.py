@@ -32,13 +32,13 @@ from edgekit.profile.tflite import op_versions
 from edgekit.quantize.calibration import Calibration
 from edgekit.quantize.headroom import widen
 from edgekit.quantize.held_out import hold_up
-from edgekit.quantize.mixed import choose, matching
+from edgekit.quantize.mixed import choose
 from edgekit.quantize.network import Changes, Network
 from edgekit.quantize.post_training import Prepared, prepare
 from edgekit.quantize.quantizer import quantize
 from edgekit.quantize.refinement import add_rests
 from edgekit.quantize.scheme import Scheme, parse_scheme
-from edgekit.quantize.techniques import BEST, Mixed, PostTraining
+from edgekit.quantize.techniques import BEST, COLLAPSE, Mixed, PostTraining
 from edgekit.quantize.transformation import transform
 from edgekit.quantize.weight_steps import put_weights
 from edgekit.signature import Signature
@@ -250,11 +250,15 @@ def prepare_file(
         prepared = prepare(observed, options, round_activations=False)
         return Made(network.signature), prepared
     named = options.techniques
-    if options.judged and not scheme.mixed:
+    if scheme.mixed:  # layers that stay in float gain nothing by it, and cost more
+        left = tuple(technique for technique in named if technique != COLLAPSE)
+        options = replace(options, techniques=left)
+        if COLLAPSE in wanted.post_training.techniques:
+            _log.warning("%s: left out: %s", scheme.name, COLLAPSE)
+    elif options.judged:
         options = hold_up(observed, options)
     unserving = tuple(technique for technique in named if technique not in options.techniques)
-    spared = matching(observed.graph, wanted.mixed.keep) if scheme.mixed else ()
-    changed = transform(observed, options, spared)
+    changed = transform(observed, options)
     kept = None
     if scheme.mixed:
         choice = choose(changed, options, wanted.mixed)

@@ -13,7 +13,7 @@ the second op err less by it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,6 @@ def collapse(
     statistics: Observed,
     examples: Values,
     options: PostTraining,
-    spared: Collection[int] = (),
 ) -> FloatGraph:
     """Return the graph with pairs made one, those first that add the least multiply-adds.
 
@@ -51,13 +50,12 @@ def collapse(
         statistics: of its activations.
         examples: `[N, ...]` by input tensor.
         options: how weights will be rounded.
-        spared: ops that stay as they are, by their first output.
     """
-    limit = multiply_adds(graph) * (1 + _GROWTH)
+    limit, apart = multiply_adds(graph) * (1 + _GROWTH), set[int]()
     while pairs := [
         (multiply_adds(merged := merge(graph, pair)), merged, pair)
         for pair in linear_pairs(graph)
-        if not {*graph.ops[pair[0]].outputs, *graph.ops[pair[1]].outputs} & {*spared}
+        if graph.ops[pair[0]].outputs[0] not in apart
     ]:
         madds, merged, (first, second) = min(pairs, key=lambda found: found[0])
         between, behind = (graph.ops[number].outputs[0] for number in (first, second))
@@ -67,7 +65,7 @@ def collapse(
             _log.info("collapsed %s into %s", graph.name(between), graph.name(behind))
             graph = merged
         else:
-            spared = {*spared, between}
+            apart.add(between)
     return graph
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from edgekit.errors import InputError
 
+COLLAPSE = "collapse"  # not for scheme mixed
 TECHNIQUES = (
-    "collapse", "prune", "align", "shift", "equalize", "split", "steps", "headroom", "refine",
+    COLLAPSE, "prune", "align", "shift", "equalize", "split", "steps", "headroom", "refine",
     "reconstruct", "round", "bias",
 )  # fmt: skip
 # Those that serve files of 8-bit weights beside activations of 16 bits, and those for these alone.
@@ -16,7 +17,7 @@ WIDE = ("headroom", "refine")
 RANGES = ("minmax", "percentile", "mse", "effect")  # the estimators of `ranges`
 BEST = "best"  # stands for WEIGHTS in files of 16-bit activations, and in others for these:
 _BEST_8: tuple[str, ...] = (
-    "collapse", "prune", "align", "shift", "equalize", "split", "steps", "round", "bias",
+    COLLAPSE, "prune", "align", "shift", "equalize", "split", "steps", "round", "bias",
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -25,14 +25,11 @@ from edgekit.quantize.weight_steps import step_finder
 _log = logging.getLogger("edgekit")
 
 
-def transform(network: Network, options: PostTraining, spared: Collection[int] = ()) -> Network:
-    """Return the network changed channel by channel, as the options say: still in float.
-
-    Ops that are to be spared, by their first output, are not made one with others.
-    """
+def transform(network: Network, options: PostTraining) -> Network:
+    """Return the network changed channel by channel, as the options say: still in float."""
     graph, observed = network.graph.copy(), dict(network.observed)
     if "collapse" in options.techniques:
-        graph = collapse(graph, observed, network.examples, options, spared)
+        graph = collapse(graph, observed, network.examples, options)
     given = multiply_adds(graph)
     changed = _change_channels(graph, observed, options)
     network = _aligned(replace(network, graph=graph, observed=observed, before=network), options)

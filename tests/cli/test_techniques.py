@@ -135,7 +135,7 @@ def test_best_stands_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--ptq best: no such technique: expected none, best alone, or some of collapse" in line
 
 
-def test_a_layer_that_is_kept_is_not_made_one_with_another() -> None:
+def test_layers_of_a_mixed_file_are_not_made_one() -> None:
     Path("pair.py").write_text(
         "import tf_keras as keras\n"
         "def network():\n"

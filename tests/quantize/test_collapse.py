@@ -35,10 +35,10 @@ def network(*layers: Any) -> Any:
     return made
 
 
-def collapsed(made: Any, pictures: Any = PICTURES, **options: Any) -> FloatGraph:
+def collapsed(made: Any, pictures: Any = PICTURES) -> FloatGraph:
     graph = FloatGraph(float_file(made))
     examples = {graph.inputs[0]: pictures[:, np.newaxis]}
-    return collapse(graph, observe(graph, examples), examples, ROUND, **options)
+    return collapse(graph, observe(graph, examples), examples, ROUND)
 
 
 def test_the_product_of_both() -> None:
@@ -105,13 +105,6 @@ def test_a_bottleneck_that_saves_work_stays() -> None:
 
     assert len(collapsed(madds_before(25)).ops) == 3  # (12 + 225) / 16 = 14.8
     assert len(collapsed(madds_before(26)).ops) == 2  # (12 + 234) / 16 = 15.4
-
-
-def test_spared_ops_stay() -> None:
-    made = network(LAYERS.Conv2D(2, 1, name="first"), LAYERS.Conv2D(1, 1, name="second"))
-    for number in (0, 1):
-        output = FloatGraph(float_file(made)).ops[number].outputs[0]
-        assert len(collapsed(made, spared={output}).ops) == 2
 
 
 def test_the_error_of_both_ways_by_hand() -> None:
