@@ -23,10 +23,10 @@ from edgekit.quantize.observation import Observed
 from edgekit.quantize.ranges import grid
 from edgekit.quantize.reconstruction import measure
 from edgekit.quantize.replay import Values, run_op, steps
-from edgekit.quantize.rounding import error_energy, round_together
+from edgekit.quantize.rounding import error_energy, round_rows
 from edgekit.quantize.splitting import multiply_adds
 from edgekit.quantize.techniques import PostTraining
-from edgekit.quantize.weight_steps import rounded_to, rows_of, step_finder
+from edgekit.quantize.weight_steps import rows_of, step_finder
 
 _log = logging.getLogger("edgekit")
 
@@ -137,14 +137,8 @@ def errors(
 
 
 def _rounding(options: PostTraining) -> Rounding:
-    find, search = step_finder(options), "steps" in options.techniques
-
-    def rounded(rows: Array, energy: Array) -> Array:
-        if "round" in options.techniques:
-            return round_together(rows, energy, find(rows), search=search)[0]
-        return rounded_to(find(rows), rows)
-
-    return rounded
+    find = step_finder(options)
+    return lambda rows, energy: round_rows(rows, energy, find(rows), options.techniques)[0]
 
 
 def _read(graph: FloatGraph, wanted: int, examples: Values) -> npt.NDArray[np.float32]:

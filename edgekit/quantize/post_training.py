@@ -31,7 +31,7 @@ from edgekit.quantize.ranges import ESTIMATORS, fake_quantize
 from edgekit.quantize.reconstruction import measure
 from edgekit.quantize.refinement import Rest, refine
 from edgekit.quantize.replay import run_op, steps
-from edgekit.quantize.rounding import round_together
+from edgekit.quantize.rounding import round_rows
 from edgekit.quantize.techniques import PostTraining
 from edgekit.quantize.weight_steps import rounded_to, rows_of, shaped, step_finder
 from edgekit.signature import TensorSpec
@@ -158,9 +158,7 @@ def _round(
     seen = measure(source, op, *fed, second=bool({"reconstruct", "round"} & {*chosen}))
 
     def rounded(wanted: Array) -> tuple[Array, Array]:
-        if "round" in chosen:
-            return round_together(wanted, seen.energy, steps, search="steps" in chosen)
-        return rounded_to(steps, wanted), steps
+        return round_rows(wanted, seen.energy, steps, chosen)
 
     made, own = rounded(rows)
     if "reconstruct" in chosen:  # a channel where that promises less error once it is rounded

@@ -9,6 +9,7 @@ the other takes the value that is best given all others, until none moves.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,15 @@ def round_together(
         ])  # fmt: skip
         steps = np.stack(tries)[errors.argmin(axis=0), np.arange(len(rows))]
     return descend(rows, energy, factored, steps), steps
+
+
+def round_rows(
+    rows: Array, energy: Array, steps: Array, techniques: Collection[str]
+) -> tuple[Array, Array]:
+    """Return rows `[O, K]` rounded as the techniques say, and the steps `[O]` that they are on."""
+    if "round" in techniques:
+        return round_together(rows, energy, steps, search="steps" in techniques)
+    return rounded_to(steps, rows), steps
 
 
 def round_to_nearest(graph: FloatGraph, op: FloatOp, steps: Array) -> Array:

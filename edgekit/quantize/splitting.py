@@ -63,7 +63,7 @@ def split(
     *,
     among: Container[int] | None = None,
 ) -> dict[int, Channels]:
-    """Change `graph`, whose answers stay the same; return which channels were copied, by tensor.
+    """Change `graph`, whose answers stay all but the same; return the copied channels, by tensor.
 
     Args:
         graph: the float network.

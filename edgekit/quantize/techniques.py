@@ -55,7 +55,8 @@ class PostTraining:
     def beside(self, activation_bits: int | None) -> PostTraining:
         """Return what of these serves files whose activations have 8 or 16 bits.
 
-        BEST is the techniques by which README's table of ImageNet-trained networks was made.
+        BEST is the techniques by which README's table of ImageNet-trained networks was made, and
+        COLLAPSE, which came after it.
         """
         wide = activation_bits == 16
         named = self.techniques
