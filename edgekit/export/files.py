@@ -222,9 +222,9 @@ def _as_onnx(
     elif prepared:  # ONNX Runtime's own quantizer would not heed it
         integer = quantize(prepared.content, "float32", kept=prepared.kept, steps=prepared.steps)
     if scheme.activation_bits == 8:
-        _log.warning("%s onnx: give ONNX Runtime's sessions session.x64quantprecision=1, as "
-                     "edgekit does: on an x86 without VNNI sums of 8 bits saturate else",
-                     scheme.name)  # fmt: skip
+        _log.warning("%s onnx: on an x86 without VNNI give ONNX Runtime's sessions session."
+                     "x64quantprecision=1, as edgekit does, or sums of 8 bits saturate; with VNNI "
+                     "and on ARM leave it out", scheme.name)  # fmt: skip
     return onnx.convert(network, scheme, samples=samples, tflite=integer)
 
 

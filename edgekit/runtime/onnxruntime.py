@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,18 +12,13 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 from onnx.external_data_helper import uses_external_data
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
 
 from edgekit.errors import InputError, one_line
 from edgekit.runtime import SIGNATURE, Arrays, check_inputs, read_model, runtime_errors
+from edgekit.runtime.exact_sums import PROVIDER, start
 from edgekit.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 
-_log = logging.getLogger("edgekit")
-
-PROVIDER = "CPUExecutionProvider"
 _DTYPES = {"float": "float32", "double": "float64"}  # where ONNX Runtime and NumPy differ
-# An x86 without VNNI adds up products of 8 bits in 16, which saturate, unless told not to.
-EXACT_SUMS = "session.x64quantprecision"
 _FATAL = 4  # the exception carries the reason; the log would say it a second time
 
 
@@ -50,7 +44,7 @@ class OnnxSession:
                 options.graph_optimization_level = (
                     onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
                 )
-            self._session, exact = _start(path, content, options)
+            self._session, exact = start(one_line(path.name), content, options)
             inputs = tuple(_spec(value) for value in self._session.get_inputs())
             outputs = tuple(_spec(value) for value in self._session.get_outputs())
             if keep_tensors:
@@ -81,22 +75,6 @@ class OnnxSession:
     def close(self) -> None:
         """Free the model."""
         self._session = None
-
-
-def _start(path: Path, content: bytes, options: Any) -> tuple[Any, bool]:
-    """Return a session, and whether its sums of 8 bits are exact on every x86.
-
-    ONNX Runtime (1.32 at least) cannot make them so in a file that reads one weight twice.
-    """
-    options.add_session_config_entry(EXACT_SUMS, "1")
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=[PROVIDER]), True
-    except (Fail, RuntimeException):
-        options.add_session_config_entry(EXACT_SUMS, "0")
-        session = onnxruntime.InferenceSession(content, options, providers=[PROVIDER])
-        _log.warning("%s: ONNX Runtime cannot load it with %s, so that sums of 8 bits saturate on "
-                     "an x86 without VNNI", one_line(path.name), EXACT_SUMS)  # fmt: skip
-        return session, False
 
 
 def open_model(path: Path, *, threads: int, keep_tensors: bool) -> OnnxSession:
