@@ -65,8 +65,9 @@ def file_format(path: str | Path) -> str:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
+        nothing = "no suffix" if Path(path).exists() else "no such file or folder"
         raise InputError(
-            f"{path}: not a model file", got=suffix or "no suffix", expected=".tflite or .onnx"
+            f"{path}: not a model file", got=suffix or nothing, expected=".tflite or .onnx"
         )
     return FORMATS[suffix]
 

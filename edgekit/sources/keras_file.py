@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,17 @@ import tf_keras
 from edgekit.errors import EdgekitError, InputError, SetupError
 from edgekit.export.source import Source
 from edgekit.files import file_sha256
+from edgekit.sources.keras_config import OWN_CODE
 from edgekit.sources.keras_quantized import without_quantization
 from edgekit.sources.screening import KerasFile, screen
 from edgekit.sources.weights import check_finite, keras_weights
 
 _QUANTIZED = {"QuantizeWrapper", "QuantizeWrapperV2", "QuantizeLayer"}
+# What a Keras says, the newer one first, of a class or function that nobody has defined.
+_LACKING = re.compile(
+    r"(?:Could not locate (?:class|function) |Unknown [a-z ]+: |Cannot deserialize object of type "
+    r"|Received: layer=)['`]?([\w>]+)"
+)
 _PRUNED, _CLUSTERED = "PruneLowMagnitude", "ClusterWeights"
 
 
@@ -40,9 +47,12 @@ def load(path: Path, *, trust: bool = False) -> Source:
         raise
     except Exception as error:
         # Whatever a Keras raises on a file, it is the file that is wrong, and its line that helps.
+        what, told = f"{path}: Keras cannot load it", " ".join(str(error).split())
+        if lacking := _LACKING.search(told):
+            raise InputError(what, got=f"no code for {lacking[1]}", do=OWN_CODE) from None
         raise InputError(
-            f"{path}: Keras cannot load it (written by Keras {file.keras_version})",
-            got=f"{type(error).__name__}: {' '.join(str(error).split())}"[:300],
+            f"{what} (written by Keras {file.keras_version})",
+            got=f"{type(error).__name__}: {told}"[:300],
             do=_remedy(file),
         ) from None
     check_finite(keras_weights(model), path)

@@ -93,6 +93,18 @@ def test_code_needs_trust(tmp_path: Path, keras: Any, suffix: str) -> None:
     assert np.asarray(source.model(np.ones((1, 3), np.float32))).tolist() == [[2, 2, 2]]
 
 
+@pytest.mark.parametrize(("keras", "suffix"), [(keras3, "keras"), (keras3, "h5"),
+                                               (tf_keras, "keras"), (tf_keras, "h5")])  # fmt: skip
+def test_trust_does_not_define_a_class(tmp_path: Path, keras: Any, suffix: str) -> None:
+    """Trusted or not, a file names its author's classes and does not hold them."""
+    made = keras.Sequential(
+        [keras.Input((3,)), type("Scale", (keras.layers.ReLU,), {"__module__": "mine"})()]
+    )
+    made.save(str(tmp_path / f"m.{suffix}"))
+    with pytest.raises(InputError, match=r"got no code for Scale, build .* module:function"):
+        load(str(tmp_path / f"m.{suffix}"), trust=True)
+
+
 @pytest.mark.parametrize("name", ["keras2_ops.h5", "keras3_ops.keras"])
 def test_damaged_files_are_one_line(written: Write, tmp_path: Path, name: str) -> None:
     good, chance = written(name).path.read_bytes(), np.random.default_rng(0)
