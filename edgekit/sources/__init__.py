@@ -80,7 +80,7 @@ def load(
     Args:
         model: as `parse` takes it.
         trust: let a file run the code that it holds.
-        seed: of the random weights of a preset.
+        seed: of the random weights of a preset, or of what a function leaves to chance.
         weights: of a preset: "imagenet", or a file.
         sha256: what the weights must hash to.
         dial: what is asked of a run, as {"max_bytes": 60000}.
@@ -110,6 +110,8 @@ def load(
         source = module.load(reference.text, seed=seed, weights=weights, sha256=sha256)
     elif reference.kind == "run":
         source = module.load(reference.text, dial=dial)
+    elif reference.kind == "function":
+        source = module.load(reference.text, seed=seed)
     else:
         source = module.load(reference.text)
     return source

@@ -13,11 +13,16 @@ import tf_keras
 from edgekit.errors import EdgekitError, InputError
 from edgekit.export.source import Source
 from edgekit.sources.keras_quantized import without_quantization
-from edgekit.sources.weights import check_finite, keras_weights
+from edgekit.sources.weights import check_finite, keras_weights, sha256_of
 
 
-def load(text: str) -> Source:
+def load(text: str, *, seed: int = 0) -> Source:
     """Import the module, with the working directory first in line, call the function.
+
+    Args:
+        text: MODULE:FUNCTION.
+        seed: of the weights that the function leaves to chance, so that a second call answers
+            the same.
 
     Raises:
         InputError: no such module or function, it raises, or returns no Keras model.
@@ -26,6 +31,8 @@ def load(text: str) -> Source:
     function = getattr(_import(module_name, text), name, None)
     if not callable(function):
         raise InputError(f"{text}: no function {name} in {module_name}")
+    for keras in (tf_keras, keras3):
+        keras.utils.set_random_seed(seed)
     try:
         model = function()
     except (EdgekitError, MemoryError):
@@ -54,7 +61,11 @@ def source_of(model: Any, name: str, origin: str | None = None) -> Source:
     check_finite(keras_weights(model), text)
     kind = "tf_keras" if isinstance(model, tf_keras.Model) else "keras3"
     keras = tf_keras if kind == "tf_keras" else keras3
-    provenance = {"source": origin or "memory", "keras_version": keras.__version__}
+    provenance = {
+        "source": origin or "memory",
+        "keras_version": keras.__version__,
+        "weights_sha256": sha256_of(model),
+    }
     return without_quantization(Source(name=name, model=model, kind=kind, provenance=provenance))
 
 

@@ -172,7 +172,7 @@ def _weights(op: Op) -> list[Tensor]:
 
 def _check_unchanged(written: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     for key in ("sha256", "weights_sha256"):
-        if written.get(key) != now.get(key):
+        if written.get(key) not in (None, now.get(key)):
             raise InputError(
                 f"{now.get('source')}: changed since it was converted",
                 do="convert it again, or say so with --source",

@@ -1,7 +1,8 @@
-"""Weights that are no numbers, found before anything is computed with them."""
+"""Weights that are no numbers, found before anything is computed with them; what tells others."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,3 +35,11 @@ def keras_weights(model: Any) -> Iterable[tuple[str, Any]]:
     """Yield the weights of a Keras 2 or 3 model, by names that begin with the layer's."""
     for weight in model.weights:
         yield str(getattr(weight, "path", None) or weight.name), weight.numpy()
+
+
+def sha256_of(model: Any) -> str:
+    """Return one SHA-256 of a Keras model's weights, whatever the layers are called."""
+    digest = hashlib.sha256()
+    for _, value in keras_weights(model):
+        digest.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
+    return digest.hexdigest()

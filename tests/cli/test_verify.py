@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -236,8 +237,8 @@ def test_learned_ranges_by_layer(
     load = function.load
     images = np.load(place / "images.npy")
 
-    def load_learned(text: str) -> Source:
-        source = load(text)
+    def load_learned(text: str, seed: int) -> Source:
+        source = load(text, seed=seed)
         return replace(source, learned=learn(source.model, images))
 
     monkeypatch.setattr(function, "load", load_learned)
@@ -273,6 +274,25 @@ def test_foreign_source_by_layer(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert f"its source is not here: got {path}, give --source MODEL" in said
     verify(folder, "--per-layer", "--source", "other.keras", code=2)
     assert "other.keras: no such file or folder" in capsys.readouterr().err
+
+
+def test_a_function_answers_the_same_again_or_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Weights left to chance have a seed; those of another value are not what was converted."""
+    monkeypatch.chdir(tmp_path)
+    dense = "keras.layers.Dense(2, name='d', bias_initializer=keras.initializers.Constant(BIAS))"
+    for keras in ("tf_keras", "keras"):
+        module = tmp_path / f"by_chance_{keras}.py"
+        made = f"keras.Sequential([keras.Input((3,)), {dense}])"
+        code = f"import {keras} as keras\ndef make(): return {made}"
+        module.write_text(code.replace("BIAS", "1.0"))
+        assert run(["convert", f"{module.stem}:make", "-o", f"{keras}.out"]) == 0
+        assert run(["verify", f"{keras}.out", "--per-layer"]) == 0
+        module.write_text(code.replace("BIAS", "2.25"))
+        monkeypatch.delitem(sys.modules, module.stem, raising=False)
+        assert run(["verify", f"{keras}.out", "--per-layer"]) == 2
+        assert ":make: changed since it was converted" in capsys.readouterr().err
 
 
 def test_per_layer_needs_layers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
