@@ -37,8 +37,8 @@ from edgekit.profile.graph import read_graph
 from edgekit.profile.madds import total_madds
 from edgekit.profile.measurement import Options, Report
 from edgekit.profile.targets import find_targets
+from edgekit.quantize.ptq.techniques import PostTraining
 from edgekit.quantize.scheme import parse_schemes
-from edgekit.quantize.techniques import PostTraining
 from edgekit.sources import load
 from results import FOLDER, Row, write_results
 from sub_networks import differing_ops, more_ops, thirds

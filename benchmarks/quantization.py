@@ -57,8 +57,8 @@ from edgekit.files import write_file
 from edgekit.profile.bench import bench
 from edgekit.profile.measurement import Options as Timing
 from edgekit.profile.targets import find_targets
+from edgekit.quantize.ptq.techniques import BEST, Mixed, PostTraining
 from edgekit.quantize.scheme import parse_schemes
-from edgekit.quantize.techniques import BEST, Mixed, PostTraining
 from edgekit.runtime import open_model
 from edgekit.signature import TensorSpec
 from edgekit.sources import load

@@ -13,7 +13,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.device import Device
-from edgekit.quantize.tflite_file import kind_of, unpack
+from edgekit.quantize.graph.tflite_file import kind_of, unpack
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 

@@ -29,9 +29,9 @@ from edgekit.parity import gate_of
 from edgekit.parity.answers import check_file
 from edgekit.parity.golden import NAME, make_golden
 from edgekit.profile.on_device import DeviceSession
+from edgekit.quantize.ptq.techniques import Mixed
 from edgekit.quantize.qat import quantize_aware
 from edgekit.quantize.scheme import MIXED, parse_scheme
-from edgekit.quantize.techniques import Mixed
 from edgekit.runtime import RUNTIMES, Session
 from edgekit.runtime.sandbox import open_isolated
 from edgekit.signature import Signature, entry_signatures, main_signature

@@ -30,17 +30,17 @@ from edgekit.export.targets import Refusal, check_target
 from edgekit.export.tracing.lowering import Lowered
 from edgekit.profile.tflite import op_versions
 from edgekit.quantize.calibration import Calibration
-from edgekit.quantize.headroom import widen
 from edgekit.quantize.held_out import hold_up
 from edgekit.quantize.mixed import choose
-from edgekit.quantize.network import Changes, Network
-from edgekit.quantize.post_training import Prepared, prepare
+from edgekit.quantize.ptq.headroom import widen
+from edgekit.quantize.ptq.network import Changes, Network
+from edgekit.quantize.ptq.post_training import Prepared, prepare
+from edgekit.quantize.ptq.refinement import add_rests
+from edgekit.quantize.ptq.techniques import BEST, COLLAPSE, Mixed, PostTraining
+from edgekit.quantize.ptq.transformation import transform
+from edgekit.quantize.ptq.weight_steps import put_weights
 from edgekit.quantize.quantizer import quantize
-from edgekit.quantize.refinement import add_rests
 from edgekit.quantize.scheme import Scheme, parse_scheme
-from edgekit.quantize.techniques import BEST, COLLAPSE, Mixed, PostTraining
-from edgekit.quantize.transformation import transform
-from edgekit.quantize.weight_steps import put_weights
 from edgekit.signature import Signature
 
 _log = logging.getLogger("edgekit")

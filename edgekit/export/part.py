@@ -27,7 +27,7 @@ from edgekit.export.tracing.lowering import Arrays, Lowered, lower, lower_functi
 from edgekit.export.tracing.recurrence import check_written_out
 from edgekit.quantize.advice import few_samples
 from edgekit.quantize.calibration import Calibration
-from edgekit.quantize.network import Network, doubts, open_network
+from edgekit.quantize.ptq.network import Network, doubts, open_network
 from edgekit.quantize.scheme import Scheme, parse_scheme
 from edgekit.signature import Signature
 

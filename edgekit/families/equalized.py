@@ -10,7 +10,7 @@ import numpy.typing as npt
 import tf_keras as keras
 
 from edgekit.families.observed import layer_of, norms_behind, observed
-from edgekit.quantize.equalization import equalize
+from edgekit.quantize.ptq.equalization import equalize
 
 Array = npt.NDArray[Any]
 

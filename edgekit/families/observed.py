@@ -14,7 +14,7 @@ import tf_keras as keras
 from edgekit.errors import InputError
 from edgekit.export import tflite
 from edgekit.export.tracing.lowering import lower
-from edgekit.quantize.network import Network, open_network
+from edgekit.quantize.ptq.network import Network, open_network
 from edgekit.quantize.scheme import parse_scheme
 
 

@@ -15,9 +15,9 @@ import tf_keras as keras
 
 from edgekit.errors import InputError
 from edgekit.families.observed import layer_of, norms_behind, observed
-from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.post_training import prepare
-from edgekit.quantize.techniques import PostTraining
+from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.ptq.post_training import prepare
+from edgekit.quantize.ptq.techniques import PostTraining
 
 Array = npt.NDArray[Any]
 

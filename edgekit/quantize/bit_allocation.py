@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.post_training import Kept
-from edgekit.quantize.sensitivity import Sensitivity
+from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.ptq.post_training import Kept
+from edgekit.quantize.ptq.sensitivity import Sensitivity
 
 Part = tuple[str, int]  # of a network: a "tensor", or the "weights" of an op
 # What is not in 8 bits: an "op", perhaps its "weights", and perhaps these "exact", not in 16 bits.

@@ -11,15 +11,16 @@ import logging
 from dataclasses import replace
 from functools import cache
 
-from edgekit.quantize.float_graph import Range
+from edgekit.quantize.graph.float_graph import Range
+from edgekit.quantize.graph.observation import observe
+from edgekit.quantize.graph.parts import ending_at
 from edgekit.quantize.mixed import answers
-from edgekit.quantize.network import Network
-from edgekit.quantize.observation import observe
-from edgekit.quantize.post_training import prepare
+from edgekit.quantize.ptq.network import Network
+from edgekit.quantize.ptq.post_training import prepare
+from edgekit.quantize.ptq.sensitivity import noise, scores
+from edgekit.quantize.ptq.techniques import PostTraining
+from edgekit.quantize.ptq.transformation import transform
 from edgekit.quantize.quantizer import quantize
-from edgekit.quantize.sensitivity import noise, scores
-from edgekit.quantize.techniques import PostTraining
-from edgekit.quantize.transformation import transform
 
 _log = logging.getLogger("edgekit")
 
@@ -37,7 +38,7 @@ def hold_up(network: Network, options: PostTraining) -> PostTraining:
     named = tuple(technique for technique in CHANNELS if technique in options.techniques)
     if not named or len(next(iter(network.examples.values()))) < _ENOUGH:
         return options
-    graph = network.graph.ending_at(scores(network.graph))
+    graph = ending_at(network.graph, scores(network.graph))
     seen, unseen = ({t: v[start::2] for t, v in network.examples.items()} for start in (0, 1))
     half = replace(network, graph=graph, examples=seen, observed=observe(graph, seen))
     expected = dict(enumerate(answers(graph.pack(), unseen)))

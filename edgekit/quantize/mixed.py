@@ -21,13 +21,14 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.errors import InputError
 from edgekit.quantize.bit_allocation import Left, items, made_of, order
-from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.network import Network
-from edgekit.quantize.post_training import Kept, Prepared, prepare
+from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.graph.parts import ending_at
+from edgekit.quantize.graph.replay import Values
+from edgekit.quantize.ptq.network import Network
+from edgekit.quantize.ptq.post_training import Kept, Prepared, prepare
+from edgekit.quantize.ptq.sensitivity import HIDING, measure, scores
+from edgekit.quantize.ptq.techniques import Mixed, PostTraining
 from edgekit.quantize.quantizer import quantize
-from edgekit.quantize.replay import Values
-from edgekit.quantize.sensitivity import HIDING, measure, scores
-from edgekit.quantize.techniques import Mixed, PostTraining
 
 _log = logging.getLogger("edgekit")
 
@@ -121,9 +122,9 @@ def _search(
     network: Network, options: PostTraining, left: Left, max_drop: float
 ) -> tuple[Left, float]:
     """Return the smallest set of the order that keeps `max_drop`, and its own drop."""
-    judged = replace(network, graph=network.graph.ending_at(scores(network.graph)))
+    judged = replace(network, graph=ending_at(network.graph, scores(network.graph)))
     source = network.before or network
-    expected = answers(source.graph.ending_at(scores(source.graph)).pack(), source.examples)
+    expected = answers(ending_at(source.graph, scores(source.graph)).pack(), source.examples)
     ready = prepare(judged, options)
     maps = {op.inputs[0] for op in network.graph.ops if op.kind == "ARG_MAX"}
     mapped = [tensor in maps for tensor in scores(network.graph)]

@@ -12,7 +12,7 @@ import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
 from edgekit.errors import InputError
-from edgekit.quantize.weight_steps import LEVELS
+from edgekit.quantize.ptq.weight_steps import LEVELS
 from edgekit.train import Options
 from edgekit.train.batch_norm import folded
 

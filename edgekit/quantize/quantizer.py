@@ -11,8 +11,8 @@ from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 
 from edgekit.export.failures import one_line_failures
+from edgekit.quantize.ptq.weight_steps import put_weights
 from edgekit.quantize.weight_only import hold_weights
-from edgekit.quantize.weight_steps import put_weights
 
 Array = npt.NDArray[np.float64]
 

@@ -14,9 +14,17 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.tflite_file import add_tensor, code_of, pack, steps_of_channels, store, unpack
-from edgekit.quantize.weight_steps import on_grid, ops_by_answer, rows_of, shaped
+from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.graph.linear import rows_of, shaped
+from edgekit.quantize.graph.tflite_file import (
+    add_tensor,
+    code_of,
+    pack,
+    steps_of_channels,
+    store,
+    unpack,
+)
+from edgekit.quantize.ptq.weight_steps import on_grid, ops_by_answer
 
 Array = npt.NDArray[Any]
 

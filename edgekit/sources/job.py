@@ -13,8 +13,8 @@ from typing import Any
 from edgekit.artifact import MANIFEST, check_artifact_place, open_artifact, write_artifact
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.profile.graph import parse_shapes
+from edgekit.quantize.ptq.techniques import BEST, Mixed, PostTraining, parse_techniques
 from edgekit.quantize.scheme import MIXED, parse_schemes
-from edgekit.quantize.techniques import BEST, Mixed, PostTraining, parse_techniques
 from edgekit.runtime.child_process import Limits
 from edgekit.runtime.sandbox import run_isolated
 from edgekit.sources import parse

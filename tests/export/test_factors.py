@@ -8,7 +8,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.export.mending.factors import with_mended_factors
-from edgekit.quantize.tflite_file import kind_of, pack, unpack
+from edgekit.quantize.graph.tflite_file import kind_of, pack, unpack
 
 SHAPE = (1, 2, 8, 16)
 

@@ -20,8 +20,8 @@ from edgekit.export.tracing.lowering import lower
 from edgekit.parity import sqnr_db
 from edgekit.parity.answers import answer
 from edgekit.profile.graph import read_graph
+from edgekit.quantize.ptq.techniques import PostTraining, parse_techniques
 from edgekit.quantize.scheme import parse_schemes
-from edgekit.quantize.techniques import PostTraining, parse_techniques
 from edgekit.runtime import open_model
 from edgekit.sources import load
 

@@ -15,9 +15,9 @@ from edgekit.export.files import Wanted
 from edgekit.export.source import Source
 from edgekit.parity import sqnr_db
 from edgekit.parity.answers import answer
+from edgekit.quantize.graph.tflite_file import kind_of, unpack
+from edgekit.quantize.ptq.techniques import PostTraining, parse_techniques
 from edgekit.quantize.scheme import parse_schemes
-from edgekit.quantize.techniques import PostTraining, parse_techniques
-from edgekit.quantize.tflite_file import kind_of, unpack
 from edgekit.runtime import open_model
 from edgekit.sources import load
 

@@ -18,9 +18,9 @@ from edgekit.export.conversion import Plan, convert
 from edgekit.export.files import Wanted
 from edgekit.export.mending.kernels import with_fast_kernels
 from edgekit.export.source import Source
+from edgekit.quantize.graph.tflite_file import kind_of, unpack
+from edgekit.quantize.ptq.techniques import Mixed
 from edgekit.quantize.scheme import parse_schemes
-from edgekit.quantize.techniques import Mixed
-from edgekit.quantize.tflite_file import kind_of, unpack
 
 Array = npt.NDArray[Any]
 ROWS = np.random.default_rng(0).uniform(-5, 7, (64, 1, 256)).astype(np.float32)

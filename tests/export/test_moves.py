@@ -9,7 +9,7 @@ import tf_keras as keras
 from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.export.mending.moves import mend_moves
-from edgekit.quantize.tflite_file import kind_of, unpack
+from edgekit.quantize.graph.tflite_file import kind_of, unpack
 
 # The first rows move by 1, the second by 1000: joined, both are on the steps of the second.
 ROWS = np.linspace(-1, 1, 40, dtype=np.float32).reshape(10, 1, 4)

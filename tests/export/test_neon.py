@@ -14,7 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 from edgekit.artifact import open_artifact
 from edgekit.cli import run
 from edgekit.export.mending.neon import mend_for_neon
-from edgekit.quantize.tflite_file import kind_of, unpack
+from edgekit.quantize.graph.tflite_file import kind_of, unpack
 from edgekit.runtime.sandbox import open_isolated
 from edgekit.signature import main_signature
 

@@ -16,8 +16,8 @@ from edgekit.export.files import Wanted
 from edgekit.export.source import Source
 from edgekit.parity import sqnr_db
 from edgekit.parity.answers import answer
+from edgekit.quantize.ptq.techniques import PostTraining, parse_techniques
 from edgekit.quantize.scheme import parse_schemes
-from edgekit.quantize.techniques import PostTraining, parse_techniques
 from edgekit.runtime import open_model
 
 L = keras.layers

@@ -16,7 +16,7 @@ from edgekit.export import tflite
 from edgekit.export.activations import layer_activations
 from edgekit.export.tracing.lowering import lower
 from edgekit.parity.layers import compare_layers
-from edgekit.quantize.float_graph import FloatGraph
+from edgekit.quantize.graph.float_graph import FloatGraph
 from edgekit.quantize.mixed import matching
 from edgekit.quantize.scheme import parse_scheme
 

@@ -20,8 +20,8 @@ from edgekit.export.tracing.lowering import lower
 from edgekit.parity import sqnr_db
 from edgekit.parity.answers import answer
 from edgekit.profile.graph import read_graph
+from edgekit.quantize.ptq.techniques import Mixed
 from edgekit.quantize.scheme import parse_scheme, parse_schemes
-from edgekit.quantize.techniques import Mixed
 from edgekit.runtime import open_model
 
 L = keras.layers

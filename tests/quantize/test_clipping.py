@@ -10,13 +10,13 @@ import tensorflow as tf
 import tf_keras as keras
 from tiny_networks import float_file
 
-from edgekit.quantize.clipping import clip, narrowed
-from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.network import open_network
-from edgekit.quantize.post_training import prepare
-from edgekit.quantize.replay import behind, run_op
-from edgekit.quantize.techniques import PostTraining
-from edgekit.quantize.transformation import transform
+from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.graph.replay import behind, run_op
+from edgekit.quantize.ptq.clipping import clip, narrowed
+from edgekit.quantize.ptq.network import open_network
+from edgekit.quantize.ptq.post_training import prepare
+from edgekit.quantize.ptq.techniques import PostTraining
+from edgekit.quantize.ptq.transformation import transform
 from edgekit.signature import TensorSpec
 
 LAYERS = keras.layers

@@ -12,8 +12,8 @@ import tensorflow as tf
 import tf_keras as keras
 from tiny_networks import in_16_bits
 
-from edgekit.quantize.headroom import HEADROOM, widen
-from edgekit.quantize.tflite_file import kind_of, unpack
+from edgekit.quantize.graph.tflite_file import kind_of, unpack
+from edgekit.quantize.ptq.headroom import HEADROOM, widen
 from edgekit.runtime.sandbox import open_isolated
 
 LAYERS = keras.layers

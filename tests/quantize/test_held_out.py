@@ -10,8 +10,8 @@ import tf_keras as keras
 from tiny_networks import float_file
 
 from edgekit.quantize.held_out import hold_up
-from edgekit.quantize.network import open_network
-from edgekit.quantize.techniques import BEST, PostTraining
+from edgekit.quantize.ptq.network import open_network
+from edgekit.quantize.ptq.techniques import BEST, PostTraining
 from edgekit.signature import TensorSpec
 
 EVEN = PostTraining(("equalize", "bias"), judged=True)

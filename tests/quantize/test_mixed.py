@@ -14,17 +14,19 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.errors import InputError
 from edgekit.quantize.bit_allocation import order
-from edgekit.quantize.float_graph import FloatGraph
+from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.graph.linear import rows_of
+from edgekit.quantize.graph.parts import ending_at
 from edgekit.quantize.mixed import answers, choose, drop, matching, scores
-from edgekit.quantize.network import Network, open_network
-from edgekit.quantize.post_training import held_in_float, prepare
+from edgekit.quantize.ptq.network import Network, open_network
+from edgekit.quantize.ptq.post_training import held_in_float, prepare
+from edgekit.quantize.ptq.ranges import fake_quantize
+from edgekit.quantize.ptq.sensitivity import Sensitivity, measure
+from edgekit.quantize.ptq.techniques import Mixed, PostTraining
+from edgekit.quantize.ptq.transformation import transform
+from edgekit.quantize.ptq.weight_steps import largest_steps
 from edgekit.quantize.quantizer import quantize
-from edgekit.quantize.ranges import fake_quantize
-from edgekit.quantize.sensitivity import Sensitivity, measure
-from edgekit.quantize.techniques import Mixed, PostTraining
-from edgekit.quantize.transformation import transform
 from edgekit.quantize.weight_only import hold_weights
-from edgekit.quantize.weight_steps import largest_steps, rows_of
 from edgekit.runtime.sandbox import open_isolated
 from edgekit.signature import TensorSpec
 
@@ -81,7 +83,7 @@ def test_a_tensor_is_in_float_where_all_around_it_is(network: Network) -> None:
 
 
 def test_sensitivity_is_the_noise_of_one_rounding(network: Network) -> None:
-    graph = network.graph.ending_at(scores(network.graph))
+    graph = ending_at(network.graph, scores(network.graph))
     ranges = {t: (float(s.low.min()), float(s.high.max())) for t, s in network.observed.items()}
     steps = {graph.name(op.outputs[0]): largest_steps(rows_of(graph, op))
              for op in graph.ops if op.linear}  # fmt: skip

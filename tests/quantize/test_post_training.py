@@ -12,19 +12,19 @@ from ai_edge_litert.interpreter import Interpreter
 from tiny_networks import answers, float_file
 
 from edgekit.errors import InputError
-from edgekit.quantize.equalization import equalize
-from edgekit.quantize.float_graph import FloatGraph, FloatOp
-from edgekit.quantize.linear import channel_means, patches
-from edgekit.quantize.network import open_network
-from edgekit.quantize.observation import observe
-from edgekit.quantize.post_training import Prepared, prepare
+from edgekit.quantize.graph.float_graph import FloatGraph, FloatOp
+from edgekit.quantize.graph.linear import channel_means, patches
+from edgekit.quantize.graph.observation import observe
+from edgekit.quantize.graph.tflite_file import pack, unpack
+from edgekit.quantize.ptq.equalization import equalize
+from edgekit.quantize.ptq.network import open_network
+from edgekit.quantize.ptq.post_training import Prepared, prepare
+from edgekit.quantize.ptq.ranges import fake_quantize, grid, least_error, percentile
+from edgekit.quantize.ptq.rounding import error_energy, factor, nearest_plane, round_together
+from edgekit.quantize.ptq.techniques import PostTraining, parse_techniques
+from edgekit.quantize.ptq.transformation import transform
+from edgekit.quantize.ptq.weight_steps import least_error_steps
 from edgekit.quantize.quantizer import quantize
-from edgekit.quantize.ranges import fake_quantize, grid, least_error, percentile
-from edgekit.quantize.rounding import error_energy, factor, nearest_plane, round_together
-from edgekit.quantize.techniques import PostTraining, parse_techniques
-from edgekit.quantize.tflite_file import pack, unpack
-from edgekit.quantize.transformation import transform
-from edgekit.quantize.weight_steps import least_error_steps
 from edgekit.signature import TensorSpec
 
 

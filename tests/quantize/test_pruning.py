@@ -10,14 +10,14 @@ import tensorflow as tf
 import tf_keras as keras
 from tiny_networks import answers, float_file
 
-from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.network import open_network
-from edgekit.quantize.observation import observe
-from edgekit.quantize.post_training import prepare
-from edgekit.quantize.pruning import prune
+from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.graph.observation import observe
+from edgekit.quantize.ptq.network import open_network
+from edgekit.quantize.ptq.post_training import prepare
+from edgekit.quantize.ptq.pruning import prune
+from edgekit.quantize.ptq.techniques import PostTraining
+from edgekit.quantize.ptq.transformation import transform
 from edgekit.quantize.quantizer import quantize
-from edgekit.quantize.techniques import PostTraining
-from edgekit.quantize.transformation import transform
 from edgekit.signature import TensorSpec
 
 LAYERS = keras.layers

@@ -10,13 +10,13 @@ import pytest
 import tf_keras as keras
 from tiny_networks import answers, float_file
 
-from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.linear import channel_means
-from edgekit.quantize.network import open_network
-from edgekit.quantize.post_training import prepare
+from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.graph.linear import channel_means
+from edgekit.quantize.ptq.network import open_network
+from edgekit.quantize.ptq.post_training import prepare
+from edgekit.quantize.ptq.reconstruction import Moments, measure
+from edgekit.quantize.ptq.techniques import PostTraining
 from edgekit.quantize.quantizer import quantize
-from edgekit.quantize.reconstruction import Moments, measure
-from edgekit.quantize.techniques import PostTraining
 from edgekit.signature import TensorSpec
 
 

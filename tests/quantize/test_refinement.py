@@ -15,12 +15,13 @@ import tf_keras as keras
 from tiny_networks import float_file, in_16_bits
 
 from edgekit.profile.graph import read_graph
-from edgekit.quantize.network import Network, open_network
-from edgekit.quantize.post_training import prepare
-from edgekit.quantize.refinement import add_rests, refine
-from edgekit.quantize.techniques import PostTraining
-from edgekit.quantize.tflite_file import kind_of, unpack
-from edgekit.quantize.weight_steps import largest_steps, put_weights, rows_of
+from edgekit.quantize.graph.linear import rows_of
+from edgekit.quantize.graph.tflite_file import kind_of, unpack
+from edgekit.quantize.ptq.network import Network, open_network
+from edgekit.quantize.ptq.post_training import prepare
+from edgekit.quantize.ptq.refinement import add_rests, refine
+from edgekit.quantize.ptq.techniques import PostTraining
+from edgekit.quantize.ptq.weight_steps import largest_steps, put_weights
 from edgekit.runtime.sandbox import open_isolated
 from edgekit.signature import TensorSpec
 

@@ -11,16 +11,16 @@ import tf_keras as keras
 from tiny_networks import answers, float_file
 
 from edgekit.errors import InputError
-from edgekit.quantize import splitting
-from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.network import open_network
-from edgekit.quantize.post_training import prepare
+from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.ptq import splitting
+from edgekit.quantize.ptq.network import open_network
+from edgekit.quantize.ptq.post_training import prepare
+from edgekit.quantize.ptq.ranges import fake_quantize
+from edgekit.quantize.ptq.splitting import split
+from edgekit.quantize.ptq.techniques import PostTraining
+from edgekit.quantize.ptq.transformation import transform
+from edgekit.quantize.ptq.weight_steps import largest_steps
 from edgekit.quantize.quantizer import quantize
-from edgekit.quantize.ranges import fake_quantize
-from edgekit.quantize.splitting import split
-from edgekit.quantize.techniques import PostTraining
-from edgekit.quantize.transformation import transform
-from edgekit.quantize.weight_steps import largest_steps
 from edgekit.signature import TensorSpec
 
 LAYERS = keras.layers

@@ -10,12 +10,12 @@ import tf_keras as keras
 from ai_edge_litert.interpreter import Interpreter
 from tiny_networks import answers, float_file
 
-from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.network import open_network
-from edgekit.quantize.post_training import prepare
+from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.ptq.network import open_network
+from edgekit.quantize.ptq.post_training import prepare
+from edgekit.quantize.ptq.techniques import PostTraining
+from edgekit.quantize.ptq.weight_steps import largest_steps, least_error_steps, on_grid, put_weights
 from edgekit.quantize.quantizer import quantize
-from edgekit.quantize.techniques import PostTraining
-from edgekit.quantize.weight_steps import largest_steps, least_error_steps, on_grid, put_weights
 from edgekit.signature import TensorSpec
 
 PICTURES = np.random.default_rng(0).uniform(0, 1, (30, 6, 6, 3)).astype(np.float32)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import pack, unpack
+from edgekit.quantize.graph.tflite_file import pack, unpack
 
 _RELU, _RELU6 = (schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.RELU6)
 _LARGEST = 2**31 - 1

@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import add_tensor, conversion, kind_of, pack, steps_of, unpack
+from edgekit.quantize.graph.tflite_file import (
+    add_tensor,
+    conversion,
+    kind_of,
+    pack,
+    steps_of,
+    unpack,
+)
 
 _LOWEST, _HIGHEST, _STEPS = -128, 127, 255  # of 8 bits
 _SPARED = 253  # steps from -127 to 127, less one for a zero point that is no whole number

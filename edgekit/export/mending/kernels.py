@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import (
+from edgekit.quantize.graph.tflite_file import (
     add_tensor,
     code_of,
     kind_of,

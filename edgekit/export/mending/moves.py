@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import add_tensor, conversion, kind_of, pack, unpack
+from edgekit.quantize.graph.tflite_file import add_tensor, conversion, kind_of, pack, unpack
 
 MOVES = (
     "BROADCAST_TO", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "GATHER_ND", "RESHAPE",

@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import add_tensor, kind_of, pack, steps_of_channels, store, unpack
+from edgekit.quantize.graph.tflite_file import (
+    add_tensor,
+    kind_of,
+    pack,
+    steps_of_channels,
+    store,
+    unpack,
+)
 
 
 def mend_for_neon(content: bytes) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import kind_of, pack, store, unpack
+from edgekit.quantize.graph.tflite_file import kind_of, pack, store, unpack
 
 _SPECTRUM = "RFFT2D"
 _PRODUCTS = ("BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.errors import InputError
-from edgekit.quantize.tflite_file import add_tensor, code_of, kind_of, pack, store, unpack
+from edgekit.quantize.graph.tflite_file import add_tensor, code_of, kind_of, pack, store, unpack
 
 _CHANNELS = 4  # at the most: two pixels of more fill eight without help
 

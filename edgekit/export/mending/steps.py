@@ -20,7 +20,14 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import add_tensor, conversion, kind_of, pack, steps_of, unpack
+from edgekit.quantize.graph.tflite_file import (
+    add_tensor,
+    conversion,
+    kind_of,
+    pack,
+    steps_of,
+    unpack,
+)
 
 _SHIFTS = {schema.TensorType.INT8: 20, schema.TensorType.INT16: 15}
 _SUMS = ("ADD", "SUB")

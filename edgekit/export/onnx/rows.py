@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.tflite_file import add_tensor, code_of, kind_of, pack, store, unpack
+from edgekit.quantize.graph.tflite_file import add_tensor, code_of, kind_of, pack, store, unpack
 
 
 def with_rows(content: bytes) -> bytes:

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.quantize.float_graph import FloatGraph, FloatOp
-from edgekit.quantize.observation import Observed
-from edgekit.quantize.ranges import STEPS
-from edgekit.quantize.weight_steps import LEVELS, largest_steps, rounded_to, rows_of
+from edgekit.quantize.graph.float_graph import FloatGraph, FloatOp
+from edgekit.quantize.graph.linear import rows_of
+from edgekit.quantize.graph.observation import Observed
+from edgekit.quantize.ptq.ranges import STEPS
+from edgekit.quantize.ptq.weight_steps import LEVELS, largest_steps, rounded_to
 
 Array = npt.NDArray[Any]
 FindSteps = Callable[[Array], Array]

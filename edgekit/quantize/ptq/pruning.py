@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.quantize.equalization import Group, groups
-from edgekit.quantize.float_graph import FloatGraph, FloatOp
-from edgekit.quantize.observation import Observed
-from edgekit.quantize.ranges import STEPS
+from edgekit.quantize.graph.float_graph import FloatGraph, FloatOp
+from edgekit.quantize.graph.observation import Observed
+from edgekit.quantize.ptq.equalization import Group, groups
+from edgekit.quantize.ptq.ranges import STEPS
 
 Array = npt.NDArray[Any]
 

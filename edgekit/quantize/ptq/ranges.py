@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.quantize.float_graph import Range
+from edgekit.quantize.graph.float_graph import Range
 
 Values = npt.NDArray[np.float32]
 

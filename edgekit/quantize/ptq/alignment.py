@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekit.quantize.float_graph import FloatGraph, Range
-from edgekit.quantize.linear import channel_means
+from edgekit.quantize.graph.float_graph import FloatGraph, Range
+from edgekit.quantize.graph.linear import channel_means
 from edgekit.signature import TensorSpec
 
 _PIXELS = (0, 255)

@@ -6,7 +6,6 @@ files stay standard and any source will do: batch norms are folded already, and 
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.errors import InputError
 from edgekit.profile.layers import layer_of
-from edgekit.quantize.tflite_file import kind_of, pack, unpack
+from edgekit.quantize.graph.tflite_file import kind_of, pack, unpack
 
 Array = npt.NDArray[np.float32]
 Range = tuple[float, float]
@@ -31,7 +30,6 @@ LINEAR = {  # and what `layer_of` calls them
 }
 ACTIVATIONS = {0: "none", 1: "relu", 3: "relu6"}  # that may be fused into an op, by their code
 _PADDING = {0: "SAME", 1: "VALID"}
-_VERSION = 3  # of the schema
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,45 +60,45 @@ class FloatGraph:
             InputError: it has several subgraphs (control flow, or several signatures), or an op
                 that keeps a state.
         """
-        self._model = unpack(content)
-        if len(self._model.subgraphs) != 1:
+        self.model = unpack(content)  # as the schema has it, and its only subgraph
+        if len(self.model.subgraphs) != 1:
             raise InputError(
-                "post-training quantization", got=f"{len(self._model.subgraphs)} subgraphs",
+                "post-training quantization", got=f"{len(self.model.subgraphs)} subgraphs",
                 expected="one", do="take --ptq none",
             )  # fmt: skip
-        self._graph = self._model.subgraphs[0]
-        for op in self._graph.operators:
-            if any(i >= 0 and self._graph.tensors[i].isVariable for i in op.inputs):
+        self.subgraph = self.model.subgraphs[0]
+        for op in self.subgraph.operators:
+            if any(i >= 0 and self.subgraph.tensors[i].isVariable for i in op.inputs):
                 raise InputError(
                     "post-training quantization", do="take --ptq none",
-                    got=f"{kind_of(self._model, op)}, which keeps a state",
+                    got=f"{kind_of(self.model, op)}, which keeps a state",
                 )  # fmt: skip
-        self.inputs: tuple[int, ...] = tuple(int(i) for i in self._graph.inputs)
-        self.outputs: tuple[int, ...] = tuple(int(i) for i in self._graph.outputs)
-        uses = Counter(int(t) for op in self._graph.operators for t in op.inputs)
-        for op in self._graph.operators:
-            if kind_of(self._model, op) in LINEAR:
+        self.inputs: tuple[int, ...] = tuple(int(i) for i in self.subgraph.inputs)
+        self.outputs: tuple[int, ...] = tuple(int(i) for i in self.subgraph.outputs)
+        uses = Counter(int(t) for op in self.subgraph.operators for t in op.inputs)
+        for op in self.subgraph.operators:
+            if kind_of(self.model, op) in LINEAR:
                 self._own_bias(op, uses)
-        self.ops = tuple(self._described(op) for op in self._graph.operators)
+        self.ops = tuple(self._described(op) for op in self.subgraph.operators)
         uses = Counter(t for op in self.ops for t in op.inputs)
         self.shared = {t for t, count in uses.items() if count > 1}
 
     @property
     def named_inputs(self) -> dict[str, int]:
         """The inputs by the name that the signature gives them, else by the tensor's."""
-        signatures = self._model.signatureDefs or []
+        signatures = self.model.signatureDefs or []
         if signatures:
             return {e.name.decode(): int(e.tensorIndex) for e in signatures[0].inputs}
         return {self.name(tensor): tensor for tensor in self.inputs}
 
     @cached_property
     def _named_outputs(self) -> dict[int, str]:
-        entries = (e for s in self._model.signatureDefs or [] for e in s.outputs)
+        entries = (e for s in self.model.signatureDefs or [] for e in s.outputs)
         return {int(entry.tensorIndex): entry.name.decode() for entry in entries}
 
     def name(self, tensor: int) -> str:
         """Return what the file calls a tensor."""
-        return str(self._graph.tensors[tensor].name.decode("utf-8", "replace"))
+        return str(self.subgraph.tensors[tensor].name.decode("utf-8", "replace"))
 
     def layer(self, op: FloatOp) -> str:
         """Return the source's layer that an op came from, or "" where its name tells none.
@@ -116,28 +114,28 @@ class FloatGraph:
 
     def is_float(self, tensor: int) -> bool:
         """Whether it holds float32: one number at least, as a bias cut in parts may not."""
-        told = self._graph.tensors[tensor]
+        told = self.subgraph.tensors[tensor]
         empty = told.shape is not None and 0 in told.shape
         return bool(told.type == schema.TensorType.FLOAT32 and not empty)
 
     def shape(self, tensor: int) -> tuple[int, ...]:
         """Return a tensor's shape at batch 1."""
-        return tuple(int(size) for size in self._graph.tensors[tensor].shape)
+        return tuple(int(size) for size in self.subgraph.tensors[tensor].shape)
 
     def constant(self, tensor: int) -> Array | None:
         """Return a copy of a stored float tensor; None where it is computed or no float."""
         if tensor < 0 or not self.is_float(tensor):
             return None
-        found = self._graph.tensors[tensor]
-        data = self._model.buffers[found.buffer].data
+        found = self.subgraph.tensors[tensor]
+        data = self.model.buffers[found.buffer].data
         if data is None or not len(data):
             return None
         return np.frombuffer(bytes(data), np.float32).reshape(found.shape).copy()
 
     def integers(self, tensor: int) -> tuple[int, ...]:
         """Return the values of a stored int32 tensor; none where it is computed."""
-        found = self._graph.tensors[tensor]
-        data = self._model.buffers[found.buffer].data
+        found = self.subgraph.tensors[tensor]
+        data = self.model.buffers[found.buffer].data
         if found.type != schema.TensorType.INT32 or data is None:
             return ()
         return tuple(np.frombuffer(bytes(data), np.int32).tolist())
@@ -171,13 +169,13 @@ class FloatGraph:
         buffer = schema.BufferT()
         raw = np.ascontiguousarray(values, np.float32).tobytes()
         buffer.data = np.frombuffer(raw, np.uint8)
-        self._model.buffers.append(buffer)
-        self._graph.tensors[tensor].buffer = len(self._model.buffers) - 1
-        self._graph.tensors[tensor].shape = np.array(values.shape, np.int32)
+        self.model.buffers.append(buffer)
+        self.subgraph.tensors[tensor].buffer = len(self.model.buffers) - 1
+        self.subgraph.tensors[tensor].shape = np.array(values.shape, np.int32)
 
     def set_channels(self, tensor: int, count: int) -> None:
         """Give an activation another number of channels."""
-        found = self._graph.tensors[tensor]
+        found = self.subgraph.tensors[tensor]
         for name in ("shape", "shapeSignature"):
             shape = getattr(found, name)
             if shape is not None and len(shape):
@@ -185,7 +183,7 @@ class FloatGraph:
 
     def drop_activation(self, number: int) -> None:
         """Leave out what is fused into the op of that number."""
-        self._graph.operators[number].builtinOptions.fusedActivationFunction = 0
+        self.subgraph.operators[number].builtinOptions.fusedActivationFunction = 0
 
     def changeable(self, op: FloatOp) -> bool:
         """Whether it is a linear op whose weights and bias are stored, and no other op's."""
@@ -205,30 +203,18 @@ class FloatGraph:
 
     def pack(self, ranges: Mapping[int, Range] | None = None) -> bytes:
         """Return the file, with the range of each activation where given."""
-        for index, tensor in enumerate(self._graph.tensors):
+        for index, tensor in enumerate(self.subgraph.tensors):
             tensor.quantization = None
             if ranges and index in ranges:
                 tensor.quantization = schema.QuantizationParametersT()
                 tensor.quantization.min, tensor.quantization.max = (
                     [float(end)] for end in ranges[index]
                 )
-        return pack(self._model)
+        return pack(self.model)
 
     def copy(self) -> FloatGraph:
         """Return a graph that can be changed without this one."""
         return FloatGraph(self.pack())
-
-    def ending_at(self, tensors: Iterable[int]) -> FloatGraph:
-        """Return a copy whose outputs are these tensors, without the ops that only came after."""
-        other = self.copy()
-        graph, needed, ops = other._graph, set(tensors), []
-        for op in reversed(graph.operators):
-            if needed & set(op.outputs):
-                needed |= set(op.inputs)
-                ops.append(op)
-        graph.operators, graph.outputs = ops[::-1], list(tensors)
-        other._model.signatureDefs = None
-        return FloatGraph(other.pack())
 
     def merged(
         self, pair: tuple[int, int], weights: npt.NDArray[Any], bias: npt.NDArray[Any]
@@ -241,60 +227,18 @@ class FloatGraph:
             bias: `[channels]`.
         """
         other = self.copy()
-        first, second = (other._graph.operators[number] for number in pair)
+        first, second = (other.subgraph.operators[number] for number in pair)
         other.set_constant(int(first.inputs[1]), weights)
         other.set_constant(int(first.inputs[2]), bias)
         first.outputs = second.outputs
         fused = second.builtinOptions.fusedActivationFunction
         first.builtinOptions.fusedActivationFunction = fused
-        other._graph.operators.remove(second)
+        other.subgraph.operators.remove(second)
         return FloatGraph(other.pack())
 
-    def behind(self, number: int) -> tuple[bytes, tuple[int, ...], tuple[int, ...]]:
-        """Return a file of the ops behind that number, what must be fed to it, what it answers.
-
-        An output of the graph that an earlier op makes is not among the answers.
-        """
-        graph, model = copy.copy(self._graph), copy.copy(self._model)
-        graph.operators = self._graph.operators[number + 1 :]
-        made = {t for op in self.ops[number + 1 :] for t in op.outputs}
-        read = dict.fromkeys(t for op in self.ops[number + 1 :] for t in op.inputs if t >= 0)
-        fed = tuple(t for t in read if t not in made and not self._stores(t))
-        answered = tuple(t for t in self.outputs if t in made)
-        graph.inputs, graph.outputs = fed, answered
-        model.subgraphs, model.signatureDefs = [graph], None
-        return pack(model), fed, answered
-
-    def alone(self, number: int) -> tuple[bytes, tuple[int, ...]]:
-        """Return a file of the op of that number alone, and the tensors that must be fed to it."""
-        raw = copy.copy(self._graph.operators[number])
-        model, graph = schema.ModelT(), schema.SubGraphT()
-        model.version, model.subgraphs, model.buffers = _VERSION, [graph], [schema.BufferT()]
-        model.operatorCodes = [self._model.operatorCodes[raw.opcodeIndex]]
-        graph.tensors, graph.operators = [], [raw]
-        places: dict[int, int] = {}
-        fed: list[int] = []
-        for tensor in (*raw.inputs, *raw.outputs):
-            if tensor < 0 or tensor in places:
-                continue
-            kept = copy.copy(self._graph.tensors[tensor])
-            kept.quantization, buffer = None, self._model.buffers[kept.buffer]
-            stored = self._stores(tensor)
-            kept.buffer = len(model.buffers) if stored else 0
-            if stored:
-                model.buffers.append(buffer)
-            elif tensor in raw.inputs:
-                fed.append(int(tensor))
-            places[tensor] = len(graph.tensors)
-            graph.tensors.append(kept)
-        raw.opcodeIndex = 0
-        raw.inputs = [places.get(t, -1) for t in raw.inputs]
-        raw.outputs = [places[t] for t in raw.outputs]
-        graph.inputs, graph.outputs = [places[t] for t in fed], raw.outputs
-        return pack(model), tuple(fed)
-
-    def _stores(self, tensor: int) -> bool:
-        data = self._model.buffers[self._graph.tensors[tensor].buffer].data
+    def stores(self, tensor: int) -> bool:
+        """Whether the file holds a tensor's values, of whatever type."""
+        data = self.model.buffers[self.subgraph.tensors[tensor].buffer].data
         return data is not None and len(data) > 0
 
     def _described(self, op: Any) -> FloatOp:
@@ -304,7 +248,7 @@ class FloatGraph:
             return int(getattr(options, name, default))
 
         return FloatOp(
-            kind_of(self._model, op),
+            kind_of(self.model, op),
             tuple(int(t) for t in op.inputs),
             tuple(int(t) for t in op.outputs),
             ACTIVATIONS.get(option("fusedActivationFunction", 0), "other"),
@@ -322,11 +266,11 @@ class FloatGraph:
         values = self.constant(given)
         if given >= 0 and (uses[given] == 1 or values is None):
             return
-        channels = self._graph.tensors[op.outputs[0]].shape[-1]
+        channels = self.subgraph.tensors[op.outputs[0]].shape[-1]
         bias = schema.TensorT()
-        bias.name = self._graph.tensors[op.outputs[0]].name + b"/bias"
+        bias.name = self.subgraph.tensors[op.outputs[0]].name + b"/bias"
         bias.shape, bias.type = np.array([channels], np.int32), schema.TensorType.FLOAT32
-        self._graph.tensors.append(bias)
-        index = len(self._graph.tensors) - 1
+        self.subgraph.tensors.append(bias)
+        index = len(self.subgraph.tensors) - 1
         self.set_constant(index, np.zeros(channels) if values is None else values)
         op.inputs = [*op.inputs[:2], index]

@@ -7,10 +7,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.quantize.float_graph import FloatGraph, FloatOp
-from edgekit.quantize.weight_steps import rows_of
+from edgekit.quantize.graph.float_graph import FloatGraph, FloatOp
 
 Array = npt.NDArray[Any]
+
+
+def rows_of(graph: FloatGraph, op: FloatOp) -> Array:
+    """Return a linear op's weights as `[output channels, K]`."""
+    weights = graph.weights(op).astype(np.float64)
+    rows: Array = weights.reshape(-1, weights.shape[-1]).T if _last(op) else weights
+    return rows.reshape(len(rows), -1)
+
+
+def shaped(graph: FloatGraph, op: FloatOp, rows: Array) -> Array:
+    """Return rows `[output channels, K]` in the shape of the op's weights."""
+    weights: Array = (rows.T if _last(op) else rows).reshape(graph.weights(op).shape)
+    return weights
 
 
 def by_channel(values: Array) -> Array:
@@ -74,3 +86,8 @@ def _padded(op: FloatOp, images: Array, window: list[int]) -> Array:
         total = max((-(-size // stride) - 1) * stride + span - size, 0)
         pads.append((total // 2, total - total // 2))
     return np.pad(images, [*pads, (0, 0)])
+
+
+def _last(op: FloatOp) -> bool:
+    """Whether the output channels are the last axis of the weights."""
+    return op.kind == "DEPTHWISE_CONV_2D"

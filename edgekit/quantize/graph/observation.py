@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.linear import by_channel
-from edgekit.quantize.replay import Values, run_op, steps
+from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.graph.linear import by_channel
+from edgekit.quantize.graph.replay import Values, run_op, steps
 
 Array = npt.NDArray[Any]
 

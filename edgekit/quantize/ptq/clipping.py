@@ -13,10 +13,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.quantize.float_graph import FloatGraph, Range
-from edgekit.quantize.ranges import fake_quantize, min_max
-from edgekit.quantize.replay import Values, behind, run_op, steps
-from edgekit.quantize.sensitivity import noise, scores
+from edgekit.quantize.graph.float_graph import FloatGraph, Range
+from edgekit.quantize.graph.parts import ending_at
+from edgekit.quantize.graph.replay import Values, behind, run_op, steps
+from edgekit.quantize.ptq.ranges import fake_quantize, min_max
+from edgekit.quantize.ptq.sensitivity import noise, scores
 
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  # of the observed range, until one is worse
 _JUDGED = 32  # examples, spread over all: what one tensor adds is told by few
@@ -29,7 +30,7 @@ def clip(graph: FloatGraph, examples: Values) -> dict[int, Range]:
         graph: the float network, whose answers are compared before a softmax and the like.
         examples: `[N, ...]` by input tensor.
     """
-    judged = graph.ending_at(scores(graph))
+    judged = ending_at(graph, scores(graph))
     few = slice(None, None, max(1, len(next(iter(examples.values()))) // _JUDGED))
     answers = behind(judged, -1)(_of(examples, few))
     live, found = dict(examples), dict[int, Range]()

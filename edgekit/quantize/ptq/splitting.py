@@ -20,12 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.quantize.float_graph import FloatGraph, FloatOp, Range
-from edgekit.quantize.pruning import CEILINGS, MULTIPLE, Chain, chains
-from edgekit.quantize.ranges import fake_quantize, grid
-from edgekit.quantize.replay import Values, behind, run_op, steps
-from edgekit.quantize.sensitivity import noise, scores
-from edgekit.quantize.weight_steps import rows_of, shaped
+from edgekit.quantize.graph.float_graph import FloatGraph, FloatOp, Range
+from edgekit.quantize.graph.linear import rows_of, shaped
+from edgekit.quantize.graph.parts import ending_at
+from edgekit.quantize.graph.replay import Values, behind, run_op, steps
+from edgekit.quantize.ptq.pruning import CEILINGS, MULTIPLE, Chain, chains
+from edgekit.quantize.ptq.ranges import fake_quantize, grid
+from edgekit.quantize.ptq.sensitivity import noise, scores
 
 Array = npt.NDArray[np.float64]
 Channels = npt.NDArray[np.int64]
@@ -113,7 +114,7 @@ def _gains(
     graph: FloatGraph, examples: Values, wanted: set[int], ranges: FindRange
 ) -> dict[int, Gain]:  # fmt: skip
     """Return what each channel of the wanted tensors brings, as seen on a few examples."""
-    judged = graph.ending_at(scores(graph))
+    judged = ending_at(graph, scores(graph))
     few = slice(None, None, max(1, len(next(iter(examples.values()))) // _JUDGED))
     live, found = dict(examples), dict[int, Gain]()
     answers = behind(judged, -1)({t: v[few] for t, v in live.items()})

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.quantize.equalization import Group, groups
-from edgekit.quantize.float_graph import FloatGraph, FloatOp
-from edgekit.quantize.observation import Observed
+from edgekit.quantize.graph.float_graph import FloatGraph, FloatOp
+from edgekit.quantize.graph.observation import Observed
+from edgekit.quantize.ptq.equalization import Group, groups
 
 Array = npt.NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.float_graph import LINEAR
-from edgekit.quantize.tflite_file import kind_of, pack, store, unpack
+from edgekit.quantize.graph.float_graph import LINEAR
+from edgekit.quantize.graph.tflite_file import kind_of, pack, store, unpack
 
 HEADROOM = 1.5  # times what the examples reached
 

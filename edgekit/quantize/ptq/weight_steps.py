@@ -15,9 +15,10 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.errors import InputError
-from edgekit.quantize.float_graph import LINEAR, FloatGraph, FloatOp
-from edgekit.quantize.techniques import PostTraining
-from edgekit.quantize.tflite_file import kind_of, pack, unpack
+from edgekit.quantize.graph.float_graph import LINEAR, FloatGraph, FloatOp
+from edgekit.quantize.graph.linear import rows_of, shaped
+from edgekit.quantize.graph.tflite_file import kind_of, pack, unpack
+from edgekit.quantize.ptq.techniques import PostTraining
 
 Array = npt.NDArray[Any]
 
@@ -25,19 +26,6 @@ LEVELS = 127  # of symmetric int8 weights on each side of zero
 # How many steps the largest weight may be: fewer finds other grids, more cuts it off.
 _TRIED = (*range(LEVELS - 1, 63, -1), *range(LEVELS + 1, 180, 2))
 _BIAS_LIMIT = 2.0**30  # of an integer bias: twice as much overflows
-
-
-def rows_of(graph: FloatGraph, op: FloatOp) -> Array:
-    """Return a linear op's weights as `[output channels, K]`."""
-    weights = graph.weights(op).astype(np.float64)
-    rows: Array = weights.reshape(-1, weights.shape[-1]).T if _last(op) else weights
-    return rows.reshape(len(rows), -1)
-
-
-def shaped(graph: FloatGraph, op: FloatOp, rows: Array) -> Array:
-    """Return rows `[output channels, K]` in the shape of the op's weights."""
-    weights: Array = (rows.T if _last(op) else rows).reshape(graph.weights(op).shape)
-    return weights
 
 
 def largest_steps(rows: Array) -> Array:
@@ -167,8 +155,3 @@ def _store(model: Any, tensor: Any, values: Array) -> None:
 def _error(rows: Array, steps: Array) -> Array:
     error: Array = np.square(rounded_to(steps, rows) - rows).sum(axis=1)
     return error
-
-
-def _last(op: FloatOp) -> bool:
-    """Whether the output channels are the last axis of the weights."""
-    return op.kind == "DEPTHWISE_CONV_2D"

@@ -24,16 +24,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgekit.errors import InputError
-from edgekit.quantize.float_graph import FloatGraph, FloatOp, Range
-from edgekit.quantize.headroom import HEADROOM
-from edgekit.quantize.network import Array, Changes, Network
-from edgekit.quantize.ranges import ESTIMATORS, fake_quantize
-from edgekit.quantize.reconstruction import measure
-from edgekit.quantize.refinement import Rest, refine
-from edgekit.quantize.replay import run_op, steps
-from edgekit.quantize.rounding import round_rows
-from edgekit.quantize.techniques import PostTraining
-from edgekit.quantize.weight_steps import rounded_to, rows_of, shaped, step_finder
+from edgekit.quantize.graph.float_graph import FloatGraph, FloatOp, Range
+from edgekit.quantize.graph.linear import rows_of, shaped
+from edgekit.quantize.graph.replay import run_op, steps
+from edgekit.quantize.ptq.headroom import HEADROOM
+from edgekit.quantize.ptq.network import Array, Changes, Network
+from edgekit.quantize.ptq.ranges import ESTIMATORS, fake_quantize
+from edgekit.quantize.ptq.reconstruction import measure
+from edgekit.quantize.ptq.refinement import Rest, refine
+from edgekit.quantize.ptq.rounding import round_rows
+from edgekit.quantize.ptq.techniques import PostTraining
+from edgekit.quantize.ptq.weight_steps import rounded_to, step_finder
 from edgekit.signature import TensorSpec
 
 Kept = frozenset[int]  # ops that stay in float, by their first output

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
-from edgekit.quantize.float_graph import FloatGraph, FloatOp
+from edgekit.quantize.graph.float_graph import FloatGraph, FloatOp
+from edgekit.quantize.graph.parts import alone, starting_behind
 
 Values = dict[int, npt.NDArray[np.float32]]  # [N, *shape] by tensor: the shape holds the batch, 1
 
@@ -22,7 +23,7 @@ def run_op(graph: FloatGraph, number: int, values: Values) -> Values:
     The root of zero that RSQRT divides by makes its answer infinite, as in integers the largest;
     LiteRT's kernel for floats says that it is no number.
     """
-    content, fed = graph.alone(number)
+    content, fed = alone(graph, number)
     op = graph.ops[number]
     made = _runner(content, fed, op.outputs)(values)
     if op.kind == "RSQRT":
@@ -36,7 +37,7 @@ def behind(graph: FloatGraph, number: int) -> Callable[[Values], Values]:
 
     Before the first op that is -1. The ops are joined to one file, which is read but once.
     """
-    content, fed, answered = graph.behind(number)
+    content, fed, answered = starting_behind(graph, number)
     if not answered:
         return lambda values: {tensor: values[tensor] for tensor in graph.outputs}
     run = _runner(content, fed, answered)

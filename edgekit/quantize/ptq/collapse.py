@@ -18,15 +18,16 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.quantize.float_graph import FloatGraph, FloatOp
-from edgekit.quantize.observation import Observed
-from edgekit.quantize.ranges import grid
-from edgekit.quantize.reconstruction import measure
-from edgekit.quantize.replay import Values, run_op, steps
-from edgekit.quantize.rounding import error_energy, round_rows
-from edgekit.quantize.splitting import multiply_adds
-from edgekit.quantize.techniques import PostTraining
-from edgekit.quantize.weight_steps import rows_of, step_finder
+from edgekit.quantize.graph.float_graph import FloatGraph, FloatOp
+from edgekit.quantize.graph.linear import rows_of
+from edgekit.quantize.graph.observation import Observed
+from edgekit.quantize.graph.replay import Values, run_op, steps
+from edgekit.quantize.ptq.ranges import grid
+from edgekit.quantize.ptq.reconstruction import measure
+from edgekit.quantize.ptq.rounding import error_energy, round_rows
+from edgekit.quantize.ptq.splitting import multiply_adds
+from edgekit.quantize.ptq.techniques import PostTraining
+from edgekit.quantize.ptq.weight_steps import step_finder
 
 _log = logging.getLogger("edgekit")
 

@@ -18,15 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.network import Network
-from edgekit.quantize.pruning import CEILINGS
-from edgekit.quantize.reconstruction import Moments
-from edgekit.quantize.reconstruction import measure as measure_moments
-from edgekit.quantize.replay import Values, run_op, steps
-from edgekit.quantize.rounding import round_together
-from edgekit.quantize.sensitivity import measure
-from edgekit.quantize.tflite_file import (
+from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.graph.linear import rows_of, shaped
+from edgekit.quantize.graph.replay import Values, run_op, steps
+from edgekit.quantize.graph.tflite_file import (
     add_tensor,
     code_of,
     kind_of,
@@ -36,14 +31,13 @@ from edgekit.quantize.tflite_file import (
     store,
     unpack,
 )
-from edgekit.quantize.weight_steps import (
-    answers_of,
-    largest_steps,
-    on_grid,
-    rounded_to,
-    rows_of,
-    shaped,
-)
+from edgekit.quantize.ptq.network import Network
+from edgekit.quantize.ptq.pruning import CEILINGS
+from edgekit.quantize.ptq.reconstruction import Moments
+from edgekit.quantize.ptq.reconstruction import measure as measure_moments
+from edgekit.quantize.ptq.rounding import round_together
+from edgekit.quantize.ptq.sensitivity import measure
+from edgekit.quantize.ptq.weight_steps import answers_of, largest_steps, on_grid, rounded_to
 
 Array = npt.NDArray[Any]
 

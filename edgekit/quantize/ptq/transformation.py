@@ -8,19 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekit.quantize.alignment import align
-from edgekit.quantize.clipping import clip
-from edgekit.quantize.collapse import collapse
-from edgekit.quantize.equalization import equalize
-from edgekit.quantize.float_graph import FloatGraph
-from edgekit.quantize.network import Array, Changes, Network
-from edgekit.quantize.observation import Statistics
-from edgekit.quantize.pruning import prune
-from edgekit.quantize.ranges import ESTIMATORS
-from edgekit.quantize.shifting import shift
-from edgekit.quantize.splitting import multiply_adds, split
-from edgekit.quantize.techniques import PostTraining
-from edgekit.quantize.weight_steps import step_finder
+from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.graph.observation import Statistics
+from edgekit.quantize.ptq.alignment import align
+from edgekit.quantize.ptq.clipping import clip
+from edgekit.quantize.ptq.collapse import collapse
+from edgekit.quantize.ptq.equalization import equalize
+from edgekit.quantize.ptq.network import Array, Changes, Network
+from edgekit.quantize.ptq.pruning import prune
+from edgekit.quantize.ptq.ranges import ESTIMATORS
+from edgekit.quantize.ptq.shifting import shift
+from edgekit.quantize.ptq.splitting import multiply_adds, split
+from edgekit.quantize.ptq.techniques import PostTraining
+from edgekit.quantize.ptq.weight_steps import step_finder
 
 _log = logging.getLogger("edgekit")
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.quantize.float_graph import FloatGraph, Range
-from edgekit.quantize.ranges import fake_quantize
-from edgekit.quantize.replay import Values, behind, run_op, steps
-from edgekit.quantize.rounding import round_to_nearest
+from edgekit.quantize.graph.float_graph import FloatGraph, Range
+from edgekit.quantize.graph.replay import Values, behind, run_op, steps
+from edgekit.quantize.ptq.ranges import fake_quantize
+from edgekit.quantize.ptq.rounding import round_to_nearest
 
 _NOISIEST = 1e30
 HIDING = ("SOFTMAX", "LOGISTIC", "ARG_MAX")  # where a class is sure, they hide all noise

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from edgekit.errors import InputError
 from edgekit.quantize.advice import Remark, advise, check_input, same_samples
-from edgekit.quantize.float_graph import FloatGraph, Range
-from edgekit.quantize.observation import Observed, observe
-from edgekit.quantize.replay import Values, live_bytes
+from edgekit.quantize.graph.float_graph import FloatGraph, Range
+from edgekit.quantize.graph.observation import Observed, observe
+from edgekit.quantize.graph.replay import Values, live_bytes
 from edgekit.signature import TensorSpec
 
 _log = logging.getLogger("edgekit")

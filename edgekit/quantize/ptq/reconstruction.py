@@ -22,9 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.quantize.float_graph import FloatGraph, FloatOp
-from edgekit.quantize.linear import channels_read, patches
-from edgekit.quantize.weight_steps import rows_of
+from edgekit.quantize.graph.float_graph import FloatGraph, FloatOp
+from edgekit.quantize.graph.linear import channels_read, patches, rows_of
 
 Array = npt.NDArray[Any]
 

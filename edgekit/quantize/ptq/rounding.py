@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.quantize.float_graph import FloatGraph, FloatOp
-from edgekit.quantize.weight_steps import LEVELS, largest_steps, rounded_to, rows_of, shaped
+from edgekit.quantize.graph.float_graph import FloatGraph, FloatOp
+from edgekit.quantize.graph.linear import rows_of, shaped
+from edgekit.quantize.ptq.weight_steps import LEVELS, largest_steps, rounded_to
 
 Array = npt.NDArray[Any]
 Factored = tuple[Array, Array]
