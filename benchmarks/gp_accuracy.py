@@ -31,11 +31,11 @@ from sklearn.gaussian_process.kernels import (
 from edgekit.evaluate import described
 from edgekit.export.conversion import Plan, convert
 from edgekit.families.gp import Config
-from edgekit.families.gp.compress import Budget, Compressed
+from edgekit.families.gp.device.compress import Budget, Compressed
+from edgekit.families.gp.device.form import Form
 from edgekit.families.gp.fit import train
-from edgekit.families.gp.form import Form
+from edgekit.families.gp.inference.posterior import Prediction
 from edgekit.families.gp.keep import Trained, write
-from edgekit.families.gp.posterior import Prediction
 from edgekit.families.gp.source import assemble, compressed
 from edgekit.families.run import Run
 from edgekit.quantize.scheme import parse_scheme

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.families.gp.kernel import Array
-from edgekit.families.gp.likelihood import log_likelihood, model
-from edgekit.families.gp.posterior import condition_on
-from edgekit.families.gp.search import Found, maximize
+from edgekit.families.gp.inference.likelihood import log_likelihood, model
+from edgekit.families.gp.inference.posterior import condition_on
+from edgekit.families.gp.inference.search import Found, maximize
+from edgekit.families.gp.prior.kernel import Array
 from edgekit.tasks.drawing import save_png
 from edgekit.tasks.regress import Answer, draw
 from edgekit.tasks.tables import Table

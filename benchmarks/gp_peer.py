@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import make_friedman1
 
-from edgekit.families.gp.condensed import condense
-from edgekit.families.gp.likelihood import Model, log_likelihood, model
-from edgekit.families.gp.posterior import condition_on
-from edgekit.families.gp.search import maximize
+from edgekit.families.gp.inference.condensed import condense
+from edgekit.families.gp.inference.likelihood import Model, log_likelihood, model
+from edgekit.families.gp.inference.posterior import condition_on
+from edgekit.families.gp.inference.search import maximize
 from edgekit.tasks.regress import Answer, score
 from gp_speed import DIMS, TURNS, cpu
 from peers import environment, run

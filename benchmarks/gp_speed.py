@@ -23,10 +23,10 @@ from sklearn.datasets import make_friedman1
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from edgekit.families.gp.condensed import condense
-from edgekit.families.gp.likelihood import model
-from edgekit.families.gp.posterior import condition_on
-from edgekit.families.gp.search import maximize
+from edgekit.families.gp.inference.condensed import condense
+from edgekit.families.gp.inference.likelihood import model
+from edgekit.families.gp.inference.posterior import condition_on
+from edgekit.families.gp.inference.search import maximize
 from results import FOLDER, Row, write_results
 
 DIMS = 8

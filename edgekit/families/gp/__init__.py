@@ -19,7 +19,7 @@ EXACT_ROWS = 3000  # up to which "auto" is exact
 class Config:
     """What makes one Gaussian process."""
 
-    kernel: str = "se + white"  # see expression.py; of alternatives "a | b" the likelier is kept
+    kernel: str = "se + white"  # see prior/expression.py; of "a | b" the likelier is kept
     mean: str = "constant"  # zero, constant, linear or quadratic
     warp: str = "none"  # "log": the target as a logarithm, as far as that is likelier; "none | log"
     target: str = ""  # the column to predict; the last if empty

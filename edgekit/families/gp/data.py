@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from edgekit.errors import InputError
 from edgekit.families.gp import Config
-from edgekit.families.gp.kernel import Array
+from edgekit.families.gp.prior.kernel import Array
 from edgekit.files import file_sha256
 from edgekit.tasks.tables import Table, read_table
 

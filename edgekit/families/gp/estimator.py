@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from edgekit.families.gp.condensed import condense
-from edgekit.families.gp.kernel import Array
-from edgekit.families.gp.laplace import added_variance, parameter_covariance
-from edgekit.families.gp.likelihood import model, warn_if_ill_conditioned
-from edgekit.families.gp.posterior import Posterior, condition_on
-from edgekit.families.gp.search import maximize
+from edgekit.families.gp.inference.condensed import condense
+from edgekit.families.gp.inference.laplace import added_variance, parameter_covariance
+from edgekit.families.gp.inference.likelihood import model, warn_if_ill_conditioned
+from edgekit.families.gp.inference.posterior import Posterior, condition_on
+from edgekit.families.gp.inference.search import maximize
+from edgekit.families.gp.prior.kernel import Array
 
 
 class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]

@@ -11,13 +11,13 @@ import numpy as np
 from edgekit.errors import InputError
 from edgekit.families.gp import EXACT_ROWS, Config
 from edgekit.families.gp.data import Data, load
+from edgekit.families.gp.inference.likelihood import model, warn_if_ill_conditioned
+from edgekit.families.gp.inference.posterior import condition_on
+from edgekit.families.gp.inference.search import Found, maximize
+from edgekit.families.gp.inference.warp import Warp
 from edgekit.families.gp.keep import Trained, write
-from edgekit.families.gp.kernel import Array
-from edgekit.families.gp.likelihood import model, warn_if_ill_conditioned
-from edgekit.families.gp.posterior import condition_on
-from edgekit.families.gp.search import Found, maximize
+from edgekit.families.gp.prior.kernel import Array
 from edgekit.families.gp.units import units_of
-from edgekit.families.gp.warp import Warp
 from edgekit.families.run import Run, claim, write_run
 from edgekit.tasks.regress import Answer, score
 from edgekit.train import Options

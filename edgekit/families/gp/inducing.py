@@ -17,11 +17,11 @@ from scipy.optimize import minimize
 
 from edgekit.errors import CheckFailedError, InputError
 from edgekit.families.gp import Config
-from edgekit.families.gp.graph import covariance, diagonal
+from edgekit.families.gp.device.graph import covariance, diagonal
+from edgekit.families.gp.inference.likelihood import Model, model
+from edgekit.families.gp.inference.sparse import JITTER
 from edgekit.families.gp.keep import Trained
-from edgekit.families.gp.kernel import Array
-from edgekit.families.gp.likelihood import Model, model
-from edgekit.families.gp.sparse import JITTER
+from edgekit.families.gp.prior.kernel import Array
 from edgekit.families.gp.units import Units
 from edgekit.train import Options
 

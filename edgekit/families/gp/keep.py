@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.errors import InputError
-from edgekit.families.gp.form import Conditioned
-from edgekit.families.gp.kernel import Array
-from edgekit.families.gp.likelihood import Model, model
-from edgekit.families.gp.posterior import condition_on
-from edgekit.families.gp.sparse import SparsePosterior
+from edgekit.families.gp.device.form import Conditioned
+from edgekit.families.gp.inference.likelihood import Model, model
+from edgekit.families.gp.inference.posterior import condition_on
+from edgekit.families.gp.inference.sparse import SparsePosterior
+from edgekit.families.gp.prior.kernel import Array
 from edgekit.families.gp.units import Units
 from edgekit.files import write_file
 

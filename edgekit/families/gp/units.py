@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.families.gp.kernel import Array
-from edgekit.families.gp.posterior import Prediction
-from edgekit.families.gp.warp import bend
+from edgekit.families.gp.inference.posterior import Prediction
+from edgekit.families.gp.inference.warp import bend
+from edgekit.families.gp.prior.kernel import Array
 
 
 @dataclass(frozen=True)

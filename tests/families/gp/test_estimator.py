@@ -11,7 +11,7 @@ pytest.importorskip("sklearn")
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from edgekit.families.gp.estimator import GaussianProcess
-from edgekit.families.gp.likelihood import model
+from edgekit.families.gp.inference.likelihood import model
 
 
 @parametrize_with_checks([GaussianProcess(), GaussianProcess(marginalize=True)])

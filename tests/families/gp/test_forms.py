@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.families.gp.compress import Budget, compress, overhead
-from edgekit.families.gp.form import offset
-from edgekit.families.gp.integer import LOWEST, distill, on_grid
-from edgekit.families.gp.likelihood import model
-from edgekit.families.gp.posterior import Posterior, condition_on
-from edgekit.families.gp.search import maximize
-from edgekit.families.gp.sparse import SparsePosterior
+from edgekit.families.gp.device.compress import Budget, compress, overhead
+from edgekit.families.gp.device.form import offset
+from edgekit.families.gp.device.integer import LOWEST, distill, on_grid
+from edgekit.families.gp.device.variance import left_alone, rounding, shares
+from edgekit.families.gp.inference.likelihood import model
+from edgekit.families.gp.inference.posterior import Posterior, condition_on
+from edgekit.families.gp.inference.search import maximize
+from edgekit.families.gp.inference.sparse import SparsePosterior
 from edgekit.families.gp.units import Units, units_of
-from edgekit.families.gp.variance import left_alone, rounding, shares
 
 ONE = overhead(model("se").kernel)  # bytes of a file with one kernel beside its constants
 
@@ -99,7 +99,7 @@ def test_float32_keeps_what_is_near_apart(alpha: float) -> None:
     """1 - k of a rational quadratic, relative, where k itself rounds to 1, in LiteRT."""
     tf = pytest.importorskip("tensorflow")
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
-    from edgekit.families.gp.graph import centred, differences
+    from edgekit.families.gp.device.graph import centred, differences
 
     gp = model("rq(lengthscale=3.0)")
     x = np.logspace(-3, 5, 40)[:, None].astype(np.float32)
@@ -123,7 +123,7 @@ def test_float32_keeps_what_is_near_apart(alpha: float) -> None:
 def test_a_rational_quadratic_that_is_all_but_an_exponential_rounds_no_worse(alpha: float) -> None:
     """TensorFlow's own exp(x) - 1 errs by 6e-8, which a large alpha must not multiply."""
     tf = pytest.importorskip("tensorflow")
-    from edgekit.families.gp.graph import centred, differences
+    from edgekit.families.gp.device.graph import centred, differences
 
     gp = model("rq(lengthscale=1.0)")
     x = np.logspace(-3, 3, 200)[:, None].astype(np.float32)
@@ -174,7 +174,7 @@ def test_units_span_minus_one_to_one() -> None:
 
 def test_files_say_what_the_form_says_in_float64(posterior: Posterior) -> None:
     pytest.importorskip("tf_keras")
-    from edgekit.families.gp.network import float_network
+    from edgekit.families.gp.device.network import float_network
 
     units = Units(np.zeros(2), np.ones(2), 1.0, 2.0)
     form = compress(posterior).form
@@ -192,7 +192,7 @@ def test_files_say_what_the_form_says_in_float64(posterior: Posterior) -> None:
 )  # fmt: skip
 def test_every_kernel_has_a_network(kernel: str) -> None:
     pytest.importorskip("tf_keras")
-    from edgekit.families.gp.network import float_network
+    from edgekit.families.gp.device.network import float_network
 
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (30, 1))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.families.gp.estimator import GaussianProcess
-from edgekit.families.gp.laplace import added_variance, curvature, parameter_covariance
-from edgekit.families.gp.likelihood import model
-from edgekit.families.gp.posterior import condition_on
+from edgekit.families.gp.inference.laplace import added_variance, curvature, parameter_covariance
+from edgekit.families.gp.inference.likelihood import model
+from edgekit.families.gp.inference.posterior import condition_on
 
 
 def test_an_unknown_constant_is_universal_kriging() -> None:

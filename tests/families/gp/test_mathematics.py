@@ -8,11 +8,11 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process import kernels as sk
 
 from edgekit.errors import InputError
-from edgekit.families.gp.condensed import Condensed, condense
-from edgekit.families.gp.expression import parse
-from edgekit.families.gp.likelihood import factorize, log_likelihood, model
-from edgekit.families.gp.posterior import condition_on
-from edgekit.families.gp.search import maximize
+from edgekit.families.gp.inference.condensed import Condensed, condense
+from edgekit.families.gp.inference.likelihood import factorize, log_likelihood, model
+from edgekit.families.gp.inference.posterior import condition_on
+from edgekit.families.gp.inference.search import maximize
+from edgekit.families.gp.prior.expression import parse
 
 EXPRESSIONS = (
     "se", "se(ard=False)", "matern12", "matern32", "matern52", "rq", "periodic", "linear",

@@ -8,13 +8,13 @@ from scipy.stats import lognorm
 
 from edgekit.errors import InputError
 from edgekit.families.gp import Config
-from edgekit.families.gp.compress import compress
+from edgekit.families.gp.device.compress import compress
+from edgekit.families.gp.device.integer import distill
 from edgekit.families.gp.fit import train
-from edgekit.families.gp.integer import distill
-from edgekit.families.gp.likelihood import log_likelihood, model
-from edgekit.families.gp.posterior import Prediction
+from edgekit.families.gp.inference.likelihood import log_likelihood, model
+from edgekit.families.gp.inference.posterior import Prediction
+from edgekit.families.gp.inference.warp import Warp, bend, warped_likelihood
 from edgekit.families.gp.units import Units
-from edgekit.families.gp.warp import Warp, bend, warped_likelihood
 from edgekit.tasks.regress import Answer, decode, score
 from edgekit.train import Options
 
@@ -111,7 +111,7 @@ def test_the_logarithm_is_likelier_where_the_target_is_one() -> None:
 
 def test_files_say_the_moments_of_the_target() -> None:
     pytest.importorskip("tf_keras")
-    from edgekit.families.gp.network import float_network
+    from edgekit.families.gp.device.network import float_network
 
     x, y = skewed()
     trained, _ = train(Config(warp="log", restarts=0), Options(), x, y)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from edgekit.families.gp.form import offset
-from edgekit.families.gp.kernel import Kernel, Product, Scaled, Sum
-from edgekit.families.gp.linear import Linear
-from edgekit.families.gp.periodic import Periodic
-from edgekit.families.gp.stationary import (
+from edgekit.families.gp.device.form import offset
+from edgekit.families.gp.prior.kernel import Kernel, Product, Scaled, Sum
+from edgekit.families.gp.prior.linear import Linear
+from edgekit.families.gp.prior.periodic import Periodic
+from edgekit.families.gp.prior.stationary import (
     Matern12,
     Matern32,
     Matern52,

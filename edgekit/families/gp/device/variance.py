@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from edgekit.families.gp.kernel import Array
+from edgekit.families.gp.prior.kernel import Array
 
 POWERS = (0.5, 1.0, 2.0)  # of the power means of 1/r, beside the least r
 SHARE_ROUNDING = 3e-7  # absolute, of u in float32: a few units in the last place

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from edgekit.families.gp.kernel import Array
+from edgekit.families.gp.prior.kernel import Array
 
 
 def draw_inputs(x: Array, count: int, rng: np.random.Generator) -> Array:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.families.gp import Config
-from edgekit.families.gp.compress import Budget, compress
-from edgekit.families.gp.form import Form
-from edgekit.families.gp.integer import FEATURES, IntegerForm, distill
-from edgekit.families.gp.likelihood import model
-from edgekit.families.gp.posterior import Posterior, condition_on
+from edgekit.families.gp.device.compress import Budget, compress
+from edgekit.families.gp.device.form import Form
+from edgekit.families.gp.device.integer import FEATURES, IntegerForm, distill
+from edgekit.families.gp.inference.likelihood import model
+from edgekit.families.gp.inference.posterior import Posterior, condition_on
 from edgekit.families.gp.units import Units
 
 _NOISE = 0.01

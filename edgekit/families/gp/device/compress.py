@@ -14,12 +14,9 @@ import numpy as np
 from scipy.linalg import cholesky, eigh, qr, solve_triangular
 
 from edgekit.errors import InputError
-from edgekit.families.gp.form import Conditioned, Form, copies, leaves, offset
-from edgekit.families.gp.kernel import Array, Kernel
-from edgekit.families.gp.posterior import Prediction
-from edgekit.families.gp.samples import draw_inputs
-from edgekit.families.gp.sparse import pivots
-from edgekit.families.gp.variance import (
+from edgekit.families.gp.device.form import Conditioned, Form, copies, leaves, offset
+from edgekit.families.gp.device.samples import draw_inputs
+from edgekit.families.gp.device.variance import (
     LEAST,
     POWERS,
     Truth,
@@ -32,6 +29,9 @@ from edgekit.families.gp.variance import (
     rounding,
     shares,
 )
+from edgekit.families.gp.inference.posterior import Prediction
+from edgekit.families.gp.inference.sparse import pivots
+from edgekit.families.gp.prior.kernel import Array, Kernel
 
 MAX_LOSS = 0.01  # nats, unless told otherwise
 _RANKS = (8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128, 160, 192, 256, 384, 512)

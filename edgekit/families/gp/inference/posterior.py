@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_solve, lapack, solve_triangular
 
-from edgekit.families.gp.kernel import Array
-from edgekit.families.gp.likelihood import Model, factorize, likelihood_of
+from edgekit.families.gp.inference.likelihood import Model, factorize, likelihood_of
+from edgekit.families.gp.prior.kernel import Array
 
 BLOCK = 2048  # rows that are predicted at once: memory stays bounded
 

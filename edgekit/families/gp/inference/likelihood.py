@@ -13,9 +13,9 @@ import numpy as np
 from scipy.linalg import blas, cho_solve, lapack
 
 from edgekit.errors import InputError
-from edgekit.families.gp.expression import parse
-from edgekit.families.gp.kernel import Array, Kernel, Parameter
-from edgekit.families.gp.mean import Mean
+from edgekit.families.gp.prior.expression import parse
+from edgekit.families.gp.prior.kernel import Array, Kernel, Parameter
+from edgekit.families.gp.prior.mean import Mean
 
 JITTER = (0.0, *(10.0**power for power in range(-12, -3)))  # of the mean variance, in turn tried
 ILL_CONDITIONED = 1e-15  # reciprocal condition number below which figures lose their meaning

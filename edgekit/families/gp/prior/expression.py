@@ -13,10 +13,10 @@ from functools import reduce
 from typing import Any
 
 from edgekit.errors import InputError
-from edgekit.families.gp.kernel import Kernel, Product, Scaled, Sum
-from edgekit.families.gp.linear import Linear
-from edgekit.families.gp.periodic import Periodic
-from edgekit.families.gp.stationary import (
+from edgekit.families.gp.prior.kernel import Kernel, Product, Scaled, Sum
+from edgekit.families.gp.prior.linear import Linear
+from edgekit.families.gp.prior.periodic import Periodic
+from edgekit.families.gp.prior.stationary import (
     Matern12,
     Matern32,
     Matern52,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.errors import InputError
-from edgekit.families.gp.kernel import Array, Parameter
+from edgekit.families.gp.prior.kernel import Array, Parameter
 
 DEGREES = {"zero": -1, "constant": 0, "linear": 1, "quadratic": 2}
 

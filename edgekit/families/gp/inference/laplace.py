@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.families.gp.kernel import Array
-from edgekit.families.gp.likelihood import Model, log_likelihood
-from edgekit.families.gp.posterior import Posterior, condition_on
-from edgekit.families.gp.search import SPREAD
+from edgekit.families.gp.inference.likelihood import Model, log_likelihood
+from edgekit.families.gp.inference.posterior import Posterior, condition_on
+from edgekit.families.gp.inference.search import SPREAD
+from edgekit.families.gp.prior.kernel import Array
 
 _STEP = 1e-4  # of central differences
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cholesky, solve
 
-from edgekit.families.gp.form import Conditioned
-from edgekit.families.gp.kernel import Array
-from edgekit.families.gp.posterior import Prediction
-from edgekit.families.gp.samples import draw_inputs
+from edgekit.families.gp.device.form import Conditioned
+from edgekit.families.gp.device.samples import draw_inputs
+from edgekit.families.gp.inference.posterior import Prediction
+from edgekit.families.gp.prior.kernel import Array
 
 FEATURES = 1536
 _STEPS = 127  # of a symmetric int8 weight, and of an input from 0 to 1

@@ -21,12 +21,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edgekit.families.gp.kernel import Array, Kernel, Product, Scaled, Sum
-from edgekit.families.gp.likelihood import Model
-from edgekit.families.gp.linear import Linear
-from edgekit.families.gp.posterior import Prediction
-from edgekit.families.gp.stationary import Stationary
-from edgekit.families.gp.variance import Variance
+from edgekit.families.gp.device.variance import Variance
+from edgekit.families.gp.inference.likelihood import Model
+from edgekit.families.gp.inference.posterior import Prediction
+from edgekit.families.gp.prior.kernel import Array, Kernel, Product, Scaled, Sum
+from edgekit.families.gp.prior.linear import Linear
+from edgekit.families.gp.prior.stationary import Stationary
 
 
 class Conditioned(Protocol):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from edgekit.families.gp.kernel import Array, Parameter, Pullback
+from edgekit.families.gp.prior.kernel import Array, Parameter, Pullback
 
 
 @dataclass(frozen=True)

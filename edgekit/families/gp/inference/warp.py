@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.families.gp.kernel import Array, Parameter
-from edgekit.families.gp.likelihood import Model, likelihood_and_weights, log_likelihood
+from edgekit.families.gp.inference.likelihood import Model, likelihood_and_weights, log_likelihood
+from edgekit.families.gp.prior.kernel import Array, Parameter
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ import tensorflow as tf
 import tf_keras as keras
 
 from edgekit.families.gp import Config
-from edgekit.families.gp.drawn import draw_form, draw_integer
-from edgekit.families.gp.form import Form
-from edgekit.families.gp.graph import centred, diagonal, differences
-from edgekit.families.gp.integer import IntegerForm
-from edgekit.families.gp.kernel import Array, rescale
+from edgekit.families.gp.device.drawn import draw_form, draw_integer
+from edgekit.families.gp.device.form import Form
+from edgekit.families.gp.device.graph import centred, diagonal, differences
+from edgekit.families.gp.device.integer import IntegerForm
+from edgekit.families.gp.device.variance import POWERS, Variance
+from edgekit.families.gp.prior.kernel import Array, rescale
 from edgekit.families.gp.units import Units
-from edgekit.families.gp.variance import POWERS, Variance
 
 INPUT = "x"
 OUTPUTS = ("mean", "std_f", "std_y")

@@ -10,9 +10,9 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from edgekit.errors import InputError
-from edgekit.families.gp.kernel import Array
-from edgekit.families.gp.likelihood import Model
-from edgekit.families.gp.warp import Warp, bend, warped_likelihood
+from edgekit.families.gp.inference.likelihood import Model
+from edgekit.families.gp.inference.warp import Warp, bend, warped_likelihood
+from edgekit.families.gp.prior.kernel import Array
 
 _WORTH_THREADS = 1500  # rows; below, threads wait for each other longer than they work
 SPREAD = 2.0  # standard deviation of a restart's logarithms around the first start

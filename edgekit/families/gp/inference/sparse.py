@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cholesky, solve_triangular
 
-from edgekit.families.gp.kernel import Array
-from edgekit.families.gp.likelihood import Model
-from edgekit.families.gp.posterior import BLOCK, Prediction
+from edgekit.families.gp.inference.likelihood import Model
+from edgekit.families.gp.inference.posterior import BLOCK, Prediction
+from edgekit.families.gp.prior.kernel import Array
 
 JITTER = 1e-8  # of the mean prior variance, on the covariance of the inducing points
 

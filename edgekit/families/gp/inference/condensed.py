@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import blas, cho_solve, cholesky, lapack, solve_triangular
 
-from edgekit.families.gp.kernel import Array
-from edgekit.families.gp.posterior import BLOCK, Posterior, Prediction
+from edgekit.families.gp.inference.posterior import BLOCK, Posterior, Prediction
+from edgekit.families.gp.prior.kernel import Array
 
 TOLERANCE = 1e-6  # of the noise: deviations of f move by less than 1e-4 of themselves
 _WORTH = 0.5  # share of the rows up to which their square costs a quarter

@@ -1,0 +1,1 @@
+"""What fits on a device: a posterior's few constants, or a small network that it taught."""

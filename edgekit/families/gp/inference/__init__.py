@@ -1,0 +1,1 @@
+"""What the data say: likelihoods, the search that raises them, and posteriors."""

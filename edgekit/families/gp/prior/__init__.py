@@ -1,0 +1,1 @@
+"""What is believed before any data: covariance functions, as text too, and mean functions."""
