@@ -41,10 +41,10 @@ from edgekit.errors import SetupError
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.mending.stem import pair_stem
 from edgekit.families import MODULES, family
-from edgekit.profile.counting import Count
-from edgekit.profile.measurement import Options
-from edgekit.profile.side_by_side import bench_side_by_side
-from edgekit.profile.targets import find_targets, with_madds
+from edgekit.profile.timing.counting import Count
+from edgekit.profile.timing.measurement import Options
+from edgekit.profile.timing.side_by_side import bench_side_by_side
+from edgekit.profile.timing.targets import find_targets, with_madds
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.sources import load
 from results import FOLDER, Row, write_results

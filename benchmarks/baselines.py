@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.optimize import nnls
 
 from anchors import Point
-from edgekit.profile.work import Work, list_work
+from edgekit.profile.cost.work import Work, list_work
 
 Array = npt.NDArray[np.float64]
 Fitter = Callable[[Array, Array], Callable[[Array], Array]]  # features, ms -> features -> ms

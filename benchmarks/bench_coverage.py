@@ -31,10 +31,10 @@ from scipy.stats import binomtest
 from bench_overhead import DEFAULT, MODELS
 from edgekit.device import open_device
 from edgekit.errors import EdgekitError
-from edgekit.profile.bench import bench
-from edgekit.profile.measurement import Options
-from edgekit.profile.statistics import Interval, controlled_ratio, ratio_interval
-from edgekit.profile.targets import find_targets
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.measurement import Options
+from edgekit.profile.timing.statistics import Interval, controlled_ratio, ratio_interval
+from edgekit.profile.timing.targets import find_targets
 from results import FOLDER, Row, write_results
 
 COVERED = "93..97"

@@ -25,10 +25,10 @@ from pathlib import Path
 
 from edgekit.device import open_device
 from edgekit.errors import EdgekitError
-from edgekit.profile.bench import bench
-from edgekit.profile.measurement import Options
-from edgekit.profile.statistics import turns_ratio
-from edgekit.profile.targets import find_targets
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.measurement import Options
+from edgekit.profile.timing.statistics import turns_ratio
+from edgekit.profile.timing.targets import find_targets
 from results import FOLDER, Row, write_results
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

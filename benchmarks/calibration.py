@@ -20,9 +20,9 @@ import numpy.typing as npt
 from scipy.optimize import least_squares
 
 from anchors import Point
-from edgekit.profile.cores import Rates
-from edgekit.profile.roofline import op_times_ms
-from edgekit.profile.work import CLASSES, COMPUTE, MOVE, columns, list_work
+from edgekit.profile.cost.work import CLASSES, COMPUTE, MOVE, columns, list_work
+from edgekit.profile.prediction.cores import Rates
+from edgekit.profile.prediction.roofline import op_times_ms
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]

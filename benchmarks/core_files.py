@@ -1,4 +1,7 @@
-"""Writes edgekit/profile/fitted/*.json: coefficients, sources, errors, what the points cover."""
+"""Writes what a fit found into edgekit/profile/prediction/fitted/*.json.
+
+That is its coefficients, sources and errors, and what its points cover.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from scipy.stats import t as student
 
 from anchors import XNNPACK, Point, pairs
 from edgekit.files import write_file
-from edgekit.profile import cores
-from edgekit.profile.roofline import shares_of_time, time_op
+from edgekit.profile.prediction import cores
+from edgekit.profile.prediction.roofline import shares_of_time, time_op
 from study import LEVEL, Key, Study, covered, half_width, halves, mape, worst
 
 CORES = Path(cores.__file__).parent / "fitted"
@@ -53,7 +56,7 @@ def device_spread(studies: Sequence[Study]) -> float:
 def describe(
     study: Study, spread: float, elsewhere: float, transfers: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a calibration as `edgekit.profile.cores.from_json` reads it."""
+    """Return a calibration as `edgekit.profile.prediction.cores.from_json` reads it."""
     core, runtime, dtype = study.key
     width = half_width(study.strictest)
     if runtime == "ncnn" and len(study.devices) == 1:

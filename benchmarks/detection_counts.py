@@ -27,8 +27,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from edgekit.families import family
 from edgekit.families.ssdlite import Config
+from edgekit.profile.cost.summary import summarize
 from edgekit.profile.graph import read_graph
-from edgekit.profile.summary import summarize
 from results import FOLDER, Row, write_results
 
 FAMILY = family("ssdlite")

@@ -32,10 +32,10 @@ import numpy as np
 from edgekit.device import open_device
 from edgekit.export.conversion import Plan, convert
 from edgekit.families import family
-from edgekit.profile.bench import bench
 from edgekit.profile.graph import read_graph
-from edgekit.profile.measurement import Options, Report
-from edgekit.profile.targets import find_targets
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.measurement import Options, Report
+from edgekit.profile.timing.targets import find_targets
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.sources.preset import untrained
 from edgekit.tasks import detect

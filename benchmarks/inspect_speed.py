@@ -49,7 +49,7 @@ print(json.dumps([spent, madds, resident, time.process_time()]))
 OURS = """
 import sys, time
 from edgekit.profile.graph import read_graph
-from edgekit.profile.summary import summarize
+from edgekit.profile.cost.summary import summarize
 import edgekit.profile.{reader}
 began = time.process_time()
 madds = summarize(read_graph(sys.argv[1])).madds

@@ -22,9 +22,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from edgekit.device import open_device
 from edgekit.errors import EdgekitError
-from edgekit.profile.bench import bench
-from edgekit.profile.measurement import Options, Report
-from edgekit.profile.targets import Target, find_targets
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.measurement import Options, Report
+from edgekit.profile.timing.targets import Target, find_targets
 from keras_networks import RIVALS, WORKERS, Figure, asked, build, files
 from results import Row, write_results
 

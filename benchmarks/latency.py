@@ -32,11 +32,11 @@ from edgekit.device import open_device
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.files import Wanted
 from edgekit.export.source import Source
-from edgekit.profile.bench import bench
+from edgekit.profile.cost.madds import total_madds
 from edgekit.profile.graph import read_graph
-from edgekit.profile.madds import total_madds
-from edgekit.profile.measurement import Options, Report
-from edgekit.profile.targets import find_targets
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.measurement import Options, Report
+from edgekit.profile.timing.targets import find_targets
 from edgekit.quantize.ptq.techniques import PostTraining
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.sources import load

@@ -19,8 +19,8 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from edgekit.families import family
+from edgekit.profile.cost.summary import by_kind, summarize
 from edgekit.profile.graph import read_graph
-from edgekit.profile.summary import by_kind, summarize
 from results import FOLDER, Row, write_results
 
 DATA = Path(os.environ.get("EDGEKIT_SHARED_DATA", Path(__file__).parents[2] / "shared/data"))

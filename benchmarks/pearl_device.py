@@ -32,7 +32,7 @@ from edgekit.families.pearl.source import read_back
 from edgekit.families.run import Run, open_run
 from edgekit.play import opened
 from edgekit.play.adaptation import Adaptation, adapt
-from edgekit.profile.statistics import student
+from edgekit.profile.timing.statistics import student
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.train import Options
 from results import FOLDER, Row, write_results

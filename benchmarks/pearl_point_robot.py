@@ -32,7 +32,7 @@ from edgekit.families.pearl.distill import Lessons, distill
 from edgekit.families.pearl.meta_test import meta_test
 from edgekit.families.pearl.meta_train import MetaTraining
 from edgekit.families.pearl.presets import Preset, preset
-from edgekit.profile.statistics import student
+from edgekit.profile.timing.statistics import student
 from results import FOLDER, Row, write_results
 
 RUNS = Path("runs") / "pearl_point_robot"

@@ -1,7 +1,7 @@
 """Errors of the latency predictor, by protocol: networks left out, devices left out.
 
 Every figure is of points that the fit did not see. With --fit the coefficients that come along with
-the library, edgekit/profile/fitted/*.json, are written anew; the program is deterministic.
+the library (edgekit/profile/prediction/fitted/) are written anew; the program is deterministic.
 
 Run: python benchmarks/predictor.py [--smoke] [--fit]    (about 3 minutes)
 """
@@ -32,7 +32,7 @@ def main() -> int:
     """Leave out, fit, compare; write results/predictor.json and, if asked, the coefficients."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--smoke", action="store_true", help="one core")
-    parser.add_argument("--fit", action="store_true", help="write edgekit/profile/fitted/*.json")
+    parser.add_argument("--fit", action="store_true", help="write the library's coefficients")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write the errors")
     options = parser.parse_args()
     began = time.monotonic()

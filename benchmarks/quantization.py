@@ -54,9 +54,9 @@ from edgekit.export.files import Wanted
 from edgekit.families import family
 from edgekit.families.run import open_run
 from edgekit.files import write_file
-from edgekit.profile.bench import bench
-from edgekit.profile.measurement import Options as Timing
-from edgekit.profile.targets import find_targets
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.measurement import Options as Timing
+from edgekit.profile.timing.targets import find_targets
 from edgekit.quantize.ptq.techniques import BEST, Mixed, PostTraining
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.runtime import open_model

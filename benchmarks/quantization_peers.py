@@ -35,9 +35,9 @@ from edgekit.device import open_device
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.files import Wanted
 from edgekit.families.run import open_run
-from edgekit.profile.bench import bench
-from edgekit.profile.measurement import Options as Timing
-from edgekit.profile.targets import find_targets
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.measurement import Options as Timing
+from edgekit.profile.timing.targets import find_targets
 from edgekit.quantize.scheme import parse_schemes
 from edgekit.runtime import open_model
 from edgekit.signature import TensorSpec

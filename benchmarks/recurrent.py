@@ -30,9 +30,9 @@ from ai_edge_litert.interpreter import Interpreter
 from edgekit.device import open_device
 from edgekit.export.conversion import Plan, convert
 from edgekit.export.source import Source
-from edgekit.profile.bench import bench
-from edgekit.profile.measurement import Options
-from edgekit.profile.targets import find_targets
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.measurement import Options
+from edgekit.profile.timing.targets import find_targets
 from edgekit.quantize.scheme import parse_schemes
 from results import FOLDER, Row, write_results
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from edgekit.device import Kind
 from edgekit.files import write_file
-from edgekit.profile.worker import device_facts
+from edgekit.profile.timing.worker import device_facts
 
 SCHEMA = 1
 NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"

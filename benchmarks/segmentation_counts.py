@@ -32,8 +32,8 @@ import tf_keras as keras
 from edgekit.families import family
 from edgekit.families.deeplab_v3 import Config
 from edgekit.families.deeplab_v3.multi_scale import SCALES, scaled_size
+from edgekit.profile.cost.summary import by_kind, summarize
 from edgekit.profile.graph import read_graph
-from edgekit.profile.summary import by_kind, summarize
 from results import FOLDER, Row, write_results
 
 DATA = Path(os.environ.get("EDGEKIT_SHARED_DATA", Path(__file__).parents[2] / "shared/data"))

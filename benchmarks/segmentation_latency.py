@@ -39,10 +39,10 @@ from edgekit.artifact import open_artifact
 from edgekit.device import open_device
 from edgekit.evaluate import answer
 from edgekit.export.conversion import Plan, convert
-from edgekit.profile.bench import bench
 from edgekit.profile.graph import read_graph
-from edgekit.profile.measurement import Options, Report
-from edgekit.profile.targets import find_targets
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.measurement import Options, Report
+from edgekit.profile.timing.targets import find_targets
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.runtime import open_model
 from edgekit.signature import Signature, main_signature

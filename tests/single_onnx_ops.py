@@ -10,7 +10,7 @@ import onnx
 from single_ops import Answer
 
 from edgekit.device import Device
-from edgekit.profile.on_device import DeviceSession
+from edgekit.profile.timing.on_device import DeviceSession
 from edgekit.runtime.onnxruntime import OnnxSession
 
 

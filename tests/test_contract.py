@@ -28,7 +28,7 @@ from edgekit.families import MODULES, Family, family
 from edgekit.parity import gate_of
 from edgekit.parity.answers import check_file
 from edgekit.parity.golden import NAME, make_golden
-from edgekit.profile.on_device import DeviceSession
+from edgekit.profile.timing.on_device import DeviceSession
 from edgekit.quantize.ptq.techniques import Mixed
 from edgekit.quantize.qat import quantize_aware
 from edgekit.quantize.scheme import MIXED, parse_scheme

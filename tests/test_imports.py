@@ -63,7 +63,7 @@ def packages(loaded: set[str]) -> set[str]:
 
 def test_light_rooms_hold_modules() -> None:
     assert len([name for room in LIGHT_ROOMS for name in modules(room)]) > 40
-    assert "edgekit.profile.worker" in modules("profile")
+    assert "edgekit.profile.timing.worker" in modules("profile")
 
 
 @pytest.mark.parametrize("room", LIGHT_ROOMS)

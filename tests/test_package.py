@@ -19,7 +19,7 @@ DATA = {
     "edgekit/schema/": 1,
     "edgekit/device/emulator/count_instructions.c": 1,
     "edgekit/export/targets/": 2,
-    "edgekit/profile/fitted/": 10,
+    "edgekit/profile/prediction/fitted/": 10,
     "edgekit/report/page.": 2,
 }  # where files that are no modules may lie, and how many at least
 BASE = ("click", "rich", "numpy<2")

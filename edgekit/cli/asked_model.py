@@ -47,7 +47,7 @@ def open_asked(
             yield session
         return
     from edgekit.device import open_device
-    from edgekit.profile.on_device import DeviceSession
+    from edgekit.profile.timing.on_device import DeviceSession
 
     if model.file is None:
         raise InputError("--on", got="a bare file", expected="an artifact")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edgekit.device import Device
-    from edgekit.profile.measurement import Options, Report
+    from edgekit.profile.timing.measurement import Options, Report
 
 
 @click.command()
@@ -127,8 +127,8 @@ def command(
     from edgekit.cli.numbers import parse_share
     from edgekit.device import open_device
     from edgekit.files import check_file_place, write_file
-    from edgekit.profile.measurement import Options
-    from edgekit.profile.result_file import to_json
+    from edgekit.profile.timing.measurement import Options
+    from edgekit.profile.timing.result_file import to_json
 
     chosen = Options(
         cpus=_cores(cpus), max_spread=parse_share("--max-spread", max_spread), **options
@@ -160,9 +160,9 @@ def _bench(
     """Return what fresh processes on each device measured, and what `earlier` holds of it."""
     from rich.text import Text
 
-    from edgekit.profile.result_file import read_unfinished
-    from edgekit.profile.side_by_side import bench_side_by_side
-    from edgekit.profile.targets import find_targets, with_madds
+    from edgekit.profile.timing.result_file import read_unfinished
+    from edgekit.profile.timing.side_by_side import bench_side_by_side
+    from edgekit.profile.timing.targets import find_targets, with_madds
 
     targets = find_targets(files, schemes=schemes, runtime=options.runtime,
                            signature=options.signature)  # fmt: skip

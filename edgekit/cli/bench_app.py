@@ -12,9 +12,9 @@ from edgekit.cli.output import stderr
 from edgekit.device import Device
 from edgekit.device.adb import AdbDevice
 from edgekit.errors import InputError
-from edgekit.profile.app_bench import HEEDED, bench_in_app
-from edgekit.profile.measurement import Options, Report
-from edgekit.profile.targets import find_targets
+from edgekit.profile.timing.app_bench import HEEDED, bench_in_app
+from edgekit.profile.timing.measurement import Options, Report
+from edgekit.profile.timing.targets import find_targets
 
 
 def bench_in_apps(

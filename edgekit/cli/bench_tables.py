@@ -11,8 +11,8 @@ from edgekit.report.numbers import megabytes, millions, significant
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edgekit.profile.counting import Count
-    from edgekit.profile.measurement import Report, Row
+    from edgekit.profile.timing.counting import Count
+    from edgekit.profile.timing.measurement import Report, Row
 
 DEVICE_WIDTH = 20  # of the 80 columns
 

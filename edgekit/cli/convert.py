@@ -169,8 +169,8 @@ def command(output: Path, as_json: bool, **options: Any) -> None:
 
     from edgekit.artifact import open_artifact
     from edgekit.cli.tables import short_names
+    from edgekit.profile.cost.precision import by_type, islands, types_text
     from edgekit.profile.graph import read_graph
-    from edgekit.profile.precision import by_type, islands, types_text
     from edgekit.sources.job import run_conversion
 
     request = {

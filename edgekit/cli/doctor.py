@@ -28,7 +28,7 @@ def command(as_json: bool) -> None:
     """
     from edgekit.device import installation
     from edgekit.device.reach import look_around
-    from edgekit.profile.worker import device_facts
+    from edgekit.profile.timing.worker import device_facts
 
     extras = installation.find_extras()
     traps = installation.find_traps(installation.installed())

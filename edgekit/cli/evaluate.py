@@ -98,7 +98,7 @@ def _files(
     if place is None:
         return asked()
     from edgekit.device import open_device
-    from edgekit.profile.on_device import DeviceSession
+    from edgekit.profile.timing.on_device import DeviceSession
 
     with open_device(place) as device:
         return asked(

@@ -90,7 +90,7 @@ def _results(base: str, new: str, place: str | None, rounds: int) -> tuple[Resul
     from rich.text import Text
 
     from edgekit.device import open_device
-    from edgekit.profile.measurement import Options
+    from edgekit.profile.timing.measurement import Options
     from edgekit.report.in_turn import bench_in_turn
 
     device, options = open_device(place), Options(rounds=rounds)

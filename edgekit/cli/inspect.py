@@ -16,8 +16,8 @@ from edgekit.cli.output import emit, output_options, stderr
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from edgekit.profile.cost.summary import Row, Summary
     from edgekit.profile.graph import Graph
-    from edgekit.profile.summary import Row, Summary
 
 
 @click.command(name="inspect")
@@ -68,9 +68,9 @@ def command(
     if (Path(model) / MANIFEST).is_file():
         _inspect_artifact(Path(model), given, allow_unknown, cores, runtime, measure, as_json)
         return
-    from edgekit.profile.precision import precisions
-    from edgekit.profile.predict import predict_each
-    from edgekit.profile.summary import by_kind, by_layer, summarize
+    from edgekit.profile.cost.precision import precisions
+    from edgekit.profile.cost.summary import by_kind, by_layer, summarize
+    from edgekit.profile.prediction.predict import predict_each
     from edgekit.sources.graph import graph_of
 
     graph = graph_of(model, given, trust=trust_model)
@@ -112,9 +112,9 @@ def _inspect_artifact(
     from edgekit.cli import memory
     from edgekit.cli.predictions import artifact_pages, raise_refusals, split_cores, summary_json
     from edgekit.cli.tables import short_names
+    from edgekit.profile.cost.summary import summarize
     from edgekit.profile.graph import read_graph
-    from edgekit.profile.predict import predict_each
-    from edgekit.profile.summary import summarize
+    from edgekit.profile.prediction.predict import predict_each
 
     artifact = open_artifact(folder)
     artifact.check()
@@ -180,7 +180,7 @@ def _pages(
 
 def _entries(graph: Graph) -> RenderableType:
     """Return a line for each entry point, which can be run without the others."""
-    from edgekit.profile.summary import summarize
+    from edgekit.profile.cost.summary import summarize
 
     found = [(g.name, summarize(g, allow_unknown=True)) for g in graph.entries]
     rows = [[name, str(s.ops), _madds(s), f"{s.params:,}", bytes_text(s.arena_bytes)]
@@ -189,7 +189,7 @@ def _entries(graph: Graph) -> RenderableType:
 
 
 def _facts(graph: Graph, summary: Summary) -> RenderableType:
-    from edgekit.profile.precision import types_text
+    from edgekit.profile.cost.precision import types_text
 
     facts = [
         ("inputs", ", ".join(f"{t.name} {t.dtype} {list(t.shape or ())}" for t in summary.inputs)),

@@ -15,7 +15,7 @@ from edgekit.errors import InputError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edgekit.profile.summary import Summary
+    from edgekit.profile.cost.summary import Summary
 
 Measured = dict[str, Any]
 
@@ -28,9 +28,9 @@ def measure(models: Sequence[Path]) -> list[Measured]:
         SetupError: the runtime is not installed.
     """
     from edgekit.device import open_device
-    from edgekit.profile.bench import bench
-    from edgekit.profile.measurement import Options
-    from edgekit.profile.targets import find_targets
+    from edgekit.profile.timing.bench import bench
+    from edgekit.profile.timing.measurement import Options
+    from edgekit.profile.timing.targets import find_targets
     from edgekit.runtime import FORMATS
 
     for model in models:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgekit.errors import InputError
-    from edgekit.profile.advice import Advice
     from edgekit.profile.graph import Graph
-    from edgekit.profile.predict import Prediction
-    from edgekit.profile.roofline import OpTime
+    from edgekit.profile.prediction.advice import Advice
+    from edgekit.profile.prediction.predict import Prediction
+    from edgekit.profile.prediction.roofline import OpTime
 
 SLOWEST = 5  # ops of each core that are shown unless all are asked for
 ADVICE = 3  # lines of each topic
@@ -37,7 +37,7 @@ def raise_refusals(refusals: Sequence[InputError]) -> None:
 
 def predictions_json(graph: Graph, predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
     """Return the predictions as JSON types, op by op."""
-    from edgekit.profile.advice import advise
+    from edgekit.profile.prediction.advice import advise
 
     return [
         {
@@ -70,7 +70,7 @@ def summary_json(p: Prediction) -> dict[str, Any]:
 
 
 def _op_json(op: OpTime) -> dict[str, Any]:
-    from edgekit.profile.advice import name_of
+    from edgekit.profile.prediction.advice import name_of
 
     return {
         "layer": name_of(op.work.op), "op": op.work.op.native, "class": op.work.kind,
@@ -137,7 +137,7 @@ def _origin(p: Prediction) -> RenderableType:
 
 
 def _ops(p: Prediction, count: int) -> RenderableType:
-    from edgekit.profile.advice import name_of
+    from edgekit.profile.prediction.advice import name_of
 
     slowest = sorted(p.ops, key=lambda op: -op.ms)[:count] if count < len(p.ops) else p.ops
     rows = [
@@ -152,7 +152,7 @@ def _ops(p: Prediction, count: int) -> RenderableType:
 
 def _advice(graph: Graph, prediction: Prediction) -> list[RenderableType]:
     """Return a table of what would help: the worst of each topic, the others in one line."""
-    from edgekit.profile.advice import advise
+    from edgekit.profile.prediction.advice import advise
 
     found = advise(graph, prediction)
     rows = []

@@ -132,8 +132,8 @@ def _real_inputs(one: Session, other: Session, options: dict[str, Any]) -> list[
 
 def _gate_of_types(*paths: Path) -> str:
     """Return the gate that the files' types suggest: that of the one which rounds most."""
+    from edgekit.profile.cost.precision import coarsest
     from edgekit.profile.graph import read_graph
-    from edgekit.profile.precision import coarsest
 
     found = {coarsest(read_graph(path)) for path in paths}
     return next(name for name in ("w8a8", "f16", "f32") if name in found)

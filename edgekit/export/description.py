@@ -20,8 +20,8 @@ from edgekit.export.source import Source
 from edgekit.export.tracing.lowering import Arrays
 from edgekit.files import file_sha256
 from edgekit.parity.answers import answer, compare_all, expected_of
+from edgekit.profile.cost.summary import summarize
 from edgekit.profile.graph import read_graph
-from edgekit.profile.summary import summarize
 from edgekit.quantize.scheme import Scheme
 from edgekit.runtime import Session, open_model
 from edgekit.signature import Signature, TensorSpec

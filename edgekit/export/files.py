@@ -28,7 +28,7 @@ from edgekit.export.source import Source
 from edgekit.export.tail import Tails
 from edgekit.export.targets import Refusal, check_target
 from edgekit.export.tracing.lowering import Lowered
-from edgekit.profile.tflite import op_versions
+from edgekit.profile.graph.tflite import op_versions
 from edgekit.quantize.calibration import Calibration
 from edgekit.quantize.held_out import hold_up
 from edgekit.quantize.mixed import choose

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from edgekit.errors import InputError
-from edgekit.profile.tflite import op_versions
+from edgekit.profile.graph.tflite import op_versions
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgekit.artifact import Artifact, ModelFile
 from edgekit.device import Device
 from edgekit.parity import Parity, compare, gate_of
-from edgekit.profile.on_device import DeviceSession
+from edgekit.profile.timing.on_device import DeviceSession
 
 
 def check_on_device(

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from edgekit.errors import InputError
 from edgekit.files import file_sha256
-from edgekit.profile.advice import advise, name_of
-from edgekit.profile.cores import find_core
+from edgekit.profile.cost.summary import Summary, by_kind, by_layer, summarize
 from edgekit.profile.graph import Graph, Shapes, read_graph
-from edgekit.profile.predict import Prediction, predict_each
-from edgekit.profile.roofline import OpTime
-from edgekit.profile.summary import Summary, by_kind, by_layer, summarize
+from edgekit.profile.prediction.advice import advise, name_of
+from edgekit.profile.prediction.cores import find_core
+from edgekit.profile.prediction.predict import Prediction, predict_each
+from edgekit.profile.prediction.roofline import OpTime
 from edgekit.report.numbers import megabytes, millions, significant
 from edgekit.report.results import Results
 from edgekit.report.summary import Table

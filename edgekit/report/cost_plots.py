@@ -7,8 +7,8 @@ from typing import Any
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from edgekit.profile.predict import Prediction
-from edgekit.profile.roofline import OpTime
+from edgekit.profile.prediction.predict import Prediction
+from edgekit.profile.prediction.roofline import OpTime
 from edgekit.report.cost import Cost
 from edgekit.report.figure import COLOURS, INK, MARKERS, draw_svg
 

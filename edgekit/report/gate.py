@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
 from edgekit.errors import InputError
-from edgekit.profile.statistics import (
+from edgekit.profile.timing.statistics import (
     Interval,
     controlled_ratio,
     drop_interval,

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from edgekit.device import Device
 from edgekit.errors import InputError, SetupError
-from edgekit.profile.bench import bench
-from edgekit.profile.measurement import Options
-from edgekit.profile.result_file import to_json
-from edgekit.profile.targets import find_targets, with_madds
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.measurement import Options
+from edgekit.profile.timing.result_file import to_json
+from edgekit.profile.timing.targets import find_targets, with_madds
 from edgekit.report.results import Results, read_result
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args
 from edgekit.artifact import MANIFEST, Artifact, open_artifact
 from edgekit.device import Kind
 from edgekit.errors import InputError
-from edgekit.profile.statistics import Interval
+from edgekit.profile.timing.statistics import Interval
 from edgekit.runtime import FORMATS
 
 SCHEMAS = {"bench": 2, "evaluation": 1}  # kind -> version

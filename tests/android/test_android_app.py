@@ -33,11 +33,11 @@ from edgekit.errors import InputError
 from edgekit.export.conversion import Plan, convert
 from edgekit.families import family
 from edgekit.parity.golden import NAME, make_golden, only_input
-from edgekit.profile.app_bench import bench_in_app
-from edgekit.profile.measurement import Options
-from edgekit.profile.result_file import to_json
-from edgekit.profile.statistics import summarize
-from edgekit.profile.targets import find_targets
+from edgekit.profile.timing.app_bench import bench_in_app
+from edgekit.profile.timing.measurement import Options
+from edgekit.profile.timing.result_file import to_json
+from edgekit.profile.timing.statistics import summarize
+from edgekit.profile.timing.targets import find_targets
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.report.results import read_results
 from edgekit.sources.preset import untrained

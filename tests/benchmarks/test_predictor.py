@@ -12,9 +12,9 @@ import pytest
 PROGRAMS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(PROGRAMS))
 
+from edgekit.profile.cost.madds import total_madds  # noqa: E402
+from edgekit.profile.cost.work import list_work  # noqa: E402
 from edgekit.profile.graph import read_graph  # noqa: E402
-from edgekit.profile.madds import total_madds  # noqa: E402
-from edgekit.profile.work import list_work  # noqa: E402
 from networks import NETWORKS, mobilenet_v2  # noqa: E402
 
 # Millions, as papers and model pages print them, then to the unit by the layer tables of the files
@@ -102,7 +102,7 @@ def test_a_fit_finds_the_rates_that_made_the_points() -> None:
     """Latencies computed from known rates, on six sizes: left-out ones come back within 1%."""
     from anchors import Point
     from calibration import Setting, Tables, leave_out
-    from edgekit.profile.cores import Rates
+    from edgekit.profile.prediction.cores import Rates
 
     rates = Rates(16.0, {"pointwise": 0.4, "conv": 0.3, "depthwise": 0.15, "fully_connected": 0.5},
                   {"activations": 4.0, "weights": 2.0, "matrices": 8.0}, 4.0, 8, 1.0)  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from commands import refused, told
 
 from edgekit.cli import run as edgekit
-from edgekit.profile.targets import find_targets
+from edgekit.profile.timing.targets import find_targets
 
 SMALL = ["--iterations", "2", "--updates", "2", "--initial-steps", "20", "--posterior-steps", "0",
          "--train-tasks", "4", "--tasks-collected", "2",

@@ -21,8 +21,8 @@ from edgekit.families.deeplab_v3.data import load
 from edgekit.families.deeplab_v3.fit import evaluate
 from edgekit.families.rebuild import rebuild
 from edgekit.families.run import Run, open_run, write_run
+from edgekit.profile.cost.precision import islands
 from edgekit.profile.graph import read_graph
-from edgekit.profile.precision import islands
 from edgekit.runtime import RUNTIMES
 from edgekit.tasks.scenes import CLASSES, Scenes
 from edgekit.train import Options

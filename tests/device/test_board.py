@@ -127,7 +127,7 @@ def test_integers_are_the_same_through_both(
 ) -> None:
     import numpy as np
 
-    from edgekit.profile.on_device import DeviceSession
+    from edgekit.profile.timing.on_device import DeviceSession
 
     model = shared_data / "tflite" / "mobilenet_v1_0.25_224_quant.tflite"
     picture = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)

@@ -16,8 +16,8 @@ from edgekit.device import open_device
 from edgekit.device.emulator import userland
 from edgekit.device.qemu import CORES
 from edgekit.errors import SetupError
-from edgekit.profile.on_device import DeviceSession
-from edgekit.profile.worker import ARM_CORES
+from edgekit.profile.timing.on_device import DeviceSession
+from edgekit.profile.timing.worker import ARM_CORES
 
 MODEL = "tf2_mobilenet_v2_1.0_224_ptq.tflite"  # int8 per channel, uint8 at its ends
 

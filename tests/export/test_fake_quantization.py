@@ -14,8 +14,8 @@ import tf_keras as keras
 
 from edgekit.artifact import open_artifact
 from edgekit.cli import run
+from edgekit.profile.cost.precision import by_type
 from edgekit.profile.graph import read_graph
-from edgekit.profile.precision import by_type
 from edgekit.runtime import open_model
 
 LAYERS = keras.layers

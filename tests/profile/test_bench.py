@@ -14,10 +14,10 @@ from tiny_models import make_artifact, write_tflite
 from edgekit.device import Device, ProgramError, open_device
 from edgekit.device.local import LocalDevice
 from edgekit.errors import InputError, SetupError
-from edgekit.profile.bench import bench
-from edgekit.profile.measurement import Options
-from edgekit.profile.result_file import to_json
-from edgekit.profile.targets import find_targets
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.measurement import Options
+from edgekit.profile.timing.result_file import to_json
+from edgekit.profile.timing.targets import find_targets
 
 QUICK = Options(rounds=2, runs=4, min_seconds=0.0, warmup_runs=1)
 

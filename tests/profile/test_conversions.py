@@ -10,7 +10,7 @@ import pytest
 
 from edgekit.cli import run
 from edgekit.profile.graph import read_graph
-from edgekit.profile.predict import predict_each
+from edgekit.profile.prediction.predict import predict_each
 
 FILES = (
     "coco_ssd_mobilenet_v1_1.0_quant_2018_06_29",

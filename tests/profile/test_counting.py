@@ -12,12 +12,12 @@ import pytest
 from test_bench import ScriptedDevice, events
 from tiny_models import write_tflite
 
-from edgekit.profile import worker
-from edgekit.profile.bench import bench
-from edgekit.profile.counting import CACHE, CLASSES
-from edgekit.profile.measurement import Options
-from edgekit.profile.result_file import to_json
-from edgekit.profile.targets import find_targets, with_madds
+from edgekit.profile.timing import worker
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.counting import CACHE, CLASSES
+from edgekit.profile.timing.measurement import Options
+from edgekit.profile.timing.result_file import to_json
+from edgekit.profile.timing.targets import find_targets, with_madds
 
 
 def inference(**counts: int) -> dict[str, int]:

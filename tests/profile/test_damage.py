@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import InputError
+from edgekit.profile.cost.summary import summarize
 from edgekit.profile.graph import read_graph
-from edgekit.profile.summary import summarize
 
 SLOW_S = 5.0
 
@@ -51,7 +51,7 @@ def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, shapes: object) -> None:
         raise InputError(f"{path}: sizes are only known while it runs")
 
-    monkeypatch.setattr("edgekit.profile.tflite.resized_shapes", refuse)
+    monkeypatch.setattr("edgekit.profile.graph.tflite.resized_shapes", refuse)
 
 
 @pytest.mark.usefixtures("no_child")

@@ -9,8 +9,8 @@ import pytest
 
 from edgekit.errors import InputError
 from edgekit.families.mobilenet_v2 import FAMILY
+from edgekit.profile.cost.summary import by_layer, summarize
 from edgekit.profile.graph import read_graph
-from edgekit.profile.summary import by_layer, summarize
 
 keras = pytest.importorskip("tf_keras")
 tf = pytest.importorskip("tensorflow")

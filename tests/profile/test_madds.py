@@ -8,9 +8,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.errors import InputError
+from edgekit.profile.cost.madds import RULES, rule, total_madds
+from edgekit.profile.cost.summary import by_kind, summarize
 from edgekit.profile.graph import Graph, Op, Tensor, read_graph
-from edgekit.profile.madds import RULES, rule, total_madds
-from edgekit.profile.summary import by_kind, summarize
 
 
 def convolution(net) -> int:

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
+from edgekit.profile.cost.memory import Lifetime, arena_bytes, lifetimes, peak_bytes, plan
 from edgekit.profile.graph import Graph, Op, Tensor
-from edgekit.profile.memory import Lifetime, arena_bytes, lifetimes, peak_bytes, plan
 
 
 def activation(index: int, size_bytes: int) -> Tensor:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edgekit.errors import InputError
+from edgekit.profile.cost.summary import summarize
 from edgekit.profile.graph import read_graph
-from edgekit.profile.summary import summarize
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402

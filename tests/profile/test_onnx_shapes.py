@@ -16,8 +16,8 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import InputError
-from edgekit.profile.madds import count_madds
-from edgekit.profile.onnx import read_onnx
+from edgekit.profile.cost.madds import count_madds
+from edgekit.profile.graph.onnx import read_onnx
 
 WIDTH = 6
 

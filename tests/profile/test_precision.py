@@ -11,8 +11,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgekit.profile.cost.precision import by_type, islands, precisions, types_text
 from edgekit.profile.graph import Graph, Op, Tensor, read_graph
-from edgekit.profile.precision import by_type, islands, precisions, types_text
 
 
 def tensor(index: int, dtype: str, constant: bool = False) -> Tensor:

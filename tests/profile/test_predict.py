@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.profile import cores
-from edgekit.profile import predict as module
-from edgekit.profile.advice import advise
-from edgekit.profile.cores import Calibration, Rates, Transfer, calibrations, find_core
+from edgekit.profile.cost.work import list_work
 from edgekit.profile.graph import Graph, Op, Tensor
-from edgekit.profile.predict import predict
-from edgekit.profile.roofline import time_op
-from edgekit.profile.work import list_work
+from edgekit.profile.prediction import cores
+from edgekit.profile.prediction import predict as module
+from edgekit.profile.prediction.advice import advise
+from edgekit.profile.prediction.cores import Calibration, Rates, Transfer, calibrations, find_core
+from edgekit.profile.prediction.predict import predict
+from edgekit.profile.prediction.roofline import time_op
 
 RATES = Rates(
     peak_gmadds=10.0,

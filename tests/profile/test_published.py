@@ -11,8 +11,8 @@ import pytest
 
 from edgekit.families import family
 from edgekit.families.mobilenet_v2 import FAMILY
+from edgekit.profile.cost.summary import summarize
 from edgekit.profile.graph import read_graph
-from edgekit.profile.summary import summarize
 
 # Sources: the vision papers' counts as the files' own makers state them, or an earlier exact count.
 FILES = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from edgekit.profile.ranks import centre, signed_rank_interval
+from edgekit.profile.timing.ranks import centre, signed_rank_interval
 
 
 def test_by_hand() -> None:

@@ -19,11 +19,11 @@ from test_bench import ScriptedDevice, events
 from tiny_models import write_tflite
 
 from edgekit.errors import SetupError
-from edgekit.profile.bench import bench
-from edgekit.profile.measurement import Options
-from edgekit.profile.result_file import read_unfinished, to_json
-from edgekit.profile.side_by_side import bench_side_by_side
-from edgekit.profile.targets import find_targets
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.measurement import Options
+from edgekit.profile.timing.result_file import read_unfinished, to_json
+from edgekit.profile.timing.side_by_side import bench_side_by_side
+from edgekit.profile.timing.targets import find_targets
 
 LOST = SetupError("ssh://pi: connection lost")
 

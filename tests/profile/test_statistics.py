@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
-from edgekit.profile.statistics import (
+from edgekit.profile.timing.statistics import (
     controlled_ratio,
     drop_interval,
     median_interval,

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekit.profile.wire import drop_weights
+from edgekit.profile.graph.wire import drop_weights
 
 DATA = ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data")
 

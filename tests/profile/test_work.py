@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from edgekit.profile.cost.work import list_work
 from edgekit.profile.graph import Graph, Op, Tensor
-from edgekit.profile.work import list_work
 
 
 def convolution(format: str, kernel: int, stride: int, deep: int, wide: int, groups: int) -> Graph:

@@ -16,7 +16,7 @@ import tiny_tflite
 from fake_clients import put_on_path
 from tiny_models import write_inputs, write_onnx, write_tflite
 
-from edgekit.profile import worker
+from edgekit.profile.timing import worker
 
 QUICK = {"runs": 3, "min_seconds": 0.0, "warmup_runs": 1}
 

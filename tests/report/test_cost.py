@@ -15,8 +15,8 @@ from tiny_models import make_artifact, write_tflite
 from edgekit.cli import run
 from edgekit.errors import InputError
 from edgekit.files import file_sha256
-from edgekit.profile.roofline import OpTime
-from edgekit.profile.work import Work
+from edgekit.profile.cost.work import Work
+from edgekit.profile.prediction.roofline import OpTime
 from edgekit.report.cost import Cost, memory_table, predictions_table, read_costs, tables_of
 from edgekit.report.cost_plots import achieved, draw_bands, draw_roofline, intensity, roofs
 from edgekit.report.markdown import render_markdown

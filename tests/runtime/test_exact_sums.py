@@ -17,7 +17,7 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from edgekit.profile import worker
+from edgekit.profile.timing import worker
 from edgekit.runtime import exact_sums, open_model
 
 # A convolution of 8 bits of 64 channels, whose pairs of products are more than 16 bits hold.

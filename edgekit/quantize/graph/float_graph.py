@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.errors import InputError
-from edgekit.profile.layers import layer_of
+from edgekit.profile.graph.layers import layer_of
 from edgekit.quantize.graph.tflite_file import kind_of, pack, unpack
 
 Array = npt.NDArray[np.float32]

@@ -12,8 +12,8 @@ from edgekit.errors import InputError
 from edgekit.families.deeplab_v3 import Config
 from edgekit.families.deeplab_v3.lean import lean
 from edgekit.families.deeplab_v3.network import build, finish, nearest
+from edgekit.profile.cost.summary import summarize
 from edgekit.profile.graph import read_graph
-from edgekit.profile.summary import summarize
 from edgekit.quantize.qat import quantize_aware
 from edgekit.sources.preset import spread_activations
 

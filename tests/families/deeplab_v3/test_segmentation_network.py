@@ -13,8 +13,8 @@ from edgekit.errors import InputError
 from edgekit.families.deeplab_v3 import Config
 from edgekit.families.deeplab_v3.network import build, finish, resize
 from edgekit.families.mobilenet_v2.network import body
+from edgekit.profile.cost.summary import summarize
 from edgekit.profile.graph import read_graph
-from edgekit.profile.summary import summarize
 from edgekit.sources.preset import spread_activations
 
 

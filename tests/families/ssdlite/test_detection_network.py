@@ -12,8 +12,8 @@ import tf_keras as keras
 from edgekit.errors import InputError
 from edgekit.families import family
 from edgekit.families.ssdlite import Config
+from edgekit.profile.cost.summary import summarize
 from edgekit.profile.graph import read_graph
-from edgekit.profile.summary import summarize
 from edgekit.tasks import detect
 
 FAMILY = family("ssdlite")

@@ -11,7 +11,7 @@ import java.util.Random;
 
 /**
  * Times one open model: the first run, runs until they are no longer faster, then the timed ones, in
- * the way of edgekit/profile/worker.py. Only the session's run is timed.
+ * the way of edgekit/profile/timing/worker.py. Only the session's run is timed.
  */
 public final class Benchmark {
     private static final double WINDOW_NS = 0.05e9; // of warm-up runs compared with those before

@@ -3,7 +3,7 @@ package edgekit.core.bench;
 import java.util.Arrays;
 
 /**
- * Percentiles of run times and the interval of their median, as edgekit/profile/statistics.py has
+ * Percentiles of run times and the interval of their median, as edgekit/profile/timing/statistics.py has
  * them for one process: what counts as independent are five consecutive parts, and the interval is
  * Student's over the logarithms of their medians.
  */

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.device import Kind
-from edgekit.profile.targets import Target
-from edgekit.profile.worker import ALIKE, COUNTED
+from edgekit.profile.timing.targets import Target
+from edgekit.profile.timing.worker import ALIKE, COUNTED
 
 CLASSES = ("integer", "branch", "memory", "simd", "dot", "other")
 CACHE = ("accesses", "l1_misses", "l2_misses")

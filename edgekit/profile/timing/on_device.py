@@ -12,7 +12,7 @@ import numpy as np
 
 from edgekit.device import Device
 from edgekit.errors import InputError, SetupError
-from edgekit.profile import worker
+from edgekit.profile.timing import worker
 from edgekit.runtime import Arrays, default_runtime
 from edgekit.signature import DEFAULT_SIGNATURE, Signature
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from edgekit.artifact import MANIFEST, Artifact, ModelFile, open_artifact
 from edgekit.errors import InputError
 from edgekit.files import file_sha256
+from edgekit.profile.cost.madds import total_madds
+from edgekit.profile.cost.summary import summarize
 from edgekit.profile.graph import read_graph
-from edgekit.profile.madds import total_madds
-from edgekit.profile.summary import summarize
 from edgekit.runtime import RUNTIMES, file_format
 from edgekit.signature import entry_signatures
 

@@ -95,7 +95,7 @@ class Calibration:
 @cache
 def calibrations() -> tuple[Calibration, ...]:
     """Return every calibration that comes along, by core, runtime and dtype."""
-    folder = files("edgekit.profile") / "fitted"
+    folder = files("edgekit.profile.prediction") / "fitted"
     found = [
         from_json(json.loads(entry.read_text(encoding="utf-8")))
         for entry in folder.iterdir()

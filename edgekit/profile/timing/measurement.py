@@ -10,9 +10,9 @@ from typing import Any
 
 from edgekit.device import Kind
 from edgekit.errors import InputError
-from edgekit.profile.counting import Count
-from edgekit.profile.statistics import Interval, Summary, summarize, turns_ratio
-from edgekit.profile.targets import Target
+from edgekit.profile.timing.counting import Count
+from edgekit.profile.timing.statistics import Interval, Summary, summarize, turns_ratio
+from edgekit.profile.timing.targets import Target
 from edgekit.runtime import RUNTIMES
 
 # The clock of a core that throttles falls by more than this; what a governor does is less.

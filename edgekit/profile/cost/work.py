@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.profile.cost.madds import count_madds
 from edgekit.profile.graph import Graph, Op, Tensor
-from edgekit.profile.madds import count_madds
 
 # Kernel classes that multiply, in the order of `columns`; what only moves data comes after them.
 COMPUTE = ("pointwise", "conv", "conv3x3", "depthwise", "fully_connected")

@@ -9,22 +9,22 @@ from typing import Any
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.files import map_file
 from edgekit.profile.graph import Graph, Op, Shapes, Tensor, free_inputs
-from edgekit.profile.kinds import (
+from edgekit.profile.graph.kinds import (
     ONNX_KINDS,
     ONNX_MATRICES,
     ONNX_SETTINGS,
     ONNX_WEIGHTS,
     snake_case,
 )
-from edgekit.profile.layers import layer_of
-from edgekit.profile.wire import drop_weights
+from edgekit.profile.graph.layers import layer_of
+from edgekit.profile.graph.wire import drop_weights
 
 try:
     import onnx
     from google.protobuf.message import DecodeError
     from onnx import inliner, shape_inference
 
-    from edgekit.profile import onnx_shapes
+    from edgekit.profile.graph import onnx_shapes
 except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "onnx", "onnx") from error
 

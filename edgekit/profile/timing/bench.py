@@ -14,10 +14,10 @@ from typing import Any
 
 from edgekit.device import Device, ProgramError
 from edgekit.errors import EdgekitError, InputError, SetupError
-from edgekit.profile import worker
-from edgekit.profile.counting import Count
-from edgekit.profile.measurement import Options, Report, Round, Row
-from edgekit.profile.targets import Target
+from edgekit.profile.timing import worker
+from edgekit.profile.timing.counting import Count
+from edgekit.profile.timing.measurement import Options, Report, Round, Row
+from edgekit.profile.timing.targets import Target
 from edgekit.runtime import RUNTIMES, default_runtime
 
 SIGNAL = 128  # shells add it to the number of the signal that ended a program

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError
-from edgekit.profile.batch import DATA_DEPENDENT, leading_size
-from edgekit.profile.flatbuffer import DTYPES, Flatbuffer, checked, open_flatbuffer, text
 from edgekit.profile.graph import Graph, Op, Shapes, Tensor, add_up, free_inputs
-from edgekit.profile.kinds import (
+from edgekit.profile.graph.batch import DATA_DEPENDENT, leading_size
+from edgekit.profile.graph.flatbuffer import DTYPES, Flatbuffer, checked, open_flatbuffer, text
+from edgekit.profile.graph.kinds import (
     BASIC_LSTM,
     TFLITE_CUSTOM,
     TFLITE_DATA,
     TFLITE_KINDS,
     TFLITE_WEIGHTS,
 )
-from edgekit.profile.layers import layer_of
-from edgekit.profile.resize import resized_shapes
+from edgekit.profile.graph.layers import layer_of
+from edgekit.profile.graph.resize import resized_shapes
 
 
 def read_tflite(path: Path, shapes: Shapes) -> Graph:

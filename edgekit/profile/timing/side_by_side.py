@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from edgekit.device import Device
 from edgekit.device.process import end_all
 from edgekit.errors import EdgekitError, SetupError
-from edgekit.profile.bench import bench
-from edgekit.profile.measurement import Options, Report, Row
-from edgekit.profile.targets import Target
+from edgekit.profile.timing.bench import bench
+from edgekit.profile.timing.measurement import Options, Report, Row
+from edgekit.profile.timing.targets import Target
 
 TIDY_SECONDS = 30.0  # for removing our folders everywhere after an interrupt
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.profile.graph import Graph, Op, Shapes, Tensor, free_inputs
-from edgekit.profile.kinds import KERAS_FUNCTIONS, KERAS_KINDS
+from edgekit.profile.graph.kinds import KERAS_FUNCTIONS, KERAS_KINDS
 
 POOLING = re.compile(r"(Global)?(Average|Max)Pool(ing)?[123]D")
 # The kernels among a layer's weights, by the last part of their names.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from edgekit.profile.cost.madds import RULES, check_rules, count_madds
+from edgekit.profile.cost.memory import arena_bytes, peak_bytes, unplanned
 from edgekit.profile.graph import Graph, Op, Tensor
-from edgekit.profile.madds import RULES, check_rules, count_madds
-from edgekit.profile.memory import arena_bytes, peak_bytes, unplanned
 
 
 @dataclass(frozen=True)

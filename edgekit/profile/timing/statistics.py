@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.profile.ranks import centre, signed_rank_interval
+from edgekit.profile.timing.ranks import centre, signed_rank_interval
 
 Samples = Sequence[float] | npt.NDArray[np.float64]
 Interval = tuple[float, float]

@@ -10,9 +10,9 @@ from edgekit.device.adb import AdbDevice
 from edgekit.device.android_project import folder_name
 from edgekit.device.app import intent_extras, run_benchmark
 from edgekit.errors import InputError
-from edgekit.profile.measurement import Options, Report
-from edgekit.profile.result_file import SCHEMA, read_row
-from edgekit.profile.targets import Target
+from edgekit.profile.timing.measurement import Options, Report
+from edgekit.profile.timing.result_file import SCHEMA, read_row
+from edgekit.profile.timing.targets import Target
 
 # Of `Options`, what the app heeds; it runs each file in one round, in its own process.
 HEEDED = ("threads", "runs", "min_seconds", "max_seconds", "warmup_runs", "max_spread")

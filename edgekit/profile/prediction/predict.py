@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from edgekit.errors import InputError
-from edgekit.profile.cores import Calibration, find_core
-from edgekit.profile.coverage import out_of_range, unlike, unseen
+from edgekit.profile.cost.madds import check_rules
+from edgekit.profile.cost.work import Work, list_work
 from edgekit.profile.graph import Graph
-from edgekit.profile.madds import check_rules
-from edgekit.profile.roofline import OpTime, time_op
-from edgekit.profile.work import Work, list_work
+from edgekit.profile.prediction.cores import Calibration, find_core
+from edgekit.profile.prediction.coverage import out_of_range, unlike, unseen
+from edgekit.profile.prediction.roofline import OpTime, time_op
 
 UNSEEN_FACTOR = 2.0  # on the log of the interval's half-width, where a limit is passed
 

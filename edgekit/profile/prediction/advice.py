@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgekit.profile.graph import Graph, Op
-from edgekit.profile.predict import Prediction
-from edgekit.profile.roofline import OpTime
+from edgekit.profile.prediction.predict import Prediction
+from edgekit.profile.prediction.roofline import OpTime
 
 LEAST_SHARE = 0.001  # of the predicted time; less is not worth a line
 FULL_SIZE = 0.9  # of the image's area

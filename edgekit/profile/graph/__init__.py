@@ -150,15 +150,15 @@ def read_graph(model: Any, shapes: Shapes | None = None) -> Graph:
     """
     shapes = shapes or {}
     if not isinstance(model, str | os.PathLike):
-        from edgekit.profile.keras import read_keras
+        from edgekit.profile.graph.keras import read_keras
 
         return read_keras(model, shapes)
     path = Path(model)
     if file_format(path) == "tflite":
-        from edgekit.profile.tflite import read_tflite
+        from edgekit.profile.graph.tflite import read_tflite
 
         return read_tflite(path, shapes)
-    from edgekit.profile.onnx import read_onnx
+    from edgekit.profile.graph.onnx import read_onnx
 
     return read_onnx(path, shapes)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgekit.errors import InputError
-from edgekit.profile.cores import Calibration
-from edgekit.profile.roofline import OpTime, shares_of_time
-from edgekit.profile.work import Work
+from edgekit.profile.cost.work import Work
+from edgekit.profile.prediction.cores import Calibration
+from edgekit.profile.prediction.roofline import OpTime, shares_of_time
 
 UNSEEN_SHARE = 0.10  # of the time in classes that no point holds: more is refused
 MADDS_MARGIN = 1.5  # beyond the points' multiply-adds the interval is widened

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.profile.cores import Rates
-from edgekit.profile.work import CLASSES, COMPUTE, Work, columns
+from edgekit.profile.cost.work import CLASSES, COMPUTE, Work, columns
+from edgekit.profile.prediction.cores import Rates
 
 Array = npt.NDArray[np.float64]
 

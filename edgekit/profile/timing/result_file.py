@@ -10,9 +10,9 @@ from typing import Any
 
 from edgekit import __version__
 from edgekit.errors import InputError
-from edgekit.profile.counting import CLASSES, Count
-from edgekit.profile.measurement import Options, Report, Round, Row
-from edgekit.profile.targets import Target
+from edgekit.profile.timing.counting import CLASSES, Count
+from edgekit.profile.timing.measurement import Options, Report, Round, Row
+from edgekit.profile.timing.targets import Target
 
 SCHEMA = 2
 

@@ -1,0 +1,1 @@
+"""What a graph costs wherever it runs: multiply-adds, memory, the types that ops compute in."""
