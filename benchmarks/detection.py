@@ -25,7 +25,7 @@ from typing import Any
 from PIL import Image
 
 from edgekit.families.run import open_run
-from edgekit.tasks.boxed_images import SCATTERED, read_boxed_images
+from edgekit.tasks.pictures.boxed_images import SCATTERED, read_boxed_images
 from results import FOLDER, Row, write_results
 
 RUNS = Path(__file__).parents[1] / "runs"  # git-ignored

@@ -20,7 +20,7 @@ from edgekit.families.gp.inference.likelihood import log_likelihood, model
 from edgekit.families.gp.inference.posterior import condition_on
 from edgekit.families.gp.inference.search import Found, maximize
 from edgekit.families.gp.prior.kernel import Array
-from edgekit.tasks.drawing import save_png
+from edgekit.tasks.pictures.drawing import save_png
 from edgekit.tasks.regress import Answer, draw
 from edgekit.tasks.tables import Table
 from results import FOLDER, Row, write_results

@@ -20,7 +20,7 @@ from edgekit.families.run import Run, open_run
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.runtime import open_model
 from edgekit.sources.run import load
-from edgekit.tasks.perfect import UNKNOWN
+from edgekit.tasks.matrices.perfect import UNKNOWN
 from edgekit.train import Options
 from edgekit.train.history import read_history
 

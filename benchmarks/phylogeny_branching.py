@@ -19,7 +19,7 @@ from sklearn.neural_network import MLPClassifier
 from edgekit.families.phylogeny import Config
 from edgekit.families.phylogeny.data import Simulated, simulate
 from edgekit.tasks.intervals import area_under_curve, wilson_interval
-from edgekit.tasks.perfect import UNKNOWN
+from edgekit.tasks.matrices.perfect import UNKNOWN
 from edgekit.tasks.phylogeny import signed
 from phylogeny import RUNS as KEPT
 from phylogeny import TUMOURS, answers, artifact, leukemias, minutes, preset, trained, tumour

@@ -22,8 +22,8 @@ from edgekit.families.phylogeny.policy import ORDERS, best_of_orders
 from edgekit.families.phylogeny.simulation import add_noise, coalescent
 from edgekit.families.rebuild import rebuild
 from edgekit.families.run import Run
-from edgekit.tasks.elimination import eliminate, log_odds
-from edgekit.tasks.perfect import conflict_free, linear, nll
+from edgekit.tasks.matrices.elimination import eliminate, log_odds
+from edgekit.tasks.matrices.perfect import conflict_free, linear, nll
 from edgekit.tasks.phylogeny import signed
 from peers import environment, run, version
 from phylogeny import RUNS as KEPT

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from edgekit.families.phylogeny import Config
 from edgekit.families.phylogeny.data import Simulated, simulate
 from edgekit.tasks.intervals import area_under_curve, wilson_interval
-from edgekit.tasks.perfect import conflict_free, conflicts
+from edgekit.tasks.matrices.perfect import conflict_free, conflicts
 from edgekit.tasks.phylogeny import signed
 from phylogeny import RUNS as KEPT
 from phylogeny import answers, artifact, minutes, preset, trained

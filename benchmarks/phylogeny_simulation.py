@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.families.phylogeny.simulation import coalescent
-from edgekit.tasks.perfect import linear
+from edgekit.tasks.matrices.perfect import linear
 from peers import environment, run, version
 from results import FOLDER, Row, write_results
 

@@ -38,8 +38,8 @@ from edgekit.families.published import Published
 from edgekit.profile.graph import read_graph
 from edgekit.runtime import Session, open_model
 from edgekit.tasks.classify import encode
-from edgekit.tasks.images import SUFFIXES, read_image, resize
 from edgekit.tasks.intervals import wilson_interval
+from edgekit.tasks.pictures.images import SUFFIXES, read_image, resize
 from results import FOLDER, Row, write_results
 
 DATA = Path(os.environ.get("EDGEKIT_SHARED_DATA", Path(__file__).parents[2] / "shared/data"))

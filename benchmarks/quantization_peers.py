@@ -43,8 +43,8 @@ from edgekit.runtime import open_model
 from edgekit.signature import TensorSpec
 from edgekit.sources import load
 from edgekit.tasks.classify import encode
-from edgekit.tasks.images import read_image, resize
 from edgekit.tasks.intervals import wilson_interval
+from edgekit.tasks.pictures.images import read_image, resize
 from published_weights import DATA
 from quantization import (
     OURS,

@@ -109,7 +109,7 @@ def at_several_places(folder: Path) -> Scores:
     from edgekit.families.rebuild import rebuild
     from edgekit.families.run import open_run
     from edgekit.tasks import segment
-    from edgekit.tasks.masks import read_masked_images
+    from edgekit.tasks.pictures.masks import read_masked_images
 
     run = open_run(folder)
     network, side = rebuild(run), run.config.resolution

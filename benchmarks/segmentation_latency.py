@@ -48,8 +48,8 @@ from edgekit.runtime import open_model
 from edgekit.signature import Signature, main_signature
 from edgekit.sources import load
 from edgekit.tasks import task
-from edgekit.tasks.images import read_image
-from edgekit.tasks.masks import VOC_CLASSES, read_mask
+from edgekit.tasks.pictures.images import read_image
+from edgekit.tasks.pictures.masks import VOC_CLASSES, read_mask
 from results import FOLDER, Row, write_results
 from sub_networks import cut
 

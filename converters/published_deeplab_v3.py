@@ -31,7 +31,7 @@ from edgekit.families import family
 from edgekit.families.deeplab_v3.published import read_published
 from edgekit.families.published import Published, read_classes, write_published
 from edgekit.families.run import Run
-from edgekit.tasks.masks import VOC_CLASSES
+from edgekit.tasks.pictures.masks import VOC_CLASSES
 
 FAMILY = family("deeplab_v3")
 

@@ -169,7 +169,7 @@ def _save(copy: Path, content: Any) -> None:
 
         save_npz(copy, content)
     else:
-        from edgekit.tasks.drawing import save_png
+        from edgekit.tasks.pictures.drawing import save_png
 
         save_png(copy, content)
 

@@ -128,7 +128,7 @@ def _pictures(output: Path) -> list[str]:
     """Write the first test digits as PNGs, as a user would bring them, and return their paths."""
     from PIL import Image
 
-    from edgekit.tasks.images import read_labelled_images
+    from edgekit.tasks.pictures.images import read_labelled_images
 
     images = read_labelled_images("digits", "test")
     folder = output / "pictures"

@@ -27,7 +27,7 @@ def tell_episodes(
     from edgekit.artifact import open_artifact
     from edgekit.play import play_isolated, player_of
     from edgekit.tasks.control import SUFFIXES
-    from edgekit.tasks.drawing import save_png
+    from edgekit.tasks.pictures.drawing import save_png
 
     if not folder.is_dir():
         raise InputError(f"{folder}: no artifact", expected="a folder that convert wrote")

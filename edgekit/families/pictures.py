@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import EdgekitError, InputError
-from edgekit.tasks.images import Pixels
+from edgekit.tasks.pictures.images import Pixels
 from edgekit.train import Shard
 
 MEAN = STD = 127.5  # of a channel: inputs lie in [-1, 1]

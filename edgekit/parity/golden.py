@@ -34,10 +34,10 @@ from edgekit.parity.golden_adaptation import adapts, play_golden
 from edgekit.runtime.sandbox import open_isolated
 from edgekit.signature import TensorSpec, main_signature
 from edgekit.tasks import Task, task
-from edgekit.tasks.genotypes import Genotypes
-from edgekit.tasks.images import resize
-from edgekit.tasks.perfect import UNKNOWN
-from edgekit.tasks.scenes import draw_scene
+from edgekit.tasks.matrices.genotypes import Genotypes
+from edgekit.tasks.matrices.perfect import UNKNOWN
+from edgekit.tasks.pictures.images import resize
+from edgekit.tasks.pictures.scenes import draw_scene
 from edgekit.tasks.segment import Mask
 from edgekit.tasks.tables import Table
 

@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from edgekit.errors import InputError
 from edgekit.signature import TensorSpec
-from edgekit.tasks.boxed_images import holds_boxes, read_boxed_images
 from edgekit.tasks.classify import encode
-from edgekit.tasks.images import Pixels, read_labelled_images, read_pictures
-from edgekit.tasks.masks import holds_masks, read_masked_images
+from edgekit.tasks.pictures.boxed_images import holds_boxes, read_boxed_images
+from edgekit.tasks.pictures.images import Pixels, read_labelled_images, read_pictures
+from edgekit.tasks.pictures.masks import holds_masks, read_masked_images
 
 MEMORY = "arrays in memory"
 ENOUGH = 100  # fewer samples leave the ranges uncertain

@@ -25,7 +25,7 @@ from edgekit.tasks.intervals import (
     bootstrap_mean,
     wilson_interval,
 )
-from edgekit.tasks.masks import VOID
+from edgekit.tasks.pictures.masks import VOID
 from edgekit.tasks.segment import score_maps
 
 Array = npt.NDArray[Any]

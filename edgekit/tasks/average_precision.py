@@ -14,8 +14,8 @@ from edgekit.errors import MissingExtraError
 from edgekit.tasks.boxes import overlap
 
 if TYPE_CHECKING:
-    from edgekit.tasks.boxed_images import Truth
     from edgekit.tasks.detect import Boxes
+    from edgekit.tasks.pictures.boxed_images import Truth
 
 Array = npt.NDArray[Any]
 

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from edgekit.errors import InputError
 from edgekit.signature import TensorSpec
 from edgekit.tasks import Params, Score
-from edgekit.tasks.images import (
+from edgekit.tasks.intervals import wilson_interval
+from edgekit.tasks.pictures.images import (
     LabelledImages,
     Pixels,
     read_image,
@@ -22,7 +23,6 @@ from edgekit.tasks.images import (
     resize,
     with_channels,
 )
-from edgekit.tasks.intervals import wilson_interval
 
 SUFFIXES = ("labelled.png",)  # of drawn copies\' names
 TOP = 5
@@ -140,7 +140,7 @@ def remark(params: Params) -> str | None:
 
 def draw(thing: Pixels, answer: Answer) -> tuple[Pixels]:
     """Return a copy with the guesses written on it."""
-    from edgekit.tasks.drawing import write_lines
+    from edgekit.tasks.pictures.drawing import write_lines
 
     lines = [f"{guess.score:.1%}  {guess.name}" for guess in answer]
     return (write_lines(with_channels(thing, 3), lines),)

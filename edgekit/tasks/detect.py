@@ -21,10 +21,10 @@ from edgekit.signature import TensorSpec
 from edgekit.tasks import Params, Score, classify
 from edgekit.tasks.anchors import Layout, decode_boxes, make_anchors
 from edgekit.tasks.average_precision import average_precision, coco, count_hits
-from edgekit.tasks.boxed_images import BoxedImages, Truth, read_boxed_images
 from edgekit.tasks.boxes import CANDIDATES, best_pairs, suppress
-from edgekit.tasks.framing import Frame
-from edgekit.tasks.images import Pixels, read_image, with_channels
+from edgekit.tasks.pictures.boxed_images import BoxedImages, Truth, read_boxed_images
+from edgekit.tasks.pictures.framing import Frame
+from edgekit.tasks.pictures.images import Pixels, read_image, with_channels
 
 SUFFIXES = ("boxes.png",)  # of drawn copies\' names
 SHOWN = 0.3  # least score of a box that is listed or drawn
@@ -174,7 +174,7 @@ def remark(params: Params) -> str | None:
 
 def draw(thing: Pixels, answer: Boxes) -> tuple[Pixels]:
     """Return a copy with boxes, labels and scores."""
-    from edgekit.tasks.drawing import write_boxes
+    from edgekit.tasks.pictures.drawing import write_boxes
 
     rows = [
         (box, int(index) + 1, f"{answer.name(int(index))} {score:.0%}")

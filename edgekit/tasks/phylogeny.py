@@ -18,11 +18,11 @@ import numpy.typing as npt
 from edgekit.errors import InputError
 from edgekit.signature import TensorSpec
 from edgekit.tasks import Params, Score
-from edgekit.tasks.elimination import eliminate, log_odds
-from edgekit.tasks.genotypes import Genotypes, read_genotypes
 from edgekit.tasks.intervals import area_under_curve, wilson_interval
-from edgekit.tasks.perfect import UNKNOWN, conflict_free, newick, nll
-from edgekit.tasks.phylogeny_answers import (
+from edgekit.tasks.matrices.elimination import eliminate, log_odds
+from edgekit.tasks.matrices.genotypes import Genotypes, read_genotypes
+from edgekit.tasks.matrices.perfect import UNKNOWN, conflict_free, newick, nll
+from edgekit.tasks.matrices.phylogeny_answers import (
     Answer,
     Corrected,
     Noise,

@@ -19,10 +19,10 @@ import numpy.typing as npt
 from edgekit.errors import InputError
 from edgekit.signature import TensorSpec
 from edgekit.tasks import Params, Score, classify
-from edgekit.tasks.framing import Frame
-from edgekit.tasks.images import Pixels, read_image, with_channels
 from edgekit.tasks.intervals import RESAMPLES, percentiles
-from edgekit.tasks.masks import VOID, read_masked_images
+from edgekit.tasks.pictures.framing import Frame
+from edgekit.tasks.pictures.images import Pixels, read_image, with_channels
+from edgekit.tasks.pictures.masks import VOID, read_masked_images
 
 SUFFIXES = ("overlay.png", "mask.png")  # of drawn copies' names
 _SHADE = 0.55  # of a class's colour over the picture
@@ -125,7 +125,7 @@ def draw(thing: Pixels, answer: Mask) -> tuple[Pixels, Pixels]:
 
     Class 0, the background, leaves the picture as it is.
     """
-    from edgekit.tasks.drawing import PALETTE, write_key
+    from edgekit.tasks.pictures.drawing import PALETTE, write_key
 
     picture = with_channels(thing, 3).astype(np.float32)
     colours = PALETTE[answer.classes].astype(np.float32)

@@ -19,7 +19,7 @@ from edgekit.errors import InputError
 from edgekit.signature import TensorSpec
 from edgekit.tasks import Params, Score, array_scores, arrays, classify
 from edgekit.tasks.arrays import Array, Arrays, Example, Values
-from edgekit.tasks.images import Pixels, read_image
+from edgekit.tasks.pictures.images import Pixels, read_image
 from edgekit.tasks.tables import read_table
 
 SUFFIXES = ("answers.npz",)  # of saved answers' names

@@ -41,7 +41,7 @@ from edgekit.profile.timing.targets import find_targets
 from edgekit.quantize.scheme import parse_scheme
 from edgekit.report.results import read_results
 from edgekit.sources.preset import untrained
-from edgekit.tasks.elimination import eliminate
+from edgekit.tasks.matrices.elimination import eliminate
 
 MUTANTS = 400
 SCHEMA = Path(edgekit.__file__).parent / "schema" / "manifest-1.json"

@@ -12,7 +12,7 @@ import pytest
 
 from edgekit.cli import run as edgekit
 from edgekit.families.phylogeny.simulation import add_noise, coalescent
-from edgekit.tasks.perfect import conflict_free
+from edgekit.tasks.matrices.perfect import conflict_free
 
 SIZE = ["--rows", "8", "--columns", "6", "--channels", "8", "--blocks", "1", "--matrices", "64",
         "--epochs", "1", "--batch-size", "32"]  # fmt: skip

@@ -24,7 +24,7 @@ from edgekit.families.run import Run, open_run, write_run
 from edgekit.profile.cost.precision import islands
 from edgekit.profile.graph import read_graph
 from edgekit.runtime import RUNTIMES
-from edgekit.tasks.scenes import CLASSES, Scenes
+from edgekit.tasks.pictures.scenes import CLASSES, Scenes
 from edgekit.train import Options
 from edgekit.train.history import read_history
 

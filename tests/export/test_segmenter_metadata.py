@@ -21,8 +21,8 @@ from edgekit.quantize.scheme import parse_scheme
 from edgekit.runtime import open_model
 from edgekit.sources import load
 from edgekit.tasks import task
-from edgekit.tasks.images import read_image
-from edgekit.tasks.masks import VOC_CLASSES
+from edgekit.tasks.pictures.images import read_image
+from edgekit.tasks.pictures.masks import VOC_CLASSES
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ from PIL import Image
 from edgekit.errors import InputError
 from edgekit.quantize.calibration import open_calibration, random_examples
 from edgekit.signature import TensorSpec
-from edgekit.tasks import images
+from edgekit.tasks.pictures import images
 
 PICTURE = TensorSpec("image", (1, 4, 6, 3), "float32", layout="NHWC", mean=(127.5,), std=(127.5,))
 VECTOR = TensorSpec("x", (1, 3), "float32")
@@ -43,7 +43,7 @@ def test_pictures_are_read_one_by_one(tmp_path: Path, monkeypatch: pytest.Monkey
     reads: list[str] = []
     read = images.read_image
     monkeypatch.setattr(
-        "edgekit.tasks.images.read_image",
+        "edgekit.tasks.pictures.images.read_image",
         lambda path: reads.append(path.name) or read(path),
     )
     examples = iter(open_calibration(folder, [PICTURE]))

@@ -52,7 +52,7 @@ def test_an_imported_network_answers_as_the_published_file(
     from edgekit.runtime import open_model
     from edgekit.sources import load
     from edgekit.tasks.classify import encode
-    from edgekit.tasks.images import read_image
+    from edgekit.tasks.pictures.images import read_image
 
     path = shared_data / "tflite" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
     program = ROOT / "converters" / "published_mobilenet_v2.py"

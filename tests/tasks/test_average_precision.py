@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgekit.tasks.average_precision import area_under, average_precision, coco, count_hits, judge
-from edgekit.tasks.boxed_images import Truth
 from edgekit.tasks.detect import Boxes, score
+from edgekit.tasks.pictures.boxed_images import Truth
 
 A, B, C = (0, 0, 10, 10), (20, 20, 40, 40), (60, 0, 90, 30)
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from edgekit.errors import InputError
-from edgekit.tasks.boxed_images import holds_boxes, read_boxed_images
-from edgekit.tasks.scattered import draw_picture
+from edgekit.tasks.pictures.boxed_images import holds_boxes, read_boxed_images
+from edgekit.tasks.pictures.scattered import draw_picture
 
 OBJECT = """<object><name>{name}</name><difficult>{difficult}</difficult><bndbox>
 <xmin>{box[0]}</xmin><ymin>{box[1]}</ymin><xmax>{box[2]}</xmax><ymax>{box[3]}</ymax></bndbox></object>"""

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edgekit.families.phylogeny.simulation import add_noise, coalescent
-from edgekit.tasks.elimination import eliminate, log_odds
-from edgekit.tasks.perfect import UNKNOWN, conflict_free, nll
+from edgekit.tasks.matrices.elimination import eliminate, log_odds
+from edgekit.tasks.matrices.perfect import UNKNOWN, conflict_free, nll
 
 RATES = (0.002, 0.1)
 

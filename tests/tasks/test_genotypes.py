@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edgekit.errors import InputError, MissingExtraError
-from edgekit.tasks.genotypes import Genotypes, read_genotypes
-from edgekit.tasks.perfect import UNKNOWN
+from edgekit.tasks.matrices.genotypes import Genotypes, read_genotypes
+from edgekit.tasks.matrices.perfect import UNKNOWN
 
 
 def read(tmp_path: Path, text: str, name: str = "m.csv") -> Genotypes:

@@ -9,8 +9,14 @@ import pytest
 from PIL import Image
 
 from edgekit.errors import InputError
-from edgekit.tasks import images
-from edgekit.tasks.images import divide, read_image, read_labelled_images, resize, with_channels
+from edgekit.tasks.pictures import images
+from edgekit.tasks.pictures.images import (
+    divide,
+    read_image,
+    read_labelled_images,
+    resize,
+    with_channels,
+)
 
 
 def picture(path: Path, color=(200, 30, 60), size=(12, 10), **options) -> Path:

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from edgekit.errors import InputError
-from edgekit.tasks.drawing import PALETTE, save_png
-from edgekit.tasks.masks import VOC_CLASSES, holds_masks, read_mask, read_masked_images
-from edgekit.tasks.scenes import CLASSES, SIZE, Scenes
+from edgekit.tasks.pictures.drawing import PALETTE, save_png
+from edgekit.tasks.pictures.masks import VOC_CLASSES, holds_masks, read_mask, read_masked_images
+from edgekit.tasks.pictures.scenes import CLASSES, SIZE, Scenes
 
 
 def save(path: Path, pixels: np.ndarray) -> Path:

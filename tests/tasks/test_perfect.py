@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from edgekit.tasks.perfect import UNKNOWN, conflict_free, conflicts, linear, newick, nll
+from edgekit.tasks.matrices.perfect import UNKNOWN, conflict_free, conflicts, linear, newick, nll
 
 
 def gusfield(matrix: list[list[int]]) -> bool:

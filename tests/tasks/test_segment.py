@@ -9,8 +9,8 @@ from PIL import Image
 from edgekit.errors import InputError
 from edgekit.signature import TensorSpec
 from edgekit.tasks import segment
-from edgekit.tasks.drawing import PALETTE
-from edgekit.tasks.framing import Frame, cut
+from edgekit.tasks.pictures.drawing import PALETTE
+from edgekit.tasks.pictures.framing import Frame, cut
 
 LABELS = ["ground", "thing", "other"]
 VOID = 255

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.tasks.framing import Box, Frame, Size, cut
-from edgekit.tasks.images import Pixels
-from edgekit.tasks.masks import VOID
+from edgekit.tasks.pictures.framing import Box, Frame, Size, cut
+from edgekit.tasks.pictures.images import Pixels
+from edgekit.tasks.pictures.masks import VOID
 
 SCALES = (0.5, 2.0)  # of the size at which the network will see the picture (arXiv:1706.05587)
 _DRAWS = 4  # scale, place down and across, mirror

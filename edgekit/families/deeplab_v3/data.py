@@ -22,9 +22,9 @@ from edgekit.families.pictures import (
     normalize,
     require_batch,
 )
-from edgekit.tasks.framing import Frame
-from edgekit.tasks.images import Pixels, with_channels
-from edgekit.tasks.masks import VOID, MaskedImages, read_masked_images
+from edgekit.tasks.pictures.framing import Frame
+from edgekit.tasks.pictures.images import Pixels, with_channels
+from edgekit.tasks.pictures.masks import VOID, MaskedImages, read_masked_images
 from edgekit.train import Options, Shard
 
 

@@ -14,7 +14,7 @@ from edgekit.families.deeplab_v3.network import build, resize
 from edgekit.families.deeplab_v3.pretrained import load_pretrained
 from edgekit.families.picture_training import Recipe, train_on_pictures
 from edgekit.families.run import Run
-from edgekit.tasks.masks import VOID
+from edgekit.tasks.pictures.masks import VOID
 from edgekit.tasks.segment import confusion, mean_iou, pixel_accuracy
 from edgekit.train.loop import Loss, Predict
 

@@ -19,8 +19,8 @@ from edgekit.families.pictures import normalize
 from edgekit.families.rebuild import rebuild
 from edgekit.families.run import Run, task_parameters
 from edgekit.tasks import Score, segment
-from edgekit.tasks.framing import Frame
-from edgekit.tasks.images import with_channels
+from edgekit.tasks.pictures.framing import Frame
+from edgekit.tasks.pictures.images import with_channels
 
 _FEW = 8  # pictures at a time: each has a probability a class in each pixel of the input
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)

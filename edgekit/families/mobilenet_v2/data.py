@@ -28,7 +28,7 @@ from edgekit.families.pictures import (
     normalize,
     require_batch,
 )
-from edgekit.tasks.images import (
+from edgekit.tasks.pictures.images import (
     LabelledImages,
     divide,
     read_labelled_images,

@@ -15,7 +15,7 @@ from edgekit.families.phylogeny.data import Simulated, TrainingData
 from edgekit.families.phylogeny.pointer import actor_and_critic, policy_gradient
 from edgekit.families.phylogeny.simulation import Bits
 from edgekit.families.run import Run, write_run
-from edgekit.tasks.perfect import conflict_free
+from edgekit.tasks.matrices.perfect import conflict_free
 from edgekit.train import Shard
 from edgekit.train.loop import Phase, Predict, train
 

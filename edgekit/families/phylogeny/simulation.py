@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.tasks.perfect import UNKNOWN, conflict_free, linear
+from edgekit.tasks.matrices.perfect import UNKNOWN, conflict_free, linear
 
 Bits = npt.NDArray[np.uint8]
 Generator = np.random.Generator

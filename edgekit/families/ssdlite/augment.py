@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.tasks.boxed_images import SCATTERED, Truth
 from edgekit.tasks.boxes import area, intersection
-from edgekit.tasks.framing import Box, cut
-from edgekit.tasks.images import Pixels
+from edgekit.tasks.pictures.boxed_images import SCATTERED, Truth
+from edgekit.tasks.pictures.framing import Box, cut
+from edgekit.tasks.pictures.images import Pixels
 
 # Least overlap of a crop with one of the boxes; None: the whole picture (arXiv:1512.02325, 2.2).
 OVERLAPS = (None, 0.1, 0.3, 0.5, 0.7, 0.9, 0.0)

@@ -25,9 +25,9 @@ from edgekit.families.ssdlite import Config
 from edgekit.families.ssdlite.augment import Augmentation, augment, choose_augmentation
 from edgekit.families.ssdlite.matching import match
 from edgekit.tasks.anchors import make_anchors
-from edgekit.tasks.boxed_images import BoxedImages, Truth, read_boxed_images
-from edgekit.tasks.framing import Frame
-from edgekit.tasks.images import Pixels, with_channels
+from edgekit.tasks.pictures.boxed_images import BoxedImages, Truth, read_boxed_images
+from edgekit.tasks.pictures.framing import Frame
+from edgekit.tasks.pictures.images import Pixels, with_channels
 from edgekit.train import Options, Shard
 
 

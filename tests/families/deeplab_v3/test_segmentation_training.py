@@ -20,7 +20,7 @@ from edgekit.families.deeplab_v3.data import load
 from edgekit.families.deeplab_v3.fit import class_weights, segmentation_loss
 from edgekit.families.deeplab_v3.multi_scale import SCALES, probabilities, scaled_size
 from edgekit.families.run import Run
-from edgekit.tasks.scenes import CLASSES, Scenes
+from edgekit.tasks.pictures.scenes import CLASSES, Scenes
 from edgekit.train import Options, Shard
 
 TINY = Config(0.35, 33, bn_momentum=0.9)

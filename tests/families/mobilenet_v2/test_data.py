@@ -10,7 +10,7 @@ tf = pytest.importorskip("tensorflow")
 
 from edgekit.errors import InputError  # noqa: E402
 from edgekit.families.mobilenet_v2 import Config, data  # noqa: E402
-from edgekit.tasks.images import read_labelled_images  # noqa: E402
+from edgekit.tasks.pictures.images import read_labelled_images  # noqa: E402
 from edgekit.train import Options, Shard  # noqa: E402
 
 CONFIG = Config(0.35, 32, classes=3)

@@ -13,7 +13,7 @@ pytest.importorskip("tf_keras")
 from edgekit.families.phylogeny import FAMILY, Config
 from edgekit.families.phylogeny.data import TrainingData, simulate
 from edgekit.families.phylogeny.network import build
-from edgekit.tasks.perfect import UNKNOWN, conflict_free, conflicts
+from edgekit.tasks.matrices.perfect import UNKNOWN, conflict_free, conflicts
 from edgekit.tasks.phylogeny import signed
 
 SMALL = Config(rows=9, columns=6, channels=8, blocks=2)

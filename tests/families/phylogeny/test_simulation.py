@@ -11,7 +11,7 @@ from edgekit.families.phylogeny.simulation import (
     conflicting,
     pairs,
 )
-from edgekit.tasks.perfect import UNKNOWN, conflict_free, linear
+from edgekit.tasks.matrices.perfect import UNKNOWN, conflict_free, linear
 
 
 def test_frequencies_follow_the_site_frequency_spectrum() -> None:

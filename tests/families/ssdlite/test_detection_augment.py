@@ -17,7 +17,7 @@ from edgekit.families.ssdlite.augment import (
     fits,
     mirrored,
 )
-from edgekit.tasks.boxed_images import make_truth
+from edgekit.tasks.pictures.boxed_images import make_truth
 
 SIZE = (40, 60)
 TRUTH = make_truth([((10, 10, 30, 20), 7, False), ((0, 40, 8, 60), 2, True)], SIZE)

@@ -12,7 +12,7 @@ from edgekit.families.ssdlite.loss import detection_loss, smooth_l1
 from edgekit.families.ssdlite.matching import BACKGROUND, IGNORED, MATCHED, match
 from edgekit.tasks.anchors import corners, make_anchors
 from edgekit.tasks.boxes import overlap
-from edgekit.tasks.scattered import draw_picture
+from edgekit.tasks.pictures.scattered import draw_picture
 
 # As boxes: [0, 0, .4, .4], [0, .4, .4, .8], [.5, .5, 1, 1], [.6, .6, .7, .7].
 ANCHORS = np.array(

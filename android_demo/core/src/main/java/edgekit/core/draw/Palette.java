@@ -1,6 +1,6 @@
 package edgekit.core.draw;
 
-/** Colours: Pascal VOC's by class, as edgekit/tasks/drawing.py has them, and those of the screens. */
+/** Colours: Pascal VOC's by class, as edgekit/tasks/pictures/drawing.py has them, and those of the screens. */
 public final class Palette {
     public static final int PAPER = 0xffffffff;
     public static final int INK = 0xff202124;

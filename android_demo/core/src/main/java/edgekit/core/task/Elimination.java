@@ -4,7 +4,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 
 /**
- * From a noisy matrix to a likely tree: edgekit/tasks/elimination.py, which says how, for one matrix
+ * From a noisy matrix to a likely tree: edgekit/tasks/matrices/elimination.py, which says how, for one matrix
  * and with the same draws. Sums are of 32 bits where they are there; BLAS may add in another order,
  * so that of trees that are as likely another may be found.
  */

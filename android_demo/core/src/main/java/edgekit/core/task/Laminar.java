@@ -1,7 +1,7 @@
 package edgekit.core.task;
 
 /**
- * A conflict-free matrix of n rows and m columns, and its tree, as edgekit/tasks/elimination.py has
+ * A conflict-free matrix of n rows and m columns, and its tree, as edgekit/tasks/matrices/elimination.py has
  * it: equal columns are a chain in the order of their indices, and the root is node m.
  */
 final class Laminar {

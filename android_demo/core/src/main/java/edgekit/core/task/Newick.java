@@ -6,7 +6,7 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 
-/** Trees in Newick's format, as edgekit/tasks/perfect.py writes them. */
+/** Trees in Newick's format, as edgekit/tasks/matrices/perfect.py writes them. */
 final class Newick {
     private Newick() {}
 

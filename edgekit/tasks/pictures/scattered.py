@@ -18,9 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import MissingExtraError
-from edgekit.tasks.boxed_images import Picture, Truth, make_truth
-from edgekit.tasks.framing import scaled
-from edgekit.tasks.images import LabelledImages, Pixels, Split, pillow, read_labelled_images
+from edgekit.tasks.pictures.boxed_images import Picture, Truth, make_truth
+from edgekit.tasks.pictures.framing import scaled
+from edgekit.tasks.pictures.images import (
+    LabelledImages,
+    Pixels,
+    Split,
+    pillow,
+    read_labelled_images,
+)
 
 CLASSES = tuple("0123456789")
 SIZES = (160, 240)  # height and width of a picture, in pixels

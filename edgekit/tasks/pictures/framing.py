@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.tasks.images import Pixels, pillow
+from edgekit.tasks.pictures.images import Pixels, pillow
 
 Array = npt.NDArray[Any]
 Size = tuple[int, ...]  # height and width

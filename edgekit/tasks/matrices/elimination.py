@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.tasks.perfect import UNKNOWN, Matrices
+from edgekit.tasks.matrices.perfect import UNKNOWN, Matrices
 
 Weights = npt.NDArray[np.float32]  # [B, n, m]: what the log likelihood gains where an entry is 1
 Chosen = npt.NDArray[np.int64]

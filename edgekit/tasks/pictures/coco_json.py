@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError
-from edgekit.tasks.boxed_images import BoxedImages, File, check_box, make_truth, part_of
-from edgekit.tasks.images import Split
+from edgekit.tasks.pictures.boxed_images import BoxedImages, File, check_box, make_truth, part_of
+from edgekit.tasks.pictures.images import Split
 
 _NAMES = {
     "train": ("instances_train*.json", "train.json"),

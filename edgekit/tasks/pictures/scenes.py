@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.tasks.images import Pixels
+from edgekit.tasks.pictures.images import Pixels
 
 Array = npt.NDArray[np.float64]
 

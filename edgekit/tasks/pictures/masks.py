@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.tasks.images import SUFFIXES, TEST_SHARE, Pixels, Split, opened, read_image
-from edgekit.tasks.scenes import CLASSES, Scenes
+from edgekit.tasks.pictures.images import SUFFIXES, TEST_SHARE, Pixels, Split, opened, read_image
+from edgekit.tasks.pictures.scenes import CLASSES, Scenes
 
 VOID = 255
 SCENES = "scenes"

@@ -9,8 +9,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 from edgekit.errors import InputError
-from edgekit.tasks.boxed_images import BoxedImages, File, check_box, make_truth, part_of
-from edgekit.tasks.images import SUFFIXES, Split
+from edgekit.tasks.pictures.boxed_images import BoxedImages, File, check_box, make_truth, part_of
+from edgekit.tasks.pictures.images import SUFFIXES, Split
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError, MissingExtraError
-from edgekit.tasks.npz import read_npz
+from edgekit.tasks.pictures.npz import read_npz
 
 Pixels = npt.NDArray[np.uint8]
 Split = Literal["train", "test"]

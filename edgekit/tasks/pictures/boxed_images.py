@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.tasks.images import TEST_SHARE, Pixels, Split, read_image
+from edgekit.tasks.pictures.images import TEST_SHARE, Pixels, Split, read_image
 
 SCATTERED = "scattered"
 _SPLIT_SEED = 0  # fixed: two runs, and two commands, must agree on what is the test split
@@ -81,7 +81,7 @@ class BoxedImages:
 
 def holds_boxes(source: str | Path) -> bool:
     """Whether `source` is a place of boxes, and of nothing else that is read as pictures."""
-    from edgekit.tasks import coco_json, voc_xml
+    from edgekit.tasks.pictures import coco_json, voc_xml
 
     path = Path(source)
     if str(source) == SCATTERED or path.suffix == ".json":
@@ -104,7 +104,7 @@ def read_boxed_images(source: str | Path, split: Split) -> BoxedImages:
     Raises:
         InputError: nothing to learn from there; the line names the file and the entry.
     """
-    from edgekit.tasks import coco_json, scattered, voc_xml
+    from edgekit.tasks.pictures import coco_json, scattered, voc_xml
 
     path = Path(source)
     if str(source) == SCATTERED:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError, MissingExtraError
-from edgekit.tasks.perfect import UNKNOWN
+from edgekit.tasks.matrices.perfect import UNKNOWN
 
 _DELIMITERS = ",;\t"
 _ENTRIES = {"0": 0, "0.0": 0, "1": 1, "1.0": 1, "3": UNKNOWN, "3.0": UNKNOWN,

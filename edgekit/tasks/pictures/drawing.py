@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.errors import MissingExtraError, one_line
 from edgekit.files import write_file
-from edgekit.tasks.images import Pixels, resize
+from edgekit.tasks.pictures.images import Pixels, resize
 
 MIN_SIDE = 320  # pixels; a smaller copy is enlarged, or nobody could read what is written on it
 _SHADE = (0, 0, 0, 150)

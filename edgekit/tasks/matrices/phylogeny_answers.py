@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.tasks.genotypes import Genotypes
-from edgekit.tasks.perfect import UNKNOWN
+from edgekit.tasks.matrices.genotypes import Genotypes
+from edgekit.tasks.matrices.perfect import UNKNOWN
 
 SHOWN = 12  # pairs, flips or rows on the screen
 _WIDE = 60  # columns of a matrix on the screen

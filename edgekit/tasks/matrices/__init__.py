@@ -1,0 +1,1 @@
+"""Mutation matrices: read, judged against a perfect phylogeny, corrected, answered about."""
