@@ -55,8 +55,7 @@ class PostTraining:
     def beside(self, activation_bits: int | None) -> PostTraining:
         """Return what of these serves files whose activations have 8 or 16 bits.
 
-        BEST is the techniques by which README's table of ImageNet-trained networks was made, and
-        COLLAPSE, which came after it.
+        BEST is the techniques by which README's table of ImageNet-trained networks was made.
         """
         wide = activation_bits == 16
         named = self.techniques
