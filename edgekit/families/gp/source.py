@@ -12,9 +12,9 @@ from edgekit.export.source import Source
 from edgekit.families.gp import FAMILY
 from edgekit.families.gp.device.compress import Budget, Compressed, compress, overhead
 from edgekit.families.gp.device.integer import LOWEST, distill, on_grid
-from edgekit.families.gp.device.network import INPUT, float_network, integer_network
 from edgekit.families.gp.device.samples import draw_inputs
 from edgekit.families.gp.keep import FILE, Trained, read
+from edgekit.families.gp.network import INPUT, float_network, integer_network
 from edgekit.families.gp.prior.kernel import Array
 from edgekit.families.run import CALIBRATION, Run
 from edgekit.files import file_sha256, write_file

@@ -174,7 +174,7 @@ def test_units_span_minus_one_to_one() -> None:
 
 def test_files_say_what_the_form_says_in_float64(posterior: Posterior) -> None:
     pytest.importorskip("tf_keras")
-    from edgekit.families.gp.device.network import float_network
+    from edgekit.families.gp.network import float_network
 
     units = Units(np.zeros(2), np.ones(2), 1.0, 2.0)
     form = compress(posterior).form
@@ -192,7 +192,7 @@ def test_files_say_what_the_form_says_in_float64(posterior: Posterior) -> None:
 )  # fmt: skip
 def test_every_kernel_has_a_network(kernel: str) -> None:
     pytest.importorskip("tf_keras")
-    from edgekit.families.gp.device.network import float_network
+    from edgekit.families.gp.network import float_network
 
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (30, 1))

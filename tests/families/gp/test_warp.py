@@ -111,7 +111,7 @@ def test_the_logarithm_is_likelier_where_the_target_is_one() -> None:
 
 def test_files_say_the_moments_of_the_target() -> None:
     pytest.importorskip("tf_keras")
-    from edgekit.families.gp.device.network import float_network
+    from edgekit.families.gp.network import float_network
 
     x, y = skewed()
     trained, _ = train(Config(warp="log", restarts=0), Options(), x, y)
