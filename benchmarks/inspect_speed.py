@@ -50,7 +50,7 @@ OURS = """
 import sys, time
 from edgekit.profile.graph import read_graph
 from edgekit.profile.cost.summary import summarize
-import edgekit.profile.{reader}
+import edgekit.profile.graph.{reader}
 began = time.process_time()
 madds = summarize(read_graph(sys.argv[1])).madds
 """
