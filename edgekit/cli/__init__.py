@@ -29,7 +29,7 @@ COMMANDS = {
     "gate": "Compare two results; exit 1 beyond the allowed loss.",
     "report": "One HTML file from artifacts, model files and results.",
     "deploy": "Set a board up, put an artifact there, check its answers there.",
-    "device": "Set up a kind of device: the emulated ARM cores.",
+    "device": "What --on takes here; setting up the emulated ARM cores.",
     "doctor": "What is installed, what is missing, and the pip line.",
 }
 
@@ -82,7 +82,7 @@ def run(arguments: list[str]) -> int:
     except EdgekitError as error:
         return _fail(str(error), error.exit_code)
     except click.ClickException as error:
-        return _fail(error.format_message(), 2)
+        return _fail(error.format_message().replace("\n\t", " "), 2)  # of a choice that is missing
     except click.Abort as abort:
         if isinstance(abort.__cause__, EOFError):  # click takes one for the end of a dialogue
             return _fail_unforeseen(abort.__cause__)

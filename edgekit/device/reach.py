@@ -1,4 +1,4 @@
-"""Which kinds of device this machine can use, and what is missing for the others."""
+"""Which devices this machine can use, and what is missing for the others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edgekit.device import DEVICES
 from edgekit.device.adb import list_phones
 from edgekit.device.emulator import userland
+from edgekit.device.qemu import CORES
 from edgekit.errors import SetupError
 
 # The Debian packages that each kind needs on this machine.
@@ -29,6 +30,32 @@ class Reach:
     ready: bool
     found: tuple[str, ...]  # devices in reach, or where the client is
     remedy: str  # what to do where it is not ready
+
+
+@dataclass(frozen=True)
+class Place:
+    """One device as `--on` takes it."""
+
+    url: str
+    what: str
+    remedy: str  # what to do before it can be used; "" where it can
+
+
+def list_places() -> list[Place]:
+    """Return every device that can be named, phones and emulated cores one by one."""
+    kinds = {reach.kind: reach.remedy for reach in look_around()}
+    phones = {serial: "" if state == "device" else state for serial, state in list_phones()}
+    if not phones and not kinds["adb"]:
+        phones = {"": "none: allow USB debugging"}
+    if kinds["adb"]:
+        phones = {"": kinds["adb"]}
+    return [
+        Place("local", "this machine", kinds["local"]),
+        Place("ssh://HOST", "a board with Linux", kinds["ssh"]),
+        *(Place(f"adb:{serial}", "a phone", remedy) for serial, remedy in phones.items()),
+        *(Place(f"qemu:{name}", f"emulated {core.board} core", kinds["qemu"])
+          for name, core in CORES.items()),
+    ]  # fmt: skip
 
 
 def look_around() -> list[Reach]:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fake_clients import put_on_path
 
 from edgekit.cli import run
 from edgekit.device.installation import (
@@ -21,6 +22,7 @@ from edgekit.device.installation import (
     normalise,
     parse_extras,
 )
+from edgekit.device.qemu import CORES
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,9 +108,42 @@ def test_what_each_kind_of_device_needs(
     assert "run: apt install qemu-user" in out
 
 
-def test_imports_no_runtime() -> None:
+def test_every_device_that_can_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listing = (
+        "#!/bin/sh\nprintf 'List of devices attached\\nR58\\tdevice\\nX1\\tunauthorized\\n\\n'"
+    )
+    put_on_path(monkeypatch, tmp_path / "bin", {"adb": listing})
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
+    assert run(["device", "list", "--json"]) == 0
+    found = {d["url"]: d["remedy"] for d in json.loads(capsys.readouterr().out)["devices"]}
+    assert found["local"] == ""
+    assert (found["adb:R58"], found["adb:X1"]) == ("", "unauthorized")
+    cores = {url.removeprefix("qemu:"): why for url, why in found.items() if "qemu:" in url}
+    assert set(cores) == set(CORES)
+    assert all("run: " in why for why in cores.values())
+
+
+def test_no_client_for_phones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(["device", "list", "--json"]) == 0
+    found = {d["url"]: d["remedy"] for d in json.loads(capsys.readouterr().out)["devices"]}
+    assert found["adb:"] == "run: apt install adb"
+    assert found["ssh://HOST"] == "run: apt install openssh-client"
+
+
+def test_a_kind_to_set_up_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["device", "create"]) == 2
+    assert capsys.readouterr().err == ("edgekit: Missing argument 'KIND'. Choose from: qemu\n")
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["device", "list"]], ids=" ".join)
+def test_imports_no_runtime(command: list[str]) -> None:
     code = (
-        "import sys; from edgekit.cli import run; run(['doctor', '-q', '--json']); "
+        f"import sys; from edgekit.cli import run; run([*{command}, '-q', '--json']); "
         "heavy = {'tensorflow', 'ai_edge_litert', 'tflite_runtime', 'onnxruntime', 'numpy'}; "
         "sys.exit(','.join(sorted(heavy & set(sys.modules))))"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -53,10 +54,20 @@ def test_no_command_is_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert sentence.split()[0] in out
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_options_that_every_command_has(name: str) -> None:
+def leaves(name: str) -> Iterator[click.Command]:
+    """Yield a command, or those inside of a group."""
     command = cli.cli.get_command(click.Context(cli.cli), name)
     assert command
+    inside = command.commands.values() if isinstance(command, click.Group) else [command]
+    yield from inside
+
+
+@pytest.mark.parametrize(
+    "command",
+    [leaf for name in COMMANDS for leaf in leaves(name)],
+    ids=lambda command: command.name,
+)
+def test_options_that_every_command_has(command: click.Command) -> None:
     options = {o for p in command.params for o in p.opts if isinstance(p, click.Option)}
     assert {"--json", "--quiet", "--verbose"} <= options
     for parameter in command.params:
