@@ -7,6 +7,7 @@ is refused but layers, their parts, and functions that only compute.
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -141,9 +142,13 @@ def _check_class(name: str, module: str | None, registered: Any, where: str) -> 
 def _check_function(item: dict[str, Any], where: str) -> None:
     name, module = item.get("config"), item.get("module")
     registered = item.get("registered_name")
+    known = name in _FUNCTIONS
     if isinstance(registered, str) and ">" in registered:
         raise InputError(where, got=f"the custom function {registered[:60]}", do=OWN_CODE)
-    if module not in _FUNCTION_MODULES or name not in _FUNCTIONS:
+    # builtins is also where Keras says a function lives whose module it was not told.
+    if module == "builtins" and not known and not hasattr(builtins, str(name)):
+        raise InputError(where, got=f"the custom function {name}"[:80], do=OWN_CODE)
+    if module not in _FUNCTION_MODULES or not known:
         got = f"function {module}.{name}"[:80]
         raise InputError(where, got=got, expected="an activation of Keras", do=TRUST)
 

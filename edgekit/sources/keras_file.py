@@ -21,7 +21,8 @@ from edgekit.sources.weights import check_finite, keras_weights
 _QUANTIZED = {"QuantizeWrapper", "QuantizeWrapperV2", "QuantizeLayer"}
 # What a Keras says, the newer one first, of a class or function that nobody has defined.
 _LACKING = re.compile(
-    r"(?:Could not locate (?:class|function) |Unknown [a-z ]+: |Cannot deserialize object of type "
+    r"'class_name': 'function', 'config': '(\w+)'.*Unknown activation function"
+    r"|(?:Could not locate (?:class|function) |Unknown [a-z ]+: |Cannot deserialize object of type "
     r"|Received: layer=)['`]?([\w>]+)"
 )
 _PRUNED, _CLUSTERED = "PruneLowMagnitude", "ClusterWeights"
@@ -49,7 +50,9 @@ def load(path: Path, *, trust: bool = False) -> Source:
         # Whatever a Keras raises on a file, it is the file that is wrong, and its line that helps.
         what, told = f"{path}: Keras cannot load it", " ".join(str(error).split())
         if lacking := _LACKING.search(told):
-            raise InputError(what, got=f"no code for {lacking[1]}", do=OWN_CODE) from None
+            raise InputError(
+                what, got=f"no code for {lacking[1] or lacking[2]}", do=OWN_CODE
+            ) from None
         raise InputError(
             f"{what} (written by Keras {file.keras_version})",
             got=f"{type(error).__name__}: {told}"[:300],

@@ -105,6 +105,19 @@ def test_trust_does_not_define_a_class(tmp_path: Path, keras: Any, suffix: str) 
         load(str(tmp_path / f"m.{suffix}"), trust=True)
 
 
+@pytest.mark.parametrize("trust", [False, True])
+@pytest.mark.parametrize(("keras", "suffix"), [(keras3, "keras"), (keras3, "h5"),
+                                               (tf_keras, "keras"), (tf_keras, "h5")])  # fmt: skip
+def test_an_own_activation_is_named(tmp_path: Path, keras: Any, suffix: str, trust: bool) -> None:
+    def twice(x: Any) -> Any:
+        return x * 2
+
+    dense = keras.layers.Dense(2, activation=twice, name="last")
+    keras.Sequential([keras.Input((3,)), dense]).save(str(tmp_path / f"m.{suffix}"))
+    with pytest.raises(InputError, match=r"twice, build the model .* module:function"):
+        load(str(tmp_path / f"m.{suffix}"), trust=trust)
+
+
 @pytest.mark.parametrize("name", ["keras2_ops.h5", "keras3_ops.keras"])
 def test_damaged_files_are_one_line(written: Write, tmp_path: Path, name: str) -> None:
     good, chance = written(name).path.read_bytes(), np.random.default_rng(0)
