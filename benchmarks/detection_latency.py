@@ -125,7 +125,7 @@ def convolutions(path: Path, folder: Path) -> Path:
     """Write a detector up to its last convolution."""
     kinds = [op.kind for op in read_graph(path).ops]
     last = len(kinds) - kinds[::-1].index("conv")
-    return cut(path, 0, last, folder / f"{path.stem}.{last}.tflite")
+    return cut(path, range(last), folder / f"{path.stem}.{last}.tflite")
 
 
 def suppression(*, smoke: bool) -> Row:

@@ -154,7 +154,7 @@ def cut_up(path: Path, folder: Path) -> list[Path]:
     last = len(kinds) - kinds[::-1].index("conv")
     marks = [0, last, kinds.index("arg_max"), len(kinds)]
     return [
-        cut(path, first, end, folder / f"{path.stem}.{first}-{end}.tflite")
+        cut(path, range(first, end), folder / f"{path.stem}.{first}-{end}.tflite")
         for first, end in pairwise(marks)
     ]
 

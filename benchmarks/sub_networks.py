@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,15 +14,15 @@ from ai_edge_litert import schema_py_generated as schema
 from edgekit.profile.graph import Graph, Op, read_graph
 
 
-def cut(path: Path, first: int, last: int, target: Path, subgraph: int = 0) -> Path:
-    """Write the ops `first` to `last` (exclusive) of `path` alone and return the new file.
+def cut(path: Path, places: Iterable[int], target: Path, subgraph: int = 0) -> Path:
+    """Write the ops of `path` at these places alone and return the new file.
 
     What they read from other ops becomes an input, what no op among them reads an output; tensors
     keep their numbers.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
     graph = model.subgraphs[subgraph]
-    ops = graph.operators[first:last]
+    ops = [graph.operators[place] for place in places]
     made = [int(i) for op in ops for i in op.outputs]
     read = [int(i) for op in ops for i in op.inputs if i >= 0]
     free = (i for i in read if model.buffers[graph.tensors[i].buffer].data is None)
@@ -43,7 +44,7 @@ def thirds(path: Path, folder: Path) -> dict[str, Path]:
     kinds = [op.kind for op in read_graph(path).ops]
     marks = [0, kinds.index("conv") + 1, kinds.index("mean"), len(kinds)]
     return {
-        part: cut(path, first, last, folder / f"{path.stem}.{part}.tflite")
+        part: cut(path, range(first, last), folder / f"{path.stem}.{part}.tflite")
         for part, (first, last) in zip(("stem", "body", "classifier"), pairwise(marks), strict=True)
     }
 

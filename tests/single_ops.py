@@ -92,15 +92,25 @@ Values = dict[int, np.ndarray]  # by the number of a tensor
 def _chain(
     path: Path, inputs: Mapping[str, np.ndarray], name: str, folder: Path
 ) -> Iterator[tuple[str, bytes, Values, Values]]:
-    """Yield kind, content, inputs and answers of each op, the first example given."""
+    """Yield kind, content, inputs and answers of each op, the first example given.
+
+    What makes weights real stands with the op that reads them: alone it is given nothing.
+    """
     model = unpack(path.read_bytes())
     entry = next(d for d in model.signatureDefs if d.signatureKey.decode() == name)
     known: Values = {t.tensorIndex: inputs[t.name.decode()][:1] for t in entry.inputs}
-    for place, op in enumerate(model.subgraphs[entry.subgraphIndex].operators):
-        alone = cut(path, place, place + 1, folder / "op.tflite", entry.subgraphIndex).read_bytes()
-        given, answers = _answers(alone, known)
+    graph = model.subgraphs[entry.subgraphIndex]
+    stored = {i for i, t in enumerate(graph.tensors) if model.buffers[t.buffer].data is not None}
+    weights = {op.outputs[0]: place for place, op in enumerate(graph.operators)
+               if stored.issuperset(op.inputs)}  # fmt: skip
+    for place, op in enumerate(graph.operators):
+        if op.outputs[0] in weights:
+            continue
+        places = [*(weights[i] for i in op.inputs if i in weights), place]
+        alone = cut(path, places, folder / "op.tflite", entry.subgraphIndex)
+        given, answers = _answers(alone.read_bytes(), known)
         known |= answers
-        yield kind_of(model, op), alone, given, answers
+        yield kind_of(model, op), alone.read_bytes(), given, answers
 
 
 def _answers(content: bytes, known: Values) -> tuple[Values, Values]:
