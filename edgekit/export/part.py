@@ -131,7 +131,7 @@ class Part:
             own = with_own_steps(near, iter(self.examples), self.scratch / "joints")
         made = with_integer_ops(own, self.scratch / f"wide{bits}", network.function, bits)
         # ONNX Runtime's quantizer needs none of these two, so that whole layers do without.
-        return replace(made, whole=near.whole)
+        return replace(made, whole=near.whole or (lambda: near.function))
 
     def _observe(self, network: Lowered, *, remarks: bool) -> Network | None:
         for remark in few_samples(len(self.examples)) if remarks else ():

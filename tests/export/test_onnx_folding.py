@@ -146,3 +146,21 @@ def normed(x):
     )  # fmt: skip
     norm.moving_variance_initializer = keras.initializers.RandomUniform(0.5, 2.0, seed=1)
     return keras.layers.ReLU()(norm(x))
+
+
+@pytest.mark.parametrize("version", [tf_keras, keras], ids=["tf_keras", "keras"])
+def test_dense_layers_on_rows_multiply_them_as_they_stand(version, tmp_path: Path) -> None:
+    """The same answers, and no Reshape: in ONNX a MatMul takes any number of rows."""
+    rows = version.layers.Input((6, 4), batch_size=1)
+    hidden = version.layers.Dense(5, activation="tanh")(rows)
+    network = version.Model(rows, version.layers.Dense(3)(hidden))
+    lowered = lower(network, tmp_path / "network")
+    content = convert(lowered, parse_scheme("f32"))
+    kinds = [node.op_type for node in onnx.load_from_string(content).graph.node]
+    assert "Reshape" not in kinds
+    assert kinds.count("MatMul") == 2
+    (tmp_path / "m.onnx").write_bytes(content)
+    given = np.random.default_rng(0).normal(size=(1, 6, 4)).astype(np.float32)
+    (spec,) = lowered.signature.inputs
+    (got,) = open_model(tmp_path / "m.onnx")({spec.name: given}).values()
+    np.testing.assert_allclose(got, np.asarray(network(given)), rtol=1e-5, atol=1e-6)

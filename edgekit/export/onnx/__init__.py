@@ -16,6 +16,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures, told_omissions
+from edgekit.export.onnx.float_ops import drop_roundings, float_ops
 from edgekit.export.onnx.folding import fold
 from edgekit.export.onnx.graph import drop_unused, nodes_of
 from edgekit.export.onnx.integers import drop_saturated_clips, make_activations_unsigned
@@ -29,7 +30,6 @@ from edgekit.quantize.scheme import Scheme
 from edgekit.signature import TensorSpec
 
 OPSET = 17
-_NORM = "LayerNormalization"
 SCHEMES = ("f32", "w8a8", "qat-w8a8")
 
 
@@ -140,6 +140,9 @@ def _check_ops(graph: Any) -> None:
 
 
 def _quantized(model: Any, network: Lowered, samples: Samples) -> bytes:
+    for node in model.graph.node:
+        node.name = node.output[0]  # not all have one, and they are told apart by it
+    floats = float_ops(model)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, source)
@@ -151,12 +154,11 @@ def _quantized(model: Any, network: Lowered, samples: Samples) -> bytes:
             activation_type=ort_quantization.QuantType.QUInt8,
             weight_type=ort_quantization.QuantType.QInt8,
             per_channel=True,
-            # ONNX Runtime normalizes in float, and would round gamma and beta for nothing.
-            nodes_to_exclude=[n.name for n in model.graph.node if n.op_type == _NORM],
+            nodes_to_exclude=floats,
         )
         quantized = onnx.load(target)
     round_weights(quantized.graph)
-    drop_unused(quantized.graph)
+    drop_roundings(quantized.graph, floats)
     return bytes(quantized.SerializeToString())
 
 

@@ -36,6 +36,7 @@ def fold(model: Any) -> Any:
     _drop_idle_reshapes(graph, shapes)
     fold_norms(graph, shapes)
     fold_affine(graph, {name: len(shape) for name, shape in shapes.items()})
+    _keep_rows(graph, shapes)
     _keep_heights(graph)
     fold_padding(graph)
     for node in graph.node:
@@ -70,6 +71,23 @@ def _moves_nothing(node: Any, shapes: dict[str, tuple[int, ...]]) -> bool:
     order = attributes_of(node).get("perm", range(len(sizes))[::-1])
     wide = [axis for axis in order if sizes[axis] > 1]
     return node.op_type == "Reshape" or wide == sorted(wide)
+
+
+def _keep_rows(graph: Any, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Let products take rows as they stand, not laid in one matrix before and apart behind."""
+    constants = constants_of(graph)
+    for node in [node for node in graph.node if node.op_type == "MatMul"]:
+        before, after = maker_of(node.input[0], graph), readers_of(node.output[0], graph) or []
+        if before is None or [n.op_type for n in (before, *after)] != ["Reshape", "Reshape"]:
+            continue
+        read, answer = before.input[0], after[0].output[0]
+        *rows, width = shapes.get(read, (0,))
+        *laid, channels = shapes.get(answer, (0,))
+        stored = constants.get(node.input[1])
+        if all(rows) and rows == laid and stored is not None and stored.shape == (width, channels):
+            node.input[0], node.output[0] = read, answer
+            graph.node.remove(after[0])
+    drop_unused(graph)
 
 
 def _keep_heights(graph: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from tf2onnx import utils
 
 _OPS = {"gru": "GRU", "lstm": "LSTM", "rnn_relu": "RNN", "rnn_tanh": "RNN"}
@@ -52,7 +52,9 @@ def _given(state: Any, value: str) -> str:
 def round_weights(graph: Any) -> None:
     """Store the weights of whole layers in 8 bits, a scale for each unit of each gate.
 
-    ONNX has no such layer in integers: it is computed in float, from restored weights.
+    ONNX has no such layer in integers: it is computed in float, from restored weights. A cast and a
+    product restore them once, while the file is loaded; a DequantizeLinear would at each inference,
+    and hide from the layer that they are constants, which it lays out beforehand.
     """
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in [node for node in graph.node if node.op_type in _GATES]:
@@ -61,9 +63,10 @@ def round_weights(graph: Any) -> None:
             values = numpy_helper.to_array(kept)
             scale = np.maximum(np.abs(values).max((0, 2)), np.finfo(np.float32).tiny) / _HIGHEST
             rounded = np.rint(values / scale[:, np.newaxis]).astype(np.int8)
-            stored = {"8_bits": rounded, "scale": scale, "zero": np.zeros(scale.shape, np.int8)}
-            names = [f"{node.output[0]}/{place}/{part}" for part in stored]
+            name = node.input[place] = f"{node.output[0]}/{place}"
+            stored = {"8_bits": rounded, "scale": scale[:, np.newaxis].astype(np.float32)}
+            names = [f"{name}/{part}" for part in stored]
             graph.initializer.extend(map(numpy_helper.from_array, stored.values(), names))
-            node.input[place] = f"{node.output[0]}/{place}"
-            restored = helper.make_node("DequantizeLinear", names, [node.input[place]], axis=1)
-            graph.node.insert(0, restored)
+            cast = helper.make_node("Cast", names[:1], [f"{name}/cast"], to=TensorProto.FLOAT)
+            graph.node.insert(0, helper.make_node("Mul", [cast.output[0], names[1]], [name]))
+            graph.node.insert(0, cast)

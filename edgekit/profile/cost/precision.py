@@ -16,6 +16,7 @@ from edgekit.profile.graph import Graph, Op, Tensor
 
 _TO_INTEGER = ("quantize", "quantize_linear")
 _TO_FLOAT = ("dequantize", "dequantize_linear")
+_MADE = ("cast", "mul")  # of stored values, while a file is loaded
 _INTEGERS = ("int4", "int8", "uint8", "int16")
 _SETTINGS = {"", "int32", "int64", "bool"}  # types of indices and shapes: no activations
 _HELD = (*_INTEGERS, "float16", "float32")  # what weights are held as; int32 are no weights
@@ -50,7 +51,7 @@ class Precision:
 
 
 def precisions(graph: Graph) -> list[Precision]:
-    """Return every op but those that only convert between types."""
+    """Return every op but those that only convert between types, or make weights real."""
     makers = {t.index: op for op in graph.ops for t in op.outputs}
     readers: dict[int, list[Op]] = {}
     for op in graph.ops:
@@ -60,7 +61,7 @@ def precisions(graph: Graph) -> list[Precision]:
     return [
         _precision(number, op, makers, readers, joins=graph.format == "onnx")
         for number, op in enumerate(graph.ops)
-        if op.kind not in (*_TO_INTEGER, *_TO_FLOAT, "cast")
+        if op.kind not in (*_TO_INTEGER, *_TO_FLOAT, "cast") and not _is_stored(op)
     ]
 
 
@@ -173,6 +174,11 @@ def _joined(op: Op, types: set[str]) -> bool:
     return op.kind in (_JOINED if types <= {"int8", "uint8"} else _MOVES)
 
 
+def _is_stored(op: Op) -> bool:
+    """Whether a file's weights are made so: nothing is left to do at an inference."""
+    return bool(op.outputs) and all(tensor.constant for tensor in op.outputs)
+
+
 def _stored(tensor: Tensor, makers: Mapping[int, Op]) -> bool:
     return tensor.constant or _origin(tensor, makers).constant
 
@@ -184,8 +190,10 @@ def _before(tensor: Tensor, makers: Mapping[int, Op]) -> str:
 
 def _origin(tensor: Tensor, makers: Mapping[int, Op]) -> Tensor:
     maker = makers.get(tensor.index)
-    before = maker.inputs[0] if maker is not None and maker.kind in _TO_FLOAT else None
-    return before or tensor
+    if maker is None or maker.kind not in (*_TO_FLOAT, *(_MADE if tensor.constant else ())):
+        return tensor
+    before = maker.inputs[0]
+    return _origin(before, makers) if before else tensor
 
 
 def _after(tensor: Tensor, readers: Mapping[int, list[Op]]) -> str:

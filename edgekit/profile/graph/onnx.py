@@ -213,9 +213,13 @@ class _Reader:
         for node in self.source.node:
             if node.op_type == "Constant":
                 constants.update(node.output)
+        restored: set[str] = set()  # of weights held in 8 bits
         for node in self.source.node:
-            if node.op_type in ONNX_SETTINGS:
-                continue
+            if node.op_type == "Cast" and self.constants.get(node.input[0], ("", ""))[1] == "int8":
+                restored.update(node.output)
+                yield node.input[0]
+            if node.op_type in ONNX_SETTINGS or restored.intersection(node.input):
+                continue  # as their scales are
             slots = ONNX_WEIGHTS.get(node.op_type, range(len(node.input)))
             for name in (node.input[i] for i in slots if i < len(node.input)):
                 _, dtype = self.constants.get(name, ((), "undefined"))
