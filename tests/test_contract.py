@@ -37,7 +37,7 @@ from edgekit.runtime.sandbox import open_isolated
 from edgekit.signature import Signature, entry_signatures, main_signature
 from edgekit.sources.preset import untrained
 
-ONNX_SCHEMES = ("f32", "w8a8", "qat-w8a8")
+ONNX_SCHEMES = ("f32", "f16", "w8", "w8a8", "qat-w8a8")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from edgekit.signature import DEFAULT_SIGNATURE, Signature
 
 _log = logging.getLogger("edgekit")
 
-FORMATS = {"tflite": SCHEMES, "onnx": ("f32", "w8a8", "qat-w8a8")}
+FORMATS = {"tflite": SCHEMES, "onnx": ("f32", "f16", "w8", "w8a8", "qat-w8a8")}
 _NAME_BYTES = 200  # of a file name, of which 255 are the limit, scheme and format included
 
 

@@ -19,10 +19,10 @@ from edgekit.export.failures import one_line_failures, told_omissions
 from edgekit.export.onnx.float_ops import drop_roundings, float_ops
 from edgekit.export.onnx.folding import fold
 from edgekit.export.onnx.graph import drop_unused, nodes_of
+from edgekit.export.onnx.held import RECURRENT, hold_as_integers, hold_weights
 from edgekit.export.onnx.integers import drop_saturated_clips, make_activations_unsigned
 from edgekit.export.onnx.operators import HANDLERS
 from edgekit.export.onnx.padding import fold_padding
-from edgekit.export.onnx.recurrent import round_weights
 from edgekit.export.onnx.rows import with_rows
 from edgekit.export.tflite import Samples
 from edgekit.export.tracing.lowering import Lowered
@@ -30,7 +30,7 @@ from edgekit.quantize.scheme import Scheme
 from edgekit.signature import TensorSpec
 
 OPSET = 17
-SCHEMES = ("f32", "w8a8", "qat-w8a8")
+SCHEMES = ("f32", "f16", "w8", "w8a8", "qat-w8a8")
 
 
 def convert(
@@ -40,8 +40,9 @@ def convert(
 
     Args:
         network: the lowered network.
-        scheme: f32, w8a8 (calibrated, activations uint8 and weights int8 per channel, which is
-            the fastest pair of ONNX Runtime on x86) or qat-w8a8.
+        scheme: f32; f16 and w8, which hold weights in fewer bits and compute in float; w8a8
+            (calibrated, activations uint8 and weights int8 per channel, which is the fastest pair
+            of ONNX Runtime on x86) or qat-w8a8.
         samples: yields calibration examples by input name, channels last.
         tflite: the integer .tflite of the same network, which holds learned ranges, or weights that
             post-training techniques prepared: the file is translated from it.
@@ -51,8 +52,10 @@ def convert(
             lacks; the line names it.
     """
     with one_line_failures(f"{scheme.name} as ONNX"), told_omissions():
-        if scheme.name == "f32":
-            return bytes(_float(network).SerializeToString())
+        if scheme.activation_bits is None:
+            model = _float(network)
+            hold_weights(model.graph, scheme.weight_bits)
+            return bytes(model.SerializeToString())
         if scheme.name in ("w8a8", "qat-w8a8") and tflite is not None:
             return _translated(tflite, network)
         if scheme.name == "w8a8" and samples is not None:
@@ -157,7 +160,9 @@ def _quantized(model: Any, network: Lowered, samples: Samples) -> bytes:
             nodes_to_exclude=floats,
         )
         quantized = onnx.load(target)
-    round_weights(quantized.graph)
+    for node in [node for node in quantized.graph.node if node.op_type in RECURRENT]:
+        for name in node.input[1:3]:  # ONNX has no such layer in integers
+            hold_as_integers(quantized.graph, name, axis=1)
     drop_roundings(quantized.graph, floats)
     return bytes(quantized.SerializeToString())
 

@@ -1,28 +1,27 @@
-"""ONNX's op of a whole recurrent layer, where cuDNN's marks one, in float or of 8-bit weights."""
+"""ONNX's op of a whole recurrent layer, where cuDNN's marks one."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
 from tf2onnx import utils
 
+from edgekit.export.onnx.held import RECURRENT
+
 _OPS = {"gru": "GRU", "lstm": "LSTM", "rnn_relu": "RNN", "rnn_tanh": "RNN"}
-_GATES = {"GRU": 3, "LSTM": 4, "RNN": 1}
 # As Keras' layers are if not told otherwise, and cuDNN's always.
 _SETTINGS: dict[str, dict[str, Any]] = {
     "gru": {"linear_before_reset": 1}, "lstm": {}, "rnn_relu": {"activations": ["Relu"]},
     "rnn_tanh": {"activations": ["Tanh"]},
 }  # fmt: skip
-_HIGHEST = 127
 
 
 def write_recurrent(graph: Any, node: Any, name: str, _: Any) -> None:
     """Write a layer over `[T, N, D]`, whose weights are in ONNX's order in one row."""
     mode = node.get_attr_str("rnn_mode")
     kind, depth = _OPS[mode], graph.get_shape(node.input[0])[-1]
-    units, gates = graph.get_shape(node.input[1])[-1], _GATES[_OPS[mode]]
+    units, gates = graph.get_shape(node.input[1])[-1], RECURRENT[_OPS[mode]]
     row = node.inputs[3].get_tensor_value(as_list=False)
     cuts = np.cumsum([gates * units * depth, gates * units * units])
     shapes = (1, gates * units, depth), (1, gates * units, units), (1, 2 * gates * units)
@@ -47,26 +46,3 @@ def write_recurrent(graph: Any, node: Any, name: str, _: Any) -> None:
 def _given(state: Any, value: str) -> str:
     """Return what a first state is called; nothing where it is zero, as ONNX takes it to be."""
     return "" if state.is_const() and not np.any(state.get_tensor_value(as_list=False)) else value
-
-
-def round_weights(graph: Any) -> None:
-    """Store the weights of whole layers in 8 bits, a scale for each unit of each gate.
-
-    ONNX has no such layer in integers: it is computed in float, from restored weights. A cast and a
-    product restore them once, while the file is loaded; a DequantizeLinear would at each inference,
-    and hide from the layer that they are constants, which it lays out beforehand.
-    """
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    for node in [node for node in graph.node if node.op_type in _GATES]:
-        for place in (1, 2):
-            kept = constants[node.input[place]]
-            values = numpy_helper.to_array(kept)
-            scale = np.maximum(np.abs(values).max((0, 2)), np.finfo(np.float32).tiny) / _HIGHEST
-            rounded = np.rint(values / scale[:, np.newaxis]).astype(np.int8)
-            name = node.input[place] = f"{node.output[0]}/{place}"
-            stored = {"8_bits": rounded, "scale": scale[:, np.newaxis].astype(np.float32)}
-            names = [f"{name}/{part}" for part in stored]
-            graph.initializer.extend(map(numpy_helper.from_array, stored.values(), names))
-            cast = helper.make_node("Cast", names[:1], [f"{name}/cast"], to=TensorProto.FLOAT)
-            graph.node.insert(0, helper.make_node("Mul", [cast.output[0], names[1]], [name]))
-            graph.node.insert(0, cast)

@@ -108,7 +108,7 @@ def types_text(graph: Graph) -> str:
     total = sum(count for _, count in counts)
     text = ", ".join(f"{count} of {total} ops {kind}" for kind, count in counts)
     held = Counter(op.weights for op in precisions(graph)
-                   if op.computes == "float" and op.weights in _HELD)  # fmt: skip
+                   if op.computes == "float" and {*op.weights.split("/")} <= {*_HELD})  # fmt: skip
     if {*held} - {"float32"}:
         text += "; weights in float ops held as " + ", ".join(
             f"{dtype} in {count}" for dtype, count in held.most_common()
