@@ -109,6 +109,34 @@ def test_integers_are_multiplied_and_floats_are_answered() -> None:
     np.testing.assert_allclose(answers(model, x=given).ravel(), np.exp([-0.25, -2]), rtol=1e-6)
 
 
+def test_moves_before_an_answer_move_floats() -> None:
+    """By hand: (2, -1) times the weights, as above, is answered column by column."""
+    text = """
+        xq = QuantizeLinear (x, sx, zx)
+        xd = DequantizeLinear (xq, sx, zx)
+        wd = DequantizeLinear (w, sw, zw)
+        m = MatMul (xd, wd)
+        mq = QuantizeLinear (m, sm, zx)
+        md = DequantizeLinear (mq, sm, zx)
+        t = Transpose <perm = [1, 0]> (md)
+        tq = QuantizeLinear (t, sm, zx)
+        td = DequantizeLinear (tq, sm, zx)
+        r = Reshape (td, shape)
+        rq = QuantizeLinear (r, sm, zx)
+        y = DequantizeLinear (rq, sm, zx)
+    """
+    model = model_of(text, "(float[1,2] x) => (float[2,1] y)", **STEPS)
+    drop_roundings(model.graph, [])
+    assert kinds(model)[3:] == ["MatMul", "Transpose", "Reshape"]
+    assert answers(model, x=np.array([[2, -1]], np.float32)).ravel().tolist() == [-0.25, -2]
+
+
+def test_a_map_of_labels_is_read_in_integers() -> None:
+    weights = np.ones((8, 8, 1, 1), np.float32)
+    text = "c = Conv (x, k) \n d = Conv (c, k) \n a = Add (c, d) \n y = ArgMax <axis = 1> (a)"
+    assert float_ops(model_of(text, "(float[1,8,6,6] x) => (int64[1,1,6,6] y)", k=weights)) == []
+
+
 def test_a_float_reader_beside_a_product_reads_what_was_not_rounded() -> None:
     """By hand: exp(2.1) is added to what its rounding to 8 becomes by the weights."""
     text = """

@@ -20,10 +20,11 @@ from edgekit.export.onnx.graph import constants_of, drop_unused, shapes_of
 MOVES = {"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten"}  # of stored values none
 _FILTERS = {"Conv", "ConvTranspose"}
 _PRODUCTS = {"MatMul", "Gemm"}  # which also answer floats
-# What else is computed in integers as fast as in float, or faster.
+# What else is computed in integers as fast as in float, or faster, and what reads no values.
 _SERVED = _FILTERS | _PRODUCTS | MOVES | {
-    "AveragePool", "GlobalAveragePool", "MaxPool", "Concat", "LeakyRelu", "Clip", "Relu",
-    "Where", "Resize", "Pad", "Gather", "GatherElements", "Slice", "Split",
+    "AveragePool", "GlobalAveragePool", "MaxPool", "ReduceMax", "ReduceMin", "ArgMax", "Concat",
+    "LeakyRelu", "Clip", "Relu", "Where", "Resize", "Pad", "Gather", "GatherElements", "Slice",
+    "Split", "DepthToSpace", "SpaceToDepth", "Expand", "Tile", "Identity", "Shape", "Size",
 }  # fmt: skip
 _FOLLOWING = {"Add", "Mul", "Sigmoid"}  # in integers, unless float lies beside them
 # Multiply-adds of one matrix of a product of two computed ones: with 64 x 64 x 32 integers are 4%
@@ -87,6 +88,8 @@ def drop_roundings(graph: Any, floats: Collection[str]) -> None:
             continue
         for node in reading:
             links.read(node, restored, value)
+        if alone:
+            links.forget(rounding)
         for node in [node for node in restoring if node.output[0] in named]:
             graph.node.remove(node)
             links.rename(value, node.output[0])
@@ -139,6 +142,11 @@ class _Links:
         for name in before:
             self._readers[name] = [other for other in self.readers(name) if other is not node]
         self._readers.setdefault(value, []).append(node)
+
+    def forget(self, node: Any) -> None:
+        """Let a node that nothing reads read nothing."""
+        for name in node.input:
+            self._readers[name] = [other for other in self.readers(name) if other is not node]
 
     def rename(self, value: str, name: str) -> None:
         """Call a computed value as an answer of the graph is called."""
