@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from edgekit.errors import InputError
 from edgekit.export.failures import one_line_failures
+from edgekit.export.tracing.dilations import plain_dilations
 from edgekit.export.tracing.enlargements import plain_enlargements
 from edgekit.export.tracing.half import in_single
 from edgekit.export.tracing.lookups import plain_extremes, plain_lookups
@@ -98,6 +99,7 @@ def _as_files_hold(model: Any) -> Iterator[None]:
         named_by_layer(model),
         written_out(model),
         in_single(model),
+        plain_dilations(model),
         plain_enlargements(model),
         plain_lookups(model),
         plain_extremes(),
