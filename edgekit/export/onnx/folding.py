@@ -1,11 +1,10 @@
 """What tf2onnx leaves in a graph: reshapes that change nothing, and behind them batch norms.
 
 It writes a transposition of a map of one pixel as a reshape, or, by the hash seed of the run,
-leaves it and has a reshape undo it; and it drops the height of a row between its convolution and
-its activation. That hides the one from the other, and 8 bits would round what lies between: a
-batch norm's weights, or what the activation cuts off. And what is added to a dense op's answers,
-as a hard sigmoid does, it makes the bias of a second dense op, also where the first is needed too,
-and also where it is one number for all answers, of which ONNX Runtime's quantizer wants one each.
+leaves it and has a reshape undo it. That hides a convolution from its batch norm, and 8 bits would
+round the norm's weights. And what is added to a dense op's answers, as a hard sigmoid does, it
+makes the bias of a second dense op, also where the first is needed too, and also where it is one
+number for all answers, of which ONNX Runtime's quantizer wants one each.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import itertools
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import numpy_helper
 
 from edgekit.export.onnx.affine import fold_affine
@@ -26,6 +24,7 @@ from edgekit.export.onnx.graph import (
     readers_of,
     shapes_of,
 )
+from edgekit.export.onnx.maps import keep_maps
 from edgekit.export.onnx.norms import fold_norms
 from edgekit.export.onnx.padding import fold_padding
 
@@ -37,7 +36,7 @@ def fold(model: Any) -> Any:
     fold_norms(graph, shapes)
     fold_affine(graph, {name: len(shape) for name, shape in shapes.items()})
     _keep_rows(graph, shapes)
-    _keep_heights(graph)
+    keep_maps(graph, shapes)
     fold_padding(graph)
     for node in graph.node:
         _join_twin(node, graph)
@@ -88,37 +87,6 @@ def _keep_rows(graph: Any, shapes: dict[str, tuple[int, ...]]) -> None:
             node.input[0], node.output[0] = read, answer
             graph.node.remove(after[0])
     drop_unused(graph)
-
-
-def _keep_heights(graph: Any) -> None:
-    """Put activations before the squeeze that they follow, and pass by one that is undone."""
-    constants = constants_of(graph)
-    for node in list(graph.node):
-        squeeze = maker_of(node.input[0], graph) if node.input else None
-        if squeeze is None or squeeze.op_type != "Squeeze":
-            continue
-        if node.op_type in ("Relu", "Clip") and len(readers_of(node.input[0], graph) or ()) == 1:
-            _swap(squeeze, node)
-        elif node.op_type == "Unsqueeze" and _axes(node, constants) == _axes(squeeze, constants):
-            for user in readers_of(node.output[0], graph) or ():
-                user.input[:] = [squeeze.input[0] if n == node.output[0] else n for n in user.input]
-
-
-def _axes(node: Any, constants: dict[str, Any]) -> list[int] | str:
-    """Return which axes a node drops or adds, or what computes them."""
-    name = node.input[1] if len(node.input) > 1 else node.output[0]
-    return constants[name].tolist() if name in constants else str(name)
-
-
-def _swap(first: Any, second: Any) -> None:
-    """Let two nodes of one value, the second the first's only reader, change places."""
-    fed, answer, between = first.input[0], second.output[0], f"{second.output[0]}/high"
-    kept = onnx.NodeProto()
-    kept.CopyFrom(first)
-    first.CopyFrom(second)
-    second.CopyFrom(kept)
-    first.input[0], first.output[0] = fed, between
-    second.input[0], second.output[0] = between, answer
 
 
 def _join_twin(node: Any, graph: Any) -> None:
