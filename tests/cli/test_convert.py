@@ -317,8 +317,10 @@ def test_target_refuses_by_name(
         (["mine:picture", "--scheme", "w9"], "scheme w9: unknown: expected one of f32"),
         (["mine:picture", "--scheme", "qat-w8a8"], "picture has no learned ranges"),
         (["mine:picture", "--to", "tflite,coreml"], "--to coreml: no such format"),
-        (["mine:picture", "--to", "onnx", "--scheme", "mixed", "--calibrate", "digits"],
-         "scheme mixed: not made as onnx"),
+        (
+            ["mine:picture", "--to", "onnx", "--scheme", "mixed", "--calibrate", "digits"],
+            "scheme mixed: not made as onnx",
+        ),
         (["mine:picture", "--io", "uint8"], "--io: got uint8, expected an integer .tflite"),
         (
             ["mine:picture", "--scheme", "w8a16", "--io", "int8", "--calibrate", "image.npy"],

@@ -167,7 +167,9 @@ def test_missing_needs_are_named(convolution: tuple[Lowered, Any]) -> None:
     lowered, _ = convolution
     with pytest.raises(InputError, match="scheme w8a8: no calibration data"):
         convert(lowered, parse_scheme("w8a8"))
-    with pytest.raises(InputError, match="scheme w8a16: not made as ONNX: expected one of f32, f16"):
+    with pytest.raises(
+        InputError, match="scheme w8a16: not made as ONNX: expected one of f32, f16"
+    ):
         convert(lowered, parse_scheme("w8a16"))
 
 
