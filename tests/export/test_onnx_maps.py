@@ -84,6 +84,14 @@ def test_an_answer_between_is_still_given() -> None:
     assert (kinds.count("Squeeze"), kinds.count("Unsqueeze")) == (1, 0)
 
 
+def test_one_number_of_more_axes_is_left_alone() -> None:
+    ends = "(float[1,3,1,5] x) => (float[1,1,5,3] y)"
+    model = model_of(BEHIND + "y = Add (r, n)", ends, n=np.ones((1, 1, 1, 1), np.float32))
+    expected = answers(model)
+    keep_maps(model.graph, shapes_of(model))
+    np.testing.assert_array_equal(answers(model), expected)
+
+
 def test_numbers_of_more_axes_are_left_alone() -> None:
     ends = "(float[1,3,1,5] x) => (float[2,1,5,3] y)"
     model = model_of(BEHIND + "y = Add (r, n)", ends, n=np.ones((2, 1, 1, 1), np.float32))

@@ -78,10 +78,10 @@ class _View:
 
     def spread(self, values: Array) -> Array | None:
         """Return stored values as they are to be for the base; None if they cannot be."""
-        if values.size == 1:
-            return values
         if values.ndim > len(self.shape):
             return None
+        if values.size == 1:
+            return values
         wide = values.reshape((1,) * (len(self.shape) - values.ndim) + values.shape)
         kept = [place for place, axis in enumerate(self.axes) if axis is not None]
         dropped = [place for place, axis in enumerate(self.axes) if axis is None]
@@ -157,8 +157,9 @@ class _Maps:
             return
         answer, axes = node.output[0], f"{node.output[0]}/axes"
         self._store(axes, np.array([_WIDTH - 1, _WIDTH], np.int64))
-        yield helper.make_node("GlobalAveragePool", [view.base], [f"{answer}/map"])
-        yield helper.make_node("Squeeze", [f"{answer}/map", axes], [answer])
+        made = f"{answer}/map"
+        yield helper.make_node("GlobalAveragePool", [view.base], [made], name=made)
+        yield helper.make_node("Squeeze", [made, axes], [answer], name=answer)
 
     def _on_the_map(self, node: Any) -> Iterator[Any]:
         computed = [name for name in node.input if name and name not in self.constants]
