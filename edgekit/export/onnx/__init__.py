@@ -160,9 +160,9 @@ def _quantized(model: Any, network: Lowered, samples: Samples) -> bytes:
             nodes_to_exclude=floats,
         )
         quantized = onnx.load(target)
-    for node in [node for node in quantized.graph.node if node.op_type in RECURRENT]:
-        for name in node.input[1:3]:  # ONNX has no such layer in integers
-            hold_as_integers(quantized.graph, name, axis=1)
+    layers = [node for node in quantized.graph.node if node.op_type in RECURRENT]
+    for name in {name: None for node in layers for name in node.input[1:3]}:
+        hold_as_integers(quantized.graph, name, axis=1)  # ONNX has no such layer in integers
     drop_roundings(quantized.graph, floats)
     return bytes(quantized.SerializeToString())
 

@@ -9,7 +9,7 @@ which it lays out beforehand.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -36,16 +36,17 @@ _LEAST = 1024
 
 def hold_weights(graph: Any, bits: int) -> None:
     """Hold a float graph's weights, and in 16 bits whatever else is large, in so many bits."""
-    for name, axis in dict(_weights(graph)).items():
-        if bits == 8 and constants_of(graph)[name].size >= _LEAST:
+    stored = {name for name, values in constants_of(graph).items()
+              if values.dtype == np.float32 and values.size >= _LEAST}  # fmt: skip
+    if bits == 8:
+        for name, axis in dict(_weights(graph, stored)).items():
             hold_as_integers(graph, name, axis)
-    for name, values in constants_of(graph).items():
-        if bits == 16 and values.dtype == np.float32 and values.size >= _LEAST:
+    elif bits == 16:
+        for name in sorted(stored):
             _hold_as_halves(graph, name)
 
 
-def _weights(graph: Any) -> Iterator[tuple[str, int]]:
-    stored = {name for name, values in constants_of(graph).items() if values.dtype == np.float32}
+def _weights(graph: Any, stored: Collection[str]) -> Iterator[tuple[str, int]]:
     for node in graph.node:
         places, axis = _WEIGHTS.get(node.op_type, ((), 0))
         if node.op_type == "Gemm" and attributes_of(node).get("transB"):
@@ -55,7 +56,7 @@ def _weights(graph: Any) -> Iterator[tuple[str, int]]:
 
 def hold_as_integers(graph: Any, name: str, axis: int) -> None:
     """Hold stored weights in 8 bits around zero, the largest of each channel at 127."""
-    values = constants_of(graph)[name]
+    values = numpy_helper.to_array(_tensor(graph, name))
     others = tuple(place for place in range(values.ndim) if place != axis % values.ndim)
     largest = np.abs(values).max(others, keepdims=True)
     scale = (np.maximum(largest, np.finfo(np.float32).tiny) / _HIGHEST).astype(np.float32)
@@ -67,7 +68,7 @@ def hold_as_integers(graph: Any, name: str, axis: int) -> None:
 
 
 def _hold_as_halves(graph: Any, name: str) -> None:
-    values = constants_of(graph)[name]
+    values = numpy_helper.to_array(_tensor(graph, name))
     if (np.abs(values) > np.finfo(np.float16).max).any():
         _log.warning("%s: stays in 32 bits, got %g, which 16-bit floats do not reach",
                      name, np.abs(values).max())  # fmt: skip
@@ -78,8 +79,11 @@ def _hold_as_halves(graph: Any, name: str) -> None:
 
 def _replace(graph: Any, name: str, held: dict[str, Array]) -> list[str]:
     """Store values in place of what bears the name; return what they are called."""
-    (old,) = [tensor for tensor in graph.initializer if tensor.name == name]
-    graph.initializer.remove(old)
+    graph.initializer.remove(_tensor(graph, name))
     names = [f"{name}/{part}" for part in held]
     graph.initializer.extend(map(numpy_helper.from_array, held.values(), names))
     return names
+
+
+def _tensor(graph: Any, name: str) -> Any:
+    return next(tensor for tensor in graph.initializer if tensor.name == name)
