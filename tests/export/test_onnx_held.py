@@ -147,3 +147,15 @@ def test_layers_of_held_weights_are_compared(
     told = capsys.readouterr().out
     assert "first" in told
     assert "last" in told
+
+
+def test_a_recurrent_layer_that_stands_twice_is_held_once(tmp_path: Path) -> None:
+    first, second = (keras.layers.Input((6, 3), name=name) for name in ("a", "b"))
+    layer = keras.layers.LSTM(4)
+    network = keras.Model([first, second], keras.layers.Add()([layer(first), layer(second)]))
+    rows = np.random.default_rng(0).normal(size=(20, 6, 3)).astype(np.float32)
+    plan = Plan(parse_schemes("w8a8"), ("onnx",), calibrate={"a": rows, "b": rows[::-1]})
+    artifact = convert(source_of(network, "twins"), plan, tmp_path / "out").artifact
+    (file,) = artifact.manifest.files
+    assert file.parity["passed"]
+    assert ort.InferenceSession(str(artifact.path(file))).get_outputs()
