@@ -10,14 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
-
 from edgekit.quantize.graph.float_graph import FloatGraph, Range
-from edgekit.quantize.graph.parts import ending_at
-from edgekit.quantize.graph.replay import Values, behind, run_op, steps
+from edgekit.quantize.graph.replay import Values
 from edgekit.quantize.ptq.ranges import fake_quantize, min_max
-from edgekit.quantize.ptq.sensitivity import noise, scores
+from edgekit.quantize.ptq.sensitivity import Effect, effects
 
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  # of the observed range, until one is worse
 _JUDGED = 32  # examples, spread over all: what one tensor adds is told by few
@@ -30,24 +26,13 @@ def clip(graph: FloatGraph, examples: Values) -> dict[int, Range]:
         graph: the float network, whose answers are compared before a softmax and the like.
         examples: `[N, ...]` by input tensor.
     """
-    judged = ending_at(graph, scores(graph))
-    few = slice(None, None, max(1, len(next(iter(examples.values()))) // _JUDGED))
-    answers = behind(judged, -1)(_of(examples, few))
-    live, found = dict(examples), dict[int, Range]()
-    for number, op, dead in steps(judged):
-        live.update(run_op(judged, number, live))
-        finish, here = behind(judged, number), _of(live, few)
-        for tensor in op.outputs:
-            if judged.is_float(tensor) and tensor not in judged.outputs:
+    return {each.tensor: _range(each) for each in effects(graph, examples, _JUDGED)}
 
-                def cost(range_: Range, tensor: int = tensor) -> float:
-                    rounded = fake_quantize(here[tensor], range_)  # noqa: B023
-                    return noise(answers, finish({**here, tensor: rounded}))  # noqa: B023
 
-                found[tensor] = narrowed(min_max(live[tensor]), cost)
-        for tensor in dead:
-            live.pop(tensor, None)
-    return found
+def _range(effect: Effect) -> Range:
+    return narrowed(
+        min_max(effect.values), lambda tried: effect.cost(fake_quantize(effect.judged, tried))
+    )
 
 
 def narrowed(observed: Range, cost: Callable[[Range], float]) -> Range:
@@ -59,7 +44,3 @@ def narrowed(observed: Range, cost: Callable[[Range], float]) -> Range:
             break
         best, least = tried, now
     return best
-
-
-def _of(values: Values, few: slice) -> dict[int, npt.NDArray[np.float32]]:
-    return {tensor: value[few] for tensor, value in values.items()}

@@ -6,13 +6,15 @@ holds as long as the noise is small against the answers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.quantize.graph.float_graph import FloatGraph, Range
+from edgekit.quantize.graph.float_graph import FloatGraph, FloatOp, Range
+from edgekit.quantize.graph.parts import ending_at
 from edgekit.quantize.graph.replay import Values, behind, run_op, steps
 from edgekit.quantize.ptq.ranges import fake_quantize
 from edgekit.quantize.ptq.rounding import round_to_nearest
@@ -32,6 +34,52 @@ class Sensitivity:
     def total(self) -> float:
         """What everything rounded together brings."""
         return sum(self.tensors.values()) + sum(self.weights.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Effect:
+    """One activation of a float network that is being replayed."""
+
+    op: FloatOp  # that makes it
+    tensor: int
+    values: npt.NDArray[np.float32]  # of all examples
+    judged: npt.NDArray[np.float32]  # of the few by which changes are told
+    cost: Callable[[npt.NDArray[np.float32]], float]  # noise in the answers, others in their place
+
+
+def effects(
+    graph: FloatGraph, examples: Values, judged: int, among: Container[int] | None = None
+) -> Iterator[Effect]:
+    """Yield the activations op by op, inputs and answers aside; use each before the next.
+
+    Args:
+        graph: the float network, whose answers are compared before a softmax and the like.
+        examples: `[N, ...]` by input tensor.
+        judged: how many of them tell what a change costs, spread over all.
+        among: the tensors that are wanted; all if not given.
+    """
+    graph = ending_at(graph, scores(graph))
+    few = slice(None, None, max(1, len(next(iter(examples.values()))) // judged))
+    answers = behind(graph, -1)({tensor: value[few] for tensor, value in examples.items()})
+    live = dict(examples)
+    for number, op, dead in steps(graph):
+        live.update(run_op(graph, number, live))
+        wanted = [t for t in op.outputs if graph.is_float(t) and t not in graph.outputs
+                  and (among is None or t in among)]  # fmt: skip
+        if wanted:
+            finish, here = behind(graph, number), {t: v[few] for t, v in live.items()}
+            for tensor in wanted:
+                cost = partial(_cost, answers, finish, here, tensor)
+                yield Effect(op, tensor, live[tensor], here[tensor], cost)
+        for tensor in dead:
+            live.pop(tensor, None)
+
+
+def _cost(
+    answers: Values, finish: Callable[[Values], Values], here: Values, tensor: int,
+    changed: npt.NDArray[np.float32],
+) -> float:  # fmt: skip
+    return noise(answers, finish({**here, tensor: changed}))
 
 
 def measure(

@@ -22,11 +22,10 @@ import numpy.typing as npt
 
 from edgekit.quantize.graph.float_graph import FloatGraph, FloatOp, Range
 from edgekit.quantize.graph.linear import rows_of, shaped
-from edgekit.quantize.graph.parts import ending_at
-from edgekit.quantize.graph.replay import Values, behind, run_op, steps
+from edgekit.quantize.graph.replay import Values
 from edgekit.quantize.ptq.pruning import CEILINGS, MULTIPLE, Chain, chains
 from edgekit.quantize.ptq.ranges import fake_quantize, grid
-from edgekit.quantize.ptq.sensitivity import noise, scores
+from edgekit.quantize.ptq.sensitivity import Effect, effects
 
 Array = npt.NDArray[np.float64]
 Channels = npt.NDArray[np.int64]
@@ -114,35 +113,21 @@ def _gains(
     graph: FloatGraph, examples: Values, wanted: set[int], ranges: FindRange
 ) -> dict[int, Gain]:  # fmt: skip
     """Return what each channel of the wanted tensors brings, as seen on a few examples."""
-    judged = ending_at(graph, scores(graph))
-    few = slice(None, None, max(1, len(next(iter(examples.values()))) // _JUDGED))
-    live, found = dict(examples), dict[int, Gain]()
-    answers = behind(judged, -1)({t: v[few] for t, v in live.items()})
-    for number, op, dead in steps(judged):
-        live.update(run_op(judged, number, live))
-        if (tensor := op.outputs[0]) in wanted:
-            finish, here = behind(judged, number), {t: v[few] for t, v in live.items()}
-
-            def cost(rounded: npt.NDArray[np.float32]) -> float:
-                return noise(answers, finish({**here, tensor: rounded}))  # noqa: B023
-
-            found[tensor] = _gain(op, here[tensor], ranges(tensor, live[tensor]), cost)
-        for unread in dead:
-            live.pop(unread, None)
-    return found
+    return {
+        each.tensor: _gain(each, ranges(each.tensor, each.values))
+        for each in effects(graph, examples, _JUDGED, among=wanted)
+    }
 
 
-def _gain(
-    op: FloatOp, exact: npt.NDArray[np.float32], range_: Range,
-    cost: Callable[[npt.NDArray[np.float32]], float],
-) -> Gain:  # fmt: skip
-    """Return what each channel of `exact`, which `op` answers, brings.
+def _gain(effect: Effect, range_: Range) -> Gain:
+    """Return what each channel of an activation brings.
 
     Means are left out, since the biases behind will take them back.
     """
+    exact = effect.judged
     quarter = grid(range_)[0] / 4
-    floor = -np.inf if op.activation == "none" else 0.0
-    ceiling = CEILINGS[op.activation]
+    floor = -np.inf if effect.op.activation == "none" else 0.0
+    ceiling = CEILINGS[effect.op.activation]
     bent = (exact <= floor) | (exact >= ceiling)  # by far, as it seems: both copies are as one
     lower, upper = (np.where(bent, exact, np.clip(exact + by, floor, ceiling))
                     for by in (-quarter, quarter))  # fmt: skip
@@ -156,7 +141,7 @@ def _gain(
     for channel in np.flatnonzero(share > 0):
         changed = exact.copy()
         changed[..., channel] = once[..., channel]
-        lost[channel] = cost(changed) * share[channel]
+        lost[channel] = effect.cost(changed) * share[channel]
     return Gain(lost, np.where(lost > 0, 2 * quarter, 0.0))
 
 

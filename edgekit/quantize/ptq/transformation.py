@@ -14,6 +14,7 @@ from edgekit.quantize.ptq.alignment import align
 from edgekit.quantize.ptq.clipping import clip
 from edgekit.quantize.ptq.collapse import collapse
 from edgekit.quantize.ptq.equalization import equalize
+from edgekit.quantize.ptq.joining import join
 from edgekit.quantize.ptq.network import Array, Changes, Network
 from edgekit.quantize.ptq.pruning import prune
 from edgekit.quantize.ptq.ranges import ESTIMATORS
@@ -34,7 +35,8 @@ def transform(network: Network, options: PostTraining) -> Network:
     changed = _change_channels(graph, observed, options)
     network = _aligned(replace(network, graph=graph, observed=observed, before=network), options)
     if options.ranges == "effect":
-        network = replace(network, ranges=clip(graph, network.examples) | {**network.ranges})
+        found = join(graph, network.examples, clip(graph, network.examples))
+        network = replace(network, ranges=found | {**network.ranges})
     copies = _split(network, given, changed[0], options) if "split" in options.techniques else {}
     changes = Changes(
         *({graph.name(tensor): values for tensor, values in each.items()}
