@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,6 +15,7 @@ import numpy as np
 from edgekit import __version__
 from edgekit.errors import InputError
 from edgekit.export import tflite
+from edgekit.export.mending.biases import with_whole_biases
 from edgekit.export.mending.bounds import mend_bounds
 from edgekit.export.mending.factors import with_mended_factors
 from edgekit.export.mending.kernels import with_fast_kernels
@@ -23,6 +25,7 @@ from edgekit.export.mending.spectra import with_float_spectra
 from edgekit.export.mending.stem import pair_stem
 from edgekit.export.mending.steps import mend_steps
 from edgekit.export.metadata import add_metadata
+from edgekit.export.rewriting.fake_quantization import without_fake_quantization
 from edgekit.export.signatures import add_signatures
 from edgekit.export.source import Source
 from edgekit.export.tail import Tails
@@ -138,6 +141,8 @@ def write_file(
             if prepared:  # for another quantizer, whose weights it replaces
                 content = put_weights(content, prepared.content, prepared.steps)
                 content = add_rests(content, prepared.content, prepared.rests)
+        if scheme.learned:
+            content = _whole(content, network)
         if scheme.name == "w8":
             in_float = partial(tflite.convert, network, parse_scheme("f32"))
             content, spectra = with_float_spectra(content, in_float)
@@ -218,7 +223,7 @@ def _as_onnx(
 
     integer = None
     if scheme.learned:
-        integer = tflite.convert(network, scheme, io_dtype="float32")
+        integer = _whole(tflite.convert(network, scheme, io_dtype="float32"), network)
     elif prepared:  # ONNX Runtime's own quantizer would not heed it
         integer = quantize(prepared.content, "float32", kept=prepared.kept, steps=prepared.steps)
     if scheme.activation_bits == 8:
@@ -226,6 +231,17 @@ def _as_onnx(
                      "x64quantprecision=1, as edgekit does, or sums of 8 bits saturate; with VNNI "
                      "and on ARM leave it out", scheme.name)  # fmt: skip
     return onnx.convert(network, scheme, samples=samples, tflite=integer)
+
+
+def _whole(content: bytes, network: Lowered) -> bytes:
+    """Return the .tflite of a network that learned to be rounded, no bias of it cut off."""
+
+    def in_float() -> bytes:
+        with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
+            plain = without_fake_quantization(network, Path(folder) / "plain")
+            return tflite.convert(plain, parse_scheme("f32"))
+
+    return with_whole_biases(content, in_float)
 
 
 def prepare_file(

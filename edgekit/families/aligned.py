@@ -33,10 +33,15 @@ def shift_inputs(network: Any, shift: float) -> None:
         if type(layer) is not keras.layers.Conv2D:
             raise InputError(f"{network.name}: pixels cannot be aligned",
                              got=f"{layer.name} reads them", expected="a convolution")  # fmt: skip
-        _give_back(layer, shift * layer.kernel.numpy().sum(axis=(0, 1, 2)))
+        give_back(layer, shift * layer.kernel.numpy().sum(axis=(0, 1, 2)))
 
 
-def _give_back(layer: Any, lost: Any) -> None:
+def give_back(layer: Any, lost: Any) -> None:
+    """Let a layer answer more by `lost`, one number a channel, before its batch norm.
+
+    Raises:
+        InputError: it has no offset to change.
+    """
     behind = [node.outbound_layer for node in layer.outbound_nodes]
     norms = [b for b in behind if isinstance(b, keras.layers.BatchNormalization)]
     if layer.use_bias:
@@ -45,4 +50,4 @@ def _give_back(layer: Any, lost: Any) -> None:
         for norm in norms:
             norm.moving_mean.assign_sub(lost)
     else:
-        raise InputError(f"{layer.name}: pixels cannot be aligned", got="no bias and no norm")
+        raise InputError(f"{layer.name}: cannot be changed", got="no bias and no norm")

@@ -24,7 +24,8 @@ def observed(network: Any, batches: Iterable[npt.NDArray[Any]]) -> Network:
     Its linear ops bear the names of their layers.
     """
     # A file calls its outputs by names of its own: behind something else they keep their layer's.
-    inner = keras.Model(network.input, keras.layers.Activation("tanh")(network.output))
+    # Of a sigmoid it is what goes into it that is looked at.
+    inner = keras.Model(network.input, keras.layers.Activation("sigmoid")(network.output))
     with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
         lowered = lower(inner, Path(folder))
         content = tflite.convert(lowered, parse_scheme("f32"))

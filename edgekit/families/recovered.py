@@ -15,18 +15,22 @@ import tf_keras as keras
 
 from edgekit.errors import InputError
 from edgekit.families.observed import layer_of, norms_behind, observed
-from edgekit.quantize.graph.float_graph import FloatGraph
+from edgekit.quantize.graph.float_graph import FloatGraph, Range
 from edgekit.quantize.ptq.post_training import prepare
 from edgekit.quantize.ptq.techniques import PostTraining
+from edgekit.quantize.ptq.transformation import transform
 
 Array = npt.NDArray[Any]
 
 # Steps stay the largest weight over 127, which is what fake quantization takes.
-_TECHNIQUES = PostTraining(("round", "bias"))
+_TECHNIQUES = PostTraining(("round", "bias"), ranges="effect")
 
 
-def recovered(network: Any, batches: Iterable[Array]) -> Any:
-    """Return a copy of `network` whose weights lie on their 8-bit grids, their errors made up for.
+def recovered(network: Any, batches: Iterable[Array]) -> tuple[Any, dict[str, Range]]:
+    """Return a copy of `network` with weights on their 8-bit grids, their errors made up for.
+
+    With it, by the layer that an op came from, the range in which what the op answers is rounded,
+    an activation that is fused into it included.
 
     Args:
         network: trained; one input. Its batch norms are taken with the statistics that they keep.
@@ -37,11 +41,16 @@ def recovered(network: Any, batches: Iterable[Array]) -> Any:
     """
     copy = keras.models.clone_model(network)
     copy.set_weights(network.get_weights())
-    ready = FloatGraph(prepare(observed(network, batches), _TECHNIQUES).content)
+    made = prepare(transform(observed(network, batches), _TECHNIQUES), _TECHNIQUES)
+    ready = FloatGraph(made.content)
     for op in ready.ops:
         if ready.changeable(op):
             _assign(layer_of(copy, ready.layer(op)), ready.weights(op), ready.bias(op))
-    return copy
+    ranges: dict[str, Range] = {}
+    for op in ready.ops:
+        if op.outputs[0] in made.ranges:  # of a dense layer with a softmax the first of two ops
+            ranges.setdefault(ready.layer(op), made.ranges[op.outputs[0]])
+    return copy, ranges
 
 
 def _assign(layer: Any, weights: Array, bias: Array) -> None:

@@ -40,7 +40,9 @@ class Options:
     qat_epochs: int = _option(0, "Epochs of quantization-aware fine-tuning; 0 for none.")
     qat_learning_rate: float = _option(1e-4, "The peak while fine-tuning.")
     qat_freeze: float = _option(
-        1.0, "Share of the fine-tuning after which batch norms keep their statistics; 1: never."
+        1.0,
+        "Share of the fine-tuning after which batch norms keep their statistics; 1: never. "
+        "By --teacher they always do.",
     )
     seed: int = _option(0, "Of weights, order and augmentation.")
     checkpoint_steps: int = _option(0, "Steps between checkpoints inside an epoch; 0 for none.")

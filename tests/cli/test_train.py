@@ -134,8 +134,7 @@ def test_a_network_teaches_its_quantized_copy(tmp_path, npz, capfd):
     assert edgekit([*train, "-q"]) == 0
     capfd.readouterr()
     teach = ["train", "--teacher", float_run, "--data", str(photographs), "--qat-epochs", "2",
-             "--batch-size", "8", "--qat-learning-rate", "1e-4", "--qat-freeze", "0",
-             "-o", taught]  # fmt: skip
+             "--batch-size", "8", "--qat-learning-rate", "1e-4", "-o", taught]  # fmt: skip
     assert edgekit([*teach, "--json", "-q"]) == 0
     data = json.loads(capfd.readouterr().out)
     assert set(data["test"]["qat"]) == {"agreement", "likeness", "loss"}

@@ -35,6 +35,35 @@ def test_factors_by_hand() -> None:
     np.testing.assert_allclose(network.get_layer("first").get_weights()[0], [[1.0, 16.0]])
 
 
+def test_shifts_by_hand() -> None:
+    # The hidden channels reach from 0 to 4 and from -2 to 2: the first is moved by -2, and what the
+    # second layer adds makes up for it by 2 x 0.5. Both reach 2 then.
+    x = LAYERS.Input((1, 1, 1), name="x")
+    hidden = LAYERS.Conv2D(2, 1, name="first")(x)
+    network = keras.Model(x, LAYERS.Conv2D(1, 1, name="second")(hidden), name="net")
+    for name, kernel, bias in (("first", (2.0, 2.0), (2.0, 0.0)), ("second", (0.5, 0.25), (1.0,))):
+        layer = network.get_layer(name)
+        layer.set_weights([np.reshape(kernel, layer.kernel.shape), np.array(bias)])
+    batch = np.linspace(-1, 1, 20, dtype=np.float32).reshape(20, 1, 1, 1)
+    copy = equalized(network, [batch])
+    np.testing.assert_allclose(copy.get_layer("first").get_weights()[1], [0, 0], atol=1e-6)
+    np.testing.assert_allclose(copy.get_layer("second").get_weights()[1], [2], rtol=1e-6)
+
+
+def test_shifts_stay_where_norms_take_the_statistics_of_batches() -> None:
+    network = inverted_residual()
+    batch = np.random.default_rng(1).normal(size=(256, 8, 8, 3)).astype(np.float32)
+    norms = [la for la in network.layers if isinstance(la, LAYERS.BatchNormalization)]
+    for norm in norms:  # what they keep is what the batch has, as after a training
+        inputs = keras.Model(network.input, norm.input)(batch).numpy()
+        norm.moving_mean.assign(inputs.mean(axis=(0, 1, 2)))
+        norm.moving_variance.assign(inputs.var(axis=(0, 1, 2)))
+    copy = equalized(network, [batch])
+    expected = network(batch).numpy()
+    np.testing.assert_allclose(copy(batch).numpy(), expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(copy(batch, training=True).numpy(), expected, rtol=1e-2, atol=1e-4)
+
+
 def inverted_residual() -> Any:
     """Every kind of layer that a factor goes through, channels spread a thousandfold."""
     image = LAYERS.Input((8, 8, 3), name="image")

@@ -23,7 +23,11 @@ def test_two_weights_of_one_signal_are_rounded_together() -> None:
     second = [np.array([[1.27], [0.304], [0.304]]), np.array([0.5])]
     network.get_layer("second").set_weights(second)
     batch = np.random.default_rng(0).uniform(-1, 1, (100, 2)).astype(np.float32)
-    copy = recovered(network, [batch])
+    copy, ranges = recovered(network, [batch])
+    # The last answers what was seen, inputs in -1 to 1 added up; a hidden one may be cut off.
+    answers = network(batch).numpy()
+    assert ranges["second"] == pytest.approx((answers.min(), answers.max()), rel=1e-5)
+    assert set(ranges) >= {"first", "second"}
     kernel, bias = copy.get_layer("second").get_weights()
     assert sorted(kernel[:, 0]) == pytest.approx([0.30, 0.31, 1.27], abs=1e-6)
     assert bias == pytest.approx(0.5, abs=0.01)
@@ -52,7 +56,7 @@ def test_norms_stay_and_weights_lie_on_grids() -> None:
         for weight in norm.weights:
             weight.assign(random.uniform(0.5, 2, weight.shape))
     batch = random.normal(size=(64, 8, 8, 3)).astype(np.float32)
-    copy = recovered(network, [batch])
+    copy, _ = recovered(network, [batch])
     for name in ("conv", "depthwise"):
         weights = folded(copy, name)
         steps = np.abs(weights).max(axis=0) / 127

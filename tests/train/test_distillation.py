@@ -9,7 +9,13 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from edgekit.quantize.qat import freeze_epoch, quantize_aware, set_ranges
+from edgekit.quantize.qat import (
+    freeze_epoch,
+    hold_ranges,
+    quantize_aware,
+    set_input_range,
+    set_ranges,
+)
 from edgekit.train import Options, Shard
 from edgekit.train.batch_norm import batch_norms, folded, freeze_statistics
 from edgekit.train.distillation import Taught, agreement, imitation_loss
@@ -115,3 +121,50 @@ def test_ranges_begin_where_the_float_networks_are() -> None:
     assert highest == pytest.approx(max((pooled @ kernel + bias).max(), 0.0), rel=1e-5)
     expected, got = network(inputs).numpy(), copy(inputs, training=False).numpy()
     assert np.abs(got - expected).max() < 0.05
+
+
+def ends_of(copy: Any) -> dict[str, float]:
+    """Return the ranges of a copy's activations, by layer and end."""
+    told = {f"{layer.name}/{v.name.rpartition('_')[2]}": v for layer in copy.layers
+            for v in layer.weights if v.shape == () and ("_min:" in v.name or "_max:" in v.name)
+            and "kernel" not in v.name}  # fmt: skip
+    return {name.removesuffix(":0"): float(v.numpy()) for name, v in told.items()}
+
+
+def test_what_is_known_of_an_op_is_given_to_what_is_fused_into_it() -> None:
+    network = convolution()
+    copy = quantize_aware(network)
+    batch = np.random.default_rng(0).normal(size=(8, 4, 4, 2)).astype(np.float32)
+    first = next(la.name for la in network.layers if isinstance(la, keras.layers.Conv2D))
+    set_ranges(copy, network, [batch], {first: (0.0, 0.75), "pool": (0.0, 0.5)})
+    ends = ends_of(copy)
+    assert ends["quant_relu/max"] == 0.75
+    assert ends["quant_pool/max"] == 0.5
+    set_input_range(copy, -3.0, 5.0)
+    ends = ends_of(copy)
+    assert [ends[k] for k in sorted(ends) if k.startswith("quantize_layer")] == [5, -3]
+
+
+def test_weights_have_their_ranges_before_a_step() -> None:
+    network = convolution()
+    batch = np.random.default_rng(0).normal(size=(8, 4, 4, 2)).astype(np.float32)
+    copy = quantize_aware(network)
+    set_ranges(copy, network, [batch])
+    kernel = next(la for la in network.layers if isinstance(la, keras.layers.Conv2D)).kernel
+    (widest,) = (v.numpy() for v in copy.weights if "kernel_max" in v.name and v.shape == (3,))
+    assert widest == pytest.approx(np.abs(kernel.numpy()).max(axis=(0, 1, 2)))
+
+
+def test_held_ranges_do_not_follow_the_batches() -> None:
+    network = convolution()
+    batch = np.random.default_rng(0).normal(size=(8, 4, 4, 2)).astype(np.float32)
+    copy = quantize_aware(network)
+    set_ranges(copy, network, [batch])
+    before = ends_of(copy)
+    hold_ranges(copy)
+    copy(9 * batch, training=True)
+    assert ends_of(copy) == before
+    other = quantize_aware(network)
+    set_ranges(other, network, [batch])
+    other(9 * batch, training=True)
+    assert ends_of(other) != before

@@ -18,7 +18,12 @@ from edgekit.families.pictures import MEAN, STD
 from edgekit.families.rebuild import rebuild
 from edgekit.families.recovered import recovered
 from edgekit.families.run import Run, write_run
-from edgekit.quantize.qat import fix_input_range, freeze_epoch, quantize_aware, set_ranges
+from edgekit.quantize.qat import (
+    hold_ranges,
+    quantize_aware,
+    set_input_range,
+    set_ranges,
+)
 from edgekit.train.checkpoint import save_weights
 from edgekit.train.distillation import Taught, agreement, imitation_loss
 from edgekit.train.distribute import choose_strategy
@@ -28,9 +33,11 @@ from edgekit.train.loop import Phase, seed_everything, train
 def distill(run: Run, *, resume: bool = False, distributed: bool = False) -> Run:
     """Fine-tune the fake-quantized copy of the run's float network on its own answers.
 
-    The float network is equalized and takes pixels on whole steps: the same function, whose weights
-    and mean the run keeps in place of the teacher's. Its copy begins with the weights that
-    `--ptq round,bias` gives, and keeps them unless an epoch is better.
+    The float network is shifted and equalized and takes pixels on whole steps: the same function,
+    whose weights and mean the run keeps in place of the teacher's. Its copy begins with the weights
+    that `--ptq round,bias` gives, and keeps them unless an epoch is better. The ranges that it
+    begins with, those of `--ranges effect`, stay, and so do the statistics of batch norms, by which
+    the teacher answers.
 
     Args:
         run: with the float weights in its folder, `data` with pictures, and options that say how.
@@ -53,18 +60,19 @@ def distill(run: Run, *, resume: bool = False, distributed: bool = False) -> Run
             begin, run = _prepared(begin, run, data.glance())
         shift = (run.input["mean"][0] - MEAN) / STD
         glance = [inputs - shift for inputs in data.glance()]
-        student_begin = begin if resume else recovered(begin, glance)
+        student_begin, ranges = (begin, {}) if resume else recovered(begin, glance)
         teacher, network = _scores(begin), quantize_aware(student_begin)
         if not resume:
-            set_ranges(network, student_begin, glance)
-        fix_input_range(network, *((pixel - run.input["mean"][0]) / STD for pixel in (0, 255)))
+            set_ranges(network, student_begin, glance, ranges)
+        set_input_range(network, *((pixel - run.input["mean"][0]) / STD for pixel in (0, 255)))
+        hold_ranges(network)
         student = keras.Model(
             network.input, {"scores": _scores(network).output, "answers": network.output}
         )
     write_run(run)
     phase = Phase(
         "qat", run.folder, run.weights_path("qat"), watch="likeness",
-        freeze_epoch=freeze_epoch(network, options), network=network, start_counts=True,
+        freeze_epoch=0, network=network, start_counts=True,
     )  # fmt: skip
 
     def judged(predict: Any, part: str) -> dict[str, float]:
@@ -82,7 +90,7 @@ def distill(run: Run, *, resume: bool = False, distributed: bool = False) -> Run
 
 
 def _prepared(network: Any, run: Run, glance: Iterable[Any]) -> tuple[Any, Run]:
-    """Return the same function equalized and aligned, and the run that keeps it."""
+    """Return the same function shifted, equalized and aligned, and the run that keeps it."""
     mean = float(run.input["mean"][0])
     shift = (mean - MEAN) / STD  # the teacher may have been aligned before
     network = equalized(network, (inputs - shift for inputs in glance))

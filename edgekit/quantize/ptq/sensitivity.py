@@ -125,7 +125,12 @@ def measure(
 def scores(graph: FloatGraph) -> tuple[int, ...]:
     """Return the outputs, or what a softmax, a sigmoid or an arg-max makes them from."""
     before = {op.outputs[0]: op.inputs[0] for op in graph.ops if op.kind in HIDING}
-    return tuple(before.get(tensor, tensor) for tensor in graph.outputs)
+    found = []
+    for tensor in graph.outputs:
+        while tensor in before:
+            tensor = before[tensor]
+        found.append(tensor)
+    return tuple(found)
 
 
 def noise(expected: Values, got: Values) -> float:
