@@ -15,7 +15,7 @@ import numpy as np
 from edgekit import __version__
 from edgekit.errors import InputError
 from edgekit.export import tflite
-from edgekit.export.mending.biases import with_whole_biases
+from edgekit.export.mending.biases import with_own_biases, with_whole_biases
 from edgekit.export.mending.bounds import mend_bounds
 from edgekit.export.mending.factors import with_mended_factors
 from edgekit.export.mending.kernels import with_fast_kernels
@@ -136,6 +136,8 @@ def write_file(
                 network, scheme, samples=samples, io_dtype=io_dtype,
                 per_channel_dense=per_channel_dense,
             )  # fmt: skip
+            if scheme.activation_bits:
+                content = with_own_biases(content)
             if prepared and "headroom" in wanted.post_training.beside(16).techniques:
                 content = widen(content)
             if prepared:  # for another quantizer, whose weights it replaces

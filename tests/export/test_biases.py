@@ -1,4 +1,4 @@
-"""Biases of channels whose weights are next to nothing, in files of learned ranges."""
+"""Biases that several ops have, and those of channels whose weights are next to nothing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 from ai_edge_litert.interpreter import Interpreter
+from tiny_networks import answers, in_16_bits
 
 from edgekit.artifact import open_artifact
 from edgekit.cli import run
 from edgekit.errors import InputError
-from edgekit.export.mending.biases import with_whole_biases
+from edgekit.export.mending.biases import with_own_biases, with_whole_biases
 from edgekit.parity.answers import answer
 from edgekit.quantize.qat import quantize_aware
 from edgekit.runtime import open_model
@@ -113,3 +114,43 @@ def test_files_of_both_formats_have_them(
         session = open_model(artifact.path(file))
         (got,) = answer(session, file.signatures, {"image": PICTURES[:1]}).values()
         assert got == pytest.approx(expected, abs=0.05), file.path
+
+
+def in_a_row() -> Any:
+    """Return convolutions whose biases are equal."""
+    keras.utils.set_random_seed(0)
+    x = image = keras.Input((8, 8, 2), name="image")
+    for _ in range(3):
+        x = LAYERS.Conv2D(
+            4, 3, activation="relu", bias_initializer=keras.initializers.Constant(1.5)
+        )(x)
+    return keras.Model(image, x)
+
+
+def used_twice() -> Any:
+    """Return a layer that sees small and large values."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 2), name="image")
+    shared = LAYERS.Conv2D(3, 3, bias_initializer="random_normal")
+    small, large = LAYERS.Conv2D(2, 1)(image), LAYERS.Conv2D(2, 1)(image)
+    large = LAYERS.Rescaling(30.0)(large)
+    return keras.Model(image, LAYERS.Concatenate()([shared(small), shared(large)]))
+
+
+@pytest.mark.parametrize("build", [in_a_row, used_twice])
+def test_a_bias_of_two_ops_has_the_steps_of_each(build: Any) -> None:
+    model = build()
+    expected = model(PICTURES).numpy()
+    usual = in_16_bits(model, PICTURES)
+
+    def error(content: bytes) -> float:
+        got = answers(content, PICTURES)
+        return float(np.square(got - expected).mean() / np.square(expected).mean())
+
+    assert error(usual) > 1e-4  # else there is nothing to mend
+    assert error(with_own_biases(usual)) < 3e-5  # 45 dB: of 8-bit weights
+
+
+def test_biases_that_are_their_own_stay() -> None:
+    content = in_16_bits(network(), PICTURES)
+    assert with_own_biases(content) == content

@@ -50,6 +50,12 @@ def test_a_channel_moves_to_its_middle_and_the_next_bias_takes_it_back() -> None
     assert graph.bias(second) == pytest.approx([-(2 * -5 + 1 * 14)])
 
 
+def test_what_is_constant_stays_where_it_is() -> None:
+    # Channels around 0 and 1 that reach 1e-5 and 1 + 3e-5: no kernel bears steps of what is left.
+    _graph, found = shifted(pair([1e-6, 3e-6], [2.0, 1.0]))
+    assert [list(by) for by in found.values()] == [[0, 0]]
+
+
 def test_an_addition_adds_shifts() -> None:
     # x and 1 - 3 x, joined to 1 - 2 x: centres at 5, -14 and -9, which two shifts meet at once.
     image = LAYERS.Input((4, 4, 1), name="image")

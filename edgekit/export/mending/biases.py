@@ -1,10 +1,13 @@
-"""Biases that 32 bits do not hold, in steps that bring them in.
+"""Biases that an integer file holds in steps that are not theirs, or cuts off.
 
-A bias has the steps of its channel's weights times those of the input. Where weights are next to
-nothing, as of channels that weight decay has left behind, those are so small that its integer ends
-long before the bias does. TensorFlow's converter looks after that where it finds the ranges itself,
-and cuts the bias off where a network has learned them. Such weights get larger steps here, in which
-there is little left of them, or nothing.
+A bias has the steps of its channel's weights times those of the input. Two ops may have the same
+one: a layer that is used twice, or two whose biases are equal. TensorFlow's converter keeps it
+once, and beside 16-bit activations in the steps of one of the ops: the others add something else.
+
+Where weights are next to nothing, as of channels that weight decay has left behind, the steps are
+so small that the bias's integer ends long before the bias does. The converter looks after that
+where it finds the ranges itself, and cuts the bias off where a network has learned them. Such
+weights get larger steps here, in which there is little left of them, or nothing.
 """
 
 from __future__ import annotations
@@ -17,13 +20,70 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.errors import InputError
-from edgekit.quantize.graph.tflite_file import kind_of, pack, store, unpack
+from edgekit.quantize.graph.tflite_file import (
+    add_tensor,
+    kind_of,
+    pack,
+    steps_of_channels,
+    store,
+    unpack,
+)
 
 _LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _ENDS = (-(2**31), 2**31 - 1)
 _LARGEST = 2**30  # that a mended bias takes: half of what it may
 
+_NEAR = 1e-3  # steps that differ by less are the same
+_BIASES = (schema.TensorType.INT32, schema.TensorType.INT64)
+_DTYPES = {
+    schema.TensorType.FLOAT32: np.float32,
+    schema.TensorType.INT8: np.int8,
+    schema.TensorType.INT32: np.int32,
+    schema.TensorType.INT64: np.int64,
+}
+
 Array = npt.NDArray[Any]
+
+
+def with_own_biases(content: bytes) -> bytes:
+    """Return a .tflite each of whose biases is one op's and in its steps, or it if that is so."""
+    model = unpack(content)
+    seen: set[tuple[int, int]] = set()
+    strange = []
+    for graph, op in _linear(model):
+        steps = _steps(graph, op)
+        if steps is None:
+            continue
+        told = graph.tensors[op.inputs[2]].quantization.scale
+        place = (id(graph), int(op.inputs[2]))
+        if place in seen or not np.allclose(told, steps, rtol=_NEAR, atol=0):
+            strange.append((graph, op, steps))
+        seen.add(place)
+    for graph, op, steps in strange:
+        told = graph.tensors[op.inputs[2]]
+        real = _values(model, graph, op.inputs[2]) * told.quantization.scale.astype(np.float64)
+        raw = np.rint(real / steps).astype(_DTYPES[told.type])
+        own = add_tensor(
+            graph, told, b"/own", buffer=store(model, raw), quantization=steps_of_channels(steps)
+        )
+        op.inputs = np.array([*op.inputs[:2], own, *op.inputs[3:]], np.int32)
+    return pack(model) if strange else content
+
+
+def _steps(graph: Any, op: Any) -> Array | None:
+    """Return the steps of an integer op's stored bias, None where it has none."""
+    if len(op.inputs) < 3 or op.inputs[2] < 0:
+        return None
+    fed, weights, bias = (graph.tensors[i] for i in op.inputs[:3])
+    if bias.type not in _BIASES or any(t.quantization is None for t in (fed, weights, bias)):
+        return None
+    scales = [t.quantization.scale for t in (fed, weights, bias)]
+    if any(scale is None for scale in scales):
+        return None
+    steps: Array = np.broadcast_to(
+        float(scales[0][0]) * scales[1].astype(np.float64), scales[2].shape
+    )
+    return steps
 
 
 def with_whole_biases(content: bytes, real: Callable[[], bytes]) -> bytes:
@@ -69,14 +129,9 @@ def _cut(model: Any) -> Iterator[tuple[int, tuple[Any, Any, Array]]]:
 
 def _values(model: Any, graph: Any, tensor: int) -> Array:
     told = graph.tensors[tensor]
-    dtypes = {
-        schema.TensorType.FLOAT32: np.float32,
-        schema.TensorType.INT8: np.int8,
-        schema.TensorType.INT32: np.int32,
-    }
     raw = model.buffers[told.buffer].data
     data = b"" if raw is None else bytes(raw)  # computed: there is no value to look at
-    return np.frombuffer(data, dtypes[told.type]).reshape(told.shape if data else 0).copy()
+    return np.frombuffer(data, _DTYPES[told.type]).reshape(told.shape if data else 0).copy()
 
 
 def _alike(graph: Any, op: Any, other: Any, twin: Any) -> bool:

@@ -19,6 +19,8 @@ from edgekit.quantize.ptq.equalization import Group, groups
 Array = npt.NDArray[np.float64]
 
 _ROUNDS = 12  # of weighing
+# Of what tensors reached: less is left of those that are constant, and no kernel bears such steps.
+_LEAST = 2.0**-12
 _ADDING = ("ADD", "MEAN")  # a mean over places keeps a shift, an addition adds two
 
 
@@ -78,7 +80,8 @@ def _least_reach(parts: Array, group: Group, statistics: Observed) -> Array:
     """Return the shifts `[producers, C]` that make the widest of each channel's tensors narrowest.
 
     From the least squares to the centres, what still reaches farthest is weighed more each time:
-    Lawson's way to the least maximum. A channel that gains nothing stays where it is.
+    Lawson's way to the least maximum. A channel that gains nothing stays where it is, and so do
+    tensors that would be next to nothing.
     """
     low, high = (
         np.stack([getattr(statistics[t], side) for t in group.tensors]).astype(np.float64)
@@ -96,4 +99,5 @@ def _least_reach(parts: Array, group: Group, statistics: Observed) -> Array:
         best = np.where(farthest < least, tried, best)
         least = np.minimum(farthest, least)
         weights *= np.square(reach / np.where(farthest > 0, farthest, 1))
-    return best
+    constant = least.max() < _LEAST * max(-low.min(), high.max())
+    return np.zeros_like(best) if constant else best
