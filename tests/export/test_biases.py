@@ -72,6 +72,7 @@ def test_the_usual_converter_cuts_them_off_and_they_are_brought_in(learned: Any)
     assert abs(real[1] - 2) > 0.1  # else there is nothing to mend
     real_network = tf.lite.TFLiteConverter.from_keras_model(network()).convert
     mended = with_whole_biases(usual, lambda: bytes(real_network()))
+    assert len(mended) < len(usual) + 200  # what they were is gone
     raw, real = biases(mended)
     gain = 1 / np.sqrt(1.001)  # of a batch norm whose variance is 1
     assert real == pytest.approx(OFFSETS, abs=0.01)

@@ -155,9 +155,16 @@ def _mend(model: Any, graph: Any, op: Any, gone: Array, exact: list[Array]) -> N
     along[axis] = -1
     rounded = np.rint(exact[0] / own.reshape(along)).clip(-127, 127).astype(np.int8)
     kept = _values(model, graph, op.inputs[1])
-    weights.buffer = store(model, np.where(gone.reshape(along), rounded, kept))
+    _replace(model, weights, np.where(gone.reshape(along), rounded, kept))
     weights.quantization.scale = own
     raw = np.rint(exact[1] / (step_of_input * own.astype(np.float64))).clip(*_ENDS)
     old = _values(model, graph, op.inputs[2])
-    bias.buffer = store(model, np.where(gone, raw, old).astype(np.int32))
+    _replace(model, bias, np.where(gone, raw, old).astype(np.int32))
     bias.quantization.scale = (step_of_input * own.astype(np.float64)).astype(np.float32)
+
+
+def _replace(model: Any, tensor: Any, values: Array) -> None:
+    """Let a tensor hold `values`, and the file no longer what nothing else holds."""
+    before, tensor.buffer = tensor.buffer, store(model, values)
+    if all(each.buffer != before for graph in model.subgraphs for each in graph.tensors):
+        model.buffers[before].data = None
